@@ -1,0 +1,46 @@
+// Byte strings: borrowed views (k_str), and a growable buffer (k_buf) that the caller owns.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+// A borrowed view of bytes; not NUL-terminated. data may be NULL only when length is 0.
+struct k_str {
+    const char *data;
+    uint32_t length;
+};
+#define K_STR(literal) ((struct k_str){(literal), sizeof(literal) - 1})
+static inline struct k_str k_str_of(const char *text)
+{
+    return (struct k_str){text, text ? (uint32_t)strlen(text) : 0};
+}
+static inline bool k_str_equal(struct k_str a, struct k_str b)
+{
+    return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+}
+// Byte order, shorter first among equals: <0, 0, >0.
+int k_str_compare(struct k_str a, struct k_str b);
+
+// A growable buffer. Zero-initialised is empty and valid; k_buf_fini frees.
+struct k_buf {
+    char *data; // NUL-terminated after every append, the NUL not counted
+    size_t length, capacity;
+};
+void k_buf_fini(struct k_buf *buf); // NULL-safe
+static inline void k_buf_clear(struct k_buf *buf) { buf->length = 0; }
+char *k_buf_reserve(struct k_buf *buf, size_t more); // room for more bytes (+ NUL) at the end; returns the end
+void k_buf_add(struct k_buf *buf, const void *data, size_t length);
+void k_buf_add_text(struct k_buf *buf, const char *text);
+void k_buf_add_char(struct k_buf *buf, char c);
+void k_buf_printf(struct k_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline struct k_str k_buf_str(const struct k_buf *buf)
+{
+    return (struct k_str){buf->data ? buf->data : "", (uint32_t)buf->length};
+}
+// Unsigned LEB128 and zigzag, as protobuf has them. k_get_* return the bytes read, or 0 if cut short or
+// overlong.
+void k_buf_add_varint(struct k_buf *buf, uint64_t value);
+void k_buf_add_zigzag(struct k_buf *buf, int64_t value);
+size_t k_get_varint(const char *data, size_t length, uint64_t *ret_value);
+size_t k_get_zigzag(const char *data, size_t length, int64_t *ret_value);

@@ -1,0 +1,22 @@
+// Hashes and seeded random numbers: the same bits on every machine.
+#pragma once
+#include "base/bytes.h"
+
+uint64_t k_hash(const void *data, size_t length);                       // XXH3, 64 bits
+uint64_t k_hash_seeded(const void *data, size_t length, uint64_t seed); // XXH3 with a seed
+// The partition that Java's and librdkafka's murmur2 partitioners give to a key.
+int32_t k_murmur2_partition(struct k_str key, int32_t partitions);
+
+// splitmix64 (Steele, Lea, Flood 2014). The seed is the whole state.
+static inline uint64_t k_random(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9E3779B97F4A7C15u);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+// Uniform in [0, n), n > 0.
+static inline uint64_t k_random_below(uint64_t *state, uint64_t n)
+{
+    return (uint64_t)(((unsigned __int128)k_random(state) * n) >> 64);
+}
