@@ -1,0 +1,58 @@
+// Record formats: from the bytes of messages to columns. One format per file: format_json.cc (the only user of
+// simdjson), format_line.c (the only user of pcre2 here), format_raw.c.
+//
+// A decoder is made once per source from the schema and the set of fields that the graph reads (projection): other
+// fields are not decoded and, unless `validate_full`, not validated. It turns messages into rows one to one: row i is
+// message i. A malformed message is not an error of the call: its row gets a reason.
+#pragma once
+#include "base/error.h"
+#include "proto/batch.h"
+
+struct k_decoder;
+
+// Why a message is malformed: a stable reason word ("json", "type", "missing", "utf8", "depth", "line") and a text for
+// people. Borrowed from the arena of the decode call.
+struct k_bad_row {
+    uint32_t row;
+    const char *reason;
+    const char *text;
+};
+
+struct k_decode_result {
+    struct k_column *columns;   // schema->count; a column that is not read has data == NULL
+    struct k_bad_row *bad;      // ascending by row
+    uint32_t bad_count;
+};
+
+enum k_time_unit { K_UNIT_MS, K_UNIT_S, K_UNIT_US, K_UNIT_NS };
+
+struct k_decoder_options {
+    const struct k_schema *schema; // declared columns; borrowed for the decoder's life
+    const bool *read;              // per column: does the graph read it?
+    bool validate_full;            // json: validate every field of the record
+    enum k_time_unit timestamp_unit; // of integer timestamps in the input
+    const char *pattern;           // line: the regular expression
+};
+
+// JSON objects, one a message. A declared field that is absent is NULL, or bad ("missing") when not null; a value of
+// another JSON type is bad ("type"): no coercion, except integral doubles ("5.0") are bad for int64 and integers are
+// fine for double. int64 beyond 64 bits is bad ("range"). json-typed fields keep the raw text. bytes are base64.
+// `at $.a.b.c` walks objects only.
+int k_decoder_json(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);
+// One line a message, matched by the pattern (pcre2, bounded match and depth limits, no JIT); named groups become
+// columns by name; a group that did not take part is NULL. No match is bad ("line"). A trailing "\n" or "\r\n" is cut.
+// Columns that are not strings are read as casts from text would read them.
+int k_decoder_line(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);
+// The whole value: column "value" (bytes or string, as declared; string must be UTF-8).
+int k_decoder_raw(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);
+
+// Checks a line pattern and lists its named groups, for validation: names in the arena. Returns K_E_CONFIG with the
+// offset in *ret_offset when it does not compile.
+int k_line_groups(const char *pattern, struct k_arena *arena, const char ***ret_names, uint32_t *ret_count,
+                  size_t *ret_offset, struct k_error *err);
+
+// Decodes count (≤ K_BATCH_ROWS) messages that all have a value. Everything returned lives in the arena or in the
+// messages. The system columns (_key, …) are not the decoder's.
+void k_decode(struct k_decoder *decoder, const struct k_message *const *messages, uint32_t count,
+              struct k_arena *arena, struct k_decode_result *ret);
+void k_decoder_destroy(struct k_decoder *decoder);
