@@ -1,5 +1,6 @@
 // Byte strings: borrowed views (k_str), and a growable buffer (k_buf) that the caller owns.
 #pragma once
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +23,8 @@ static inline bool k_str_equal(struct k_str a, struct k_str b)
 // Byte order, shorter first among equals: <0, 0, >0.
 int k_str_compare(struct k_str a, struct k_str b);
 
-// A growable buffer. Zero-initialised is empty and valid; k_buf_fini frees.
+// A growable buffer. Zero-initialised is empty and valid; k_buf_fini frees. It holds at most UINT32_MAX
+// bytes, so that its view is always whole; more is a bug and aborts. What is added never lies in it.
 struct k_buf {
     char *data; // NUL-terminated after every append, the NUL not counted
     size_t length, capacity;
@@ -44,3 +46,10 @@ void k_buf_add_varint(struct k_buf *buf, uint64_t value);
 void k_buf_add_zigzag(struct k_buf *buf, int64_t value);
 size_t k_get_varint(const char *data, size_t length, uint64_t *ret_value);
 size_t k_get_zigzag(const char *data, size_t length, int64_t *ret_value);
+
+// Bounded text, always NUL-terminated; what does not fit is cut with "…", never inside a UTF-8 character.
+// capacity counts the NUL and is at least 4. Both return the length of the whole text.
+size_t k_format_cut(char *out, size_t capacity, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+// Puts text behind the first length bytes of out; text must not lie in out.
+size_t k_join_cut(char *out, size_t capacity, size_t length, const char *text);

@@ -15,8 +15,9 @@ static inline uint64_t k_random(uint64_t *state)
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return z ^ (z >> 31);
 }
+__extension__ typedef unsigned __int128 k_uint128_;
 // Uniform in [0, n), n > 0.
 static inline uint64_t k_random_below(uint64_t *state, uint64_t n)
 {
-    return (uint64_t)(((unsigned __int128)k_random(state) * n) >> 64);
+    return (uint64_t)(((k_uint128_)k_random(state) * n) >> 64);
 }

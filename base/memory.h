@@ -7,12 +7,13 @@
 #include <stdint.h>
 
 void *k_alloc(size_t size);                       // zeroed; size 0 gives a unique pointer
+void *k_alloc_array(size_t count, size_t size);   // the same; an overflowing product is out of memory
 void *k_realloc(void *memory, size_t size);       // new part not zeroed
 char *k_strdup(const char *text);                 // text may be NULL: NULL
 char *k_strndup(const char *text, size_t length); // copies exactly length bytes and adds a NUL
 char *k_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define k_new(type) ((type *)k_alloc(sizeof(type)))
-#define k_new_array(type, n) ((type *)k_alloc((size_t)(n) * sizeof(type)))
+#define k_new_array(type, n) ((type *)k_alloc_array((size_t)(n), sizeof(type)))
 
 // An arena: bump allocation, everything freed at once. init/fini on the caller's memory.
 struct k_arena_block;
@@ -27,16 +28,21 @@ void k_arena_fini(struct k_arena *arena);  // NULL-safe, also on a zeroed struct
 // Forgets all that was handed out; keeps one block of the largest size for the next round.
 void k_arena_reset(struct k_arena *arena);
 void *k_arena_grow_(struct k_arena *arena, size_t size); // slow path of k_arena_get
+// Up to the next multiple of 16; nothing is rounded to 16, so that each pointer is unique. A size that
+// wraps around comes out smaller than it was.
+static inline size_t k_arena_round_(size_t size) { return (size + 15 + (size == 0)) & ~(size_t)15; }
 // size bytes, aligned to 16, not zeroed, valid until reset or fini.
 static inline void *k_arena_get(struct k_arena *arena, size_t size)
 {
-    size = (size + 15) & ~(size_t)15;
-    if ((size_t)(arena->end - arena->at) < size) return k_arena_grow_(arena, size);
+    size_t rounded = k_arena_round_(size);
+    if (rounded < size || (size_t)(arena->end - arena->at) < rounded) return k_arena_grow_(arena, size);
     void *memory = arena->at;
-    arena->at += size;
-    arena->used += size;
+    arena->at += rounded;
+    arena->used += rounded;
     return memory;
 }
-#define k_arena_array(arena, type, n) ((type *)k_arena_get(arena, (size_t)(n) * sizeof(type)))
+// count * size bytes; an overflowing product is out of memory.
+void *k_arena_get_array(struct k_arena *arena, size_t count, size_t size);
+#define k_arena_array(arena, type, n) ((type *)k_arena_get_array(arena, (size_t)(n), sizeof(type)))
 void *k_arena_zeroed(struct k_arena *arena, size_t size);
 char *k_arena_copy(struct k_arena *arena, const void *data, size_t length); // adds a NUL behind the copy

@@ -3,12 +3,13 @@
 #include "base/bytes.h"
 
 // "250us", "100ms", "90s", "5m", "2h", "7d", "1h30m"; ISO 8601 ("PT1M30S", "P7D"; no months, no years).
-// Result in microseconds, never negative. false: not a duration, or too large.
+// A fraction is read where the result is whole ("1.5h"); "0" needs no unit. Result in microseconds, never
+// negative. false: not a duration, or too large.
 bool k_duration_parse(struct k_str text, int64_t *ret_us);
 // The shortest exact form with one or more units: 90000000 → "1m30s"; 0 → "0s".
 void k_duration_print(struct k_buf *out, int64_t us);
 
-// "64MiB", "1GiB", "500kB", "4096", "10MB". Result in bytes.
+// "64MiB", "1.5GiB", "500kB", "4096", "10MB"; one blank before the unit is read. Result in bytes.
 bool k_size_parse(struct k_str text, uint64_t *ret_bytes);
 void k_size_print(struct k_buf *out, uint64_t bytes); // "1.5 GiB", for people
 
@@ -23,4 +24,4 @@ size_t k_time_print(char *out, int64_t us);
 // Proleptic Gregorian calendar (Howard Hinnant, "chrono-compatible low-level date algorithms").
 struct k_civil { int64_t year; int32_t month, day, hour, minute, second, microsecond; };
 struct k_civil k_civil_of(int64_t us);
-int64_t k_civil_us(const struct k_civil *civil); // fields may lie outside their range and are carried
+int64_t k_civil_us(const struct k_civil *civil); // fields may lie outside their range and are carried; saturates

@@ -1,0 +1,43 @@
+// Hashes: XXH3 for our own tables and checksums, murmur2 where Kafka's partitioner must be met.
+#include "base/hash.h"
+
+#include <xxhash.h>
+
+#include "base/error.h"
+
+uint64_t k_hash(const void *data, size_t length)
+{
+    return XXH3_64bits(data, length);
+}
+
+uint64_t k_hash_seeded(const void *data, size_t length, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(data, length, seed);
+}
+
+// MurmurHash2, 32 bits, with the seed of Kafka's org.apache.kafka.common.utils.Utils.
+static uint32_t murmur2(const uint8_t *data, uint32_t length)
+{
+    const uint32_t m = 0x5bd1e995;
+    uint32_t h = 0x9747b28c ^ length;
+    for (; length >= 4; data += 4, length -= 4) {
+        uint32_t k = (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16 | (uint32_t)data[3] << 24;
+        k *= m;
+        k ^= k >> 24;
+        k *= m;
+        h = h * m ^ k;
+    }
+    if (length >= 3) h ^= (uint32_t)data[2] << 16;
+    if (length >= 2) h ^= (uint32_t)data[1] << 8;
+    if (length >= 1) h = (h ^ data[0]) * m;
+    h ^= h >> 13;
+    h *= m;
+    return h ^ h >> 15;
+}
+
+int32_t k_murmur2_partition(struct k_str key, int32_t partitions)
+{
+    K_ASSERT(partitions > 0);
+    // Java's toPositive clears the sign; it does not negate.
+    return (int32_t)(murmur2((const uint8_t *)key.data, key.length) & 0x7fffffff) % partitions;
+}
