@@ -1,0 +1,31 @@
+// Every code that a diagnostic about a graph may carry, in one table. A code is never reused: people
+// search for it. K01xx reading and parameters, K02xx names and structure, K03xx types and expressions,
+// K04xx operators.
+#pragma once
+
+// code, what it means
+#define K_CODES(X)                                                                                       \
+    X(K0101, "The file does not follow the syntax of its form (text or JSON).")                          \
+    X(K0102, "A message has no field or operator of this name.")                                         \
+    X(K0103, "A field that takes one value is given more than once.")                                    \
+    X(K0104, "Of several alternatives, such as the operators of a node, more than one is given.")        \
+    X(K0105, "A value has another type than its field.")                                                 \
+    X(K0106, "A number lies outside the range of its field.")                                            \
+    X(K0107, "A name or number is none of the field's choices.")                                         \
+    X(K0108, "A string is not UTF-8, or holds a NUL character.")                                         \
+    X(K0109, "Messages are nested more than 100 levels deep.")                                           \
+    X(K0110, "The file is not a binary message of the expected type.")                                   \
+    X(K0111, "A binary message holds a field or choice that this version of kappa does not know.")       \
+    X(K0120, "A parameter reference is not of the form ${NAME}, ${NAME:-default} or ${NAME:?message}.")  \
+    X(K0121, "A parameter reference names no param of the graph.")                                       \
+    X(K0122, "A parameter has neither a value nor a default.")                                           \
+    X(K0123, "A value is given for a parameter that the graph does not declare, or is not NAME=value.")  \
+    X(K0124, "A param has no usable name, or is declared twice.")
+
+// K0101 and so on: the codes as strings, so that a mistyped one does not compile.
+#define X(code, meaning) extern const char code[];
+K_CODES(X)
+#undef X
+
+// What a code means, one sentence; NULL for no such code.
+const char *k_code_meaning(const char *code);
