@@ -31,6 +31,7 @@ struct k_field {
     const char *name; // owned by the schema's arena or static
     enum k_type type;
     bool not_null;
+    bool hidden;           // a system column (_key, …): can be named, but `*`, sinks and tables leave it out
     const char *json_path; // sources only: "$.a.b"; NULL: the field's own name at the top level
 };
 
