@@ -1,0 +1,27 @@
+# What people type. The build itself is meson's (meson.build); this file only says where and in which order.
+BUILD ?= build
+export KAPPA_BUILD := $(abspath $(BUILD))
+
+.PHONY: build setup test demo clean
+
+build: $(BUILD)/build.ninja ## the program: build/kappa
+	ninja -C $(BUILD) cli/kappa
+	ln -f $(BUILD)/cli/kappa $(BUILD)/kappa
+
+# -O2 -g with assertions kept (the defaults in meson.build).
+$(BUILD)/build.ninja:
+	bash tests/setup.sh build
+	meson setup $(BUILD)
+
+setup: ## installs the Debian packages that build and tests need, if any are missing
+	bash tests/setup.sh all
+
+test: setup build ## everything that can be checked in half an hour; last line "N passed, N failed"
+	tests/run
+
+demo: setup build ## a guided tour on a real Kafka
+	demo/run
+
+clean: ## what was built, and the state of brokers that were started for tests
+	-for d in $(BUILD)/kafka/*/; do [ ! -f $$d/pid ] || tests/kafka/kafka down --dir $$d; done
+	rm -rf $(BUILD)
