@@ -1,0 +1,168 @@
+// What an operator is: one constant at the bottom of its own file, found through the catalogue (catalogue.c).
+//
+// An operator computes; it has no clock, no random numbers, no threads, no I/O. What it is fed and in which order is all
+// that it sees, which is what makes a replay equal to the live run. The engine makes one instance per shard and feeds
+// it; the instance speaks through its host.
+//
+// Life: plan (once, while the graph is validated; may report any number of diagnostics) → open (an instance per shard)
+// → on_batch, on_frontier … → close.
+#pragma once
+#include "base/diag.h"
+#include "base/error.h"
+#include "operators/expr/expr.h"
+#include "proto/batch.h"
+#include "state/state.h"
+
+// Version of what all operators compute. A change of any result from the same input needs a new number: a follower
+// with another one refuses to follow.
+enum { K_SEMANTICS = 1 };
+
+// How repeatable an edge is (plan shows it). Net content of PURE does not depend on how partitions interleave; SORTED
+// was put in a fixed order; JOURNALLED is repeatable by the journal only.
+enum k_order { K_PURE, K_SORTED, K_JOURNALLED };
+
+// What flows on an edge: made by the producer's plan, read by its consumers'.
+struct k_edge {
+    const char *name;        // as a consumer writes it: "parsed", "router.bad"
+    struct k_schema schema;
+    bool *read;              // per column: does anyone read it? Operators that pass columns through share their
+                             // input's array, so that a read reaches the source
+    bool updating;           // may carry weight -1
+    enum k_order order;
+    // The columns that identify a row of an updating edge; 0: none known.
+    const uint32_t *unique;
+    uint32_t unique_count;
+    // Columns of the window that made the rows, or -1; then the row's event time is window_end − 1 µs.
+    int32_t window_start, window_end;
+    int64_t delay_us;        // how far the edge lags behind the shard's frontier: the sum of the graces before it
+    bool keyed_by_partition; // all rows of one group of `partition_column` come from one partition (partitioned_by)
+    int32_t partition_column; // index of that column here, or -1
+};
+
+struct k_graph;
+// What plan works with. pos(field, index, offset): where the operator's own message has that field (see proto/graph.h).
+struct k_planner {
+    struct k_arena *arena; // of the plan: everything that outlives planning lies here
+    struct k_diags *diags;
+    struct k_graph *graph; // for positions
+    uint32_t shards;
+    const char *graph_name;
+};
+
+enum k_on_error { K_ON_ERROR_DEAD_LETTER, K_ON_ERROR_DROP, K_ON_ERROR_STOP, K_ON_ERROR_PASS_NULL };
+
+// One node, table or sink of the graph after planning. The engine fills the first part, the operator's plan the second.
+struct k_node {
+    const char *name;
+    const struct k_operator *type;
+    const void *message;  // the oneof arm, a Kappa__V1__Table or a Kappa__V1__Sink
+    const void *owner;    // the Kappa__V1__Node around it (or the same as message)
+    struct k_edge **inputs;
+    uint32_t input_count;
+    enum k_on_error on_error;
+    const char *dead_letter_topic;
+
+    struct k_edge *outputs; // arena
+    uint32_t output_count;
+    void *config;           // arena, read-only afterwards, shared by all shards
+    bool frontier;          // wants on_frontier
+    const char *const *topics; // topics that it writes
+    uint32_t topic_count;
+    const char *state;      // what it keeps and what bounds it, in words, for `plan`; NULL: stateless
+};
+
+// What becomes of rows; the sums are checked by the engine: in = processed + filtered + late + dropped + dead_lettered.
+struct k_counters {
+    uint64_t in, processed, filtered, late, dropped, dead_lettered, out;
+};
+
+// A message for a topic, as an operator makes it. Borrowed for the call.
+struct k_output {
+    const char *topic;
+    struct k_str key, value;
+    bool has_key, has_value;
+    int64_t timestamp_us; // event time; -1: none
+    const struct k_header *headers; // the engine adds its own (generation, position)
+    uint32_t header_count;
+};
+
+// The engine's side of one instance. All calls return 0 or an error code that the operator hands on at once.
+struct k_host {
+    const struct k_host_ops *ops;
+    struct k_arena *arena;    // of the running batch or unit of work
+    struct k_counters *counters;
+    struct k_state *state;
+    bool outputs_wanted;      // false while following: output() may be skipped, its messages need not be made
+};
+struct k_host_ops {
+    // Hands rows to whoever reads output port `port`. Counts them as out.
+    int (*emit)(struct k_host *host, uint32_t port, const struct k_batch *batch, struct k_error *err);
+    // A message for a topic.
+    int (*output)(struct k_host *host, const struct k_output *output, struct k_error *err);
+    // A row that could not be processed, under the node's policy: dead letter (counted), drop (counted) or STOP (an
+    // error naming topic, partition, offset). Not to be called under PASS_NULL for failed expressions.
+    int (*fail)(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *reason,
+                const char *text, struct k_error *err);
+    // A row that is late for all its windows: counted, and sent to late_topic if not NULL.
+    int (*late)(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *late_topic,
+                struct k_error *err);
+};
+
+struct k_operator {
+    const char *name; // of the oneof arm; "table" and "kafka" (sink)
+    const char *doc;  // one sentence
+    // Checks the message against the inputs, reports every diagnostic, fills the node's second part. Returns false when
+    // it reported an error (outputs must then still be filled as far as they are known, or output_count be 0).
+    bool (*plan)(struct k_planner *planner, struct k_node *node);
+    uint32_t instance_size; // zeroed before open
+    int (*open)(void *instance, const struct k_node *node, struct k_host *host, struct k_error *err);
+    // Rows of input `port`. Everything is borrowed for the call.
+    int (*on_batch)(void *instance, uint32_t port, const struct k_batch *batch, struct k_error *err);
+    // Does up to max units of work that the frontier (of this node: the shard's minus the inputs' delay) allows.
+    // *ret_done < max means that nothing is left to do at this frontier. Only at commit boundaries. NULL: never any.
+    int (*on_frontier)(void *instance, int64_t frontier_us, uint64_t max, uint64_t *ret_done, struct k_error *err);
+    void (*close)(void *instance); // frees what open made, also of a half-opened instance
+};
+
+// The catalogue: every operator, one line each, in the order of the reference.
+extern const struct k_operator *const k_operators[];
+extern const uint32_t k_operator_count;
+const struct k_operator *k_operator_find(const char *name);
+
+// A helper of operators that evaluate expressions: takes the rows in error out of the selection under the node's
+// policy (fail for each, or nothing under PASS_NULL), and returns the shorter selection (arena) through ret_*.
+int k_drop_failed(struct k_host *host, enum k_on_error on_error, const struct k_batch *batch,
+                  const struct k_expr_errors *errors, const uint32_t **ret_selection, uint32_t *ret_selected,
+                  struct k_error *err);
+
+// --- sources ---------------------------------------------------------------------------------------------------------
+// A source turns messages into batches. It is fed by partition; what it remembers of a partition is here and is part of
+// the position that a checkpoint saves.
+struct k_partition_clock {
+    int64_t max_time_us;  // largest event time of the prefix; INT64_MIN: no record yet
+    int64_t watermark_us; // INT64_MIN: none yet; never goes back
+};
+
+struct k_source; // planned
+struct k_source_plan {
+    const char *name;
+    const void *message; // Kappa__V1__Source
+    const char *topic;
+    struct k_edge edge;      // schema: declared columns, then the hidden _key, _timestamp, _partition, _offset,
+                             // _headers, _tombstone
+    int64_t out_of_order_us, idle_us, max_ahead_us; // idle_us -1: never
+    int32_t partition_column; // partitioned_by, or -1
+    bool crc32;              // its partitioner; else murmur2
+    enum k_on_error on_error;
+    const char *dead_letter_topic;
+    void *config;            // arena
+};
+// Plans a source: resolves schema, format, time. The read flags of the edge are filled by the consumers later, so
+// that decoders are made in k_source_open.
+bool k_source_plan(struct k_planner *planner, const void *message, struct k_source_plan *ret);
+int k_source_open(const struct k_source_plan *plan, struct k_host *host, struct k_source **ret, struct k_error *err);
+// Feeds up to K_BATCH_ROWS messages of one partition in offset order and emits them on port 0 of the host. partitions:
+// of the topic, to check partitioned_by (a record elsewhere is K_E_DATA naming it).
+int k_source_feed(struct k_source *source, const struct k_message *const *messages, uint32_t count,
+                  uint32_t partitions, struct k_partition_clock *clock, struct k_error *err);
+void k_source_close(struct k_source *source);
