@@ -26,7 +26,8 @@ static int64_t days_from_civil(int64_t year, int month)
 
 struct k_civil k_civil_of(int64_t us)
 {
-    int64_t days = floor_div(us, day_us), left = us - days * day_us;
+    // The remainder comes from %, not from the days: their product would overflow at the far past.
+    int64_t days = floor_div(us, day_us), left = us % day_us + (us % day_us < 0 ? day_us : 0);
     int64_t shifted = days + 719468, era = floor_div(shifted, 146097), of_era = shifted - era * 146097;
     int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
     int64_t day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
