@@ -269,7 +269,7 @@ const char *line_read(char *text, size_t length, struct line *ret_line)
 static size_t utf8_length(const unsigned char *data, size_t left)
 {
     unsigned char c = data[0];
-    size_t length = c < 0x80 ? 1 : c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+    size_t length = c < 0x80 ? 1 : c < 0xC2 ? 0 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 0;
     if (length == 0 || length > left) return 0;
     for (size_t i = 1; i < length; i++)
         if ((data[i] & 0xC0) != 0x80) return 0;

@@ -65,6 +65,7 @@ rd_kafka_conf_t *ktool_conf(const struct ktool_options *options, ...)
     va_start(pairs, options);
     while ((name = va_arg(pairs, const char *)) != NULL) set(conf, name, va_arg(pairs, const char *));
     va_end(pairs);
+    if (options->brokers) set(conf, "bootstrap.servers", options->brokers);
     for (int i = 0; i < options->setting_count; i++) set_pair(conf, options->settings[i]);
     return conf;
 }
@@ -308,8 +309,7 @@ static bool take_option(struct ktool_options *options, const char *name, const c
     else if (!strcmp(name, "--settle")) options->settle_ms = (int)number(value);
     else if (!strcmp(name, "-X")) add_setting(options, value);
     else if (!strcmp(name, "-F")) add_setting_file(options, value);
-    else if (!strcmp(name, "-b")) add_setting(options, strcat(strcpy(malloc(strlen(value) + 19),
-        "bootstrap.servers="), value));
+    else if (!strcmp(name, "-b")) options->brokers = value;
     else if (!strcmp(name, "--config") && options->config_count < 64) options->configs[options->config_count++] = value;
     else return false;
     return true;
@@ -345,7 +345,8 @@ int main(int argc, char **argv)
     const char *command = words[0];
     if (!strcmp(command, "create") && count == 2) create_topic(&options, words[1]);
     else if (!strcmp(command, "delete") && count >= 2) delete_topics(&options, words + 1, count - 1);
-    else if (!strcmp(command, "add-partitions") && count == 3) add_partitions(&options, words[1], (int)number(words[2]));
+    else if (!strcmp(command, "add-partitions") && count == 3)
+        add_partitions(&options, words[1], (int)number(words[2]));
     else if (!strcmp(command, "delete-records") && count == 4)
         delete_records(&options, words[1], (int32_t)number(words[2]), number(words[3]));
     else if (!strcmp(command, "produce") && count <= 2) ktool_produce(&options, count == 2 ? words[1] : NULL);

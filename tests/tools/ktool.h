@@ -9,6 +9,7 @@ enum { KTOOL_WAIT_MS = 30000 }; // bound of one request to the cluster
 
 // What the command line says; one struct for all commands, each reads its own part.
 struct ktool_options {
+    const char *brokers;      // NULL: a setting names them
     const char *settings[64]; // "name=value" of librdkafka, in the order given
     int setting_count;
     // create
