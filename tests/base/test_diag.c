@@ -56,6 +56,10 @@ static void test_warnings_never_hide_errors(void **state)
     (void)state;
     struct k_diags diags = {0};
     for (uint32_t i = 1; i <= 30; i++) k_diag_warning(&diags, (struct k_pos){"f", i, 1}, "K0500", "w%u", i);
+    struct k_buf before = {0};
+    k_diags_print(&diags, &before);
+    assert_non_null(strstr(before.data, "w20\n… and 10 more\n")); // the first ones stay
+    k_buf_fini(&before);
     for (uint32_t i = 1; i <= 19; i++) k_diag_error(&diags, (struct k_pos){"g", i, 1}, "K0001", "e%u", i);
     uint32_t errors = 0;
     for (uint32_t i = 0; i < diags.count; i++) errors += !diags.items[i].warning;

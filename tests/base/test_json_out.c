@@ -34,6 +34,7 @@ static void test_broken_utf8_is_replaced(void **state)
     assert_json_string(K_STR("\xE0\x80\xAF"), "\"" R R R "\"");       // overlong
     assert_json_string(K_STR("\xED\xA0\x80"), "\"" R R R "\"");       // a surrogate
     assert_json_string(K_STR("\xF4\x90\x80\x80"), "\"" R R R R "\""); // beyond U+10FFFF
+    assert_json_string(K_STR("\xF0\x80\x80\xAF"), "\"" R R R R "\""); // overlong
     assert_json_string(K_STR("\xF5"), "\"" R "\"");
     assert_json_string(K_STR("\xE2\x82"), "\"" R "\""); // cut short at the end: one mark
     assert_json_string(K_STR("\xF0\x9F\x98"), "\"" R "\"");

@@ -160,6 +160,10 @@ static void test_unknown_flags(void **state)
     assert_refused(PARSE("--=1"), "unknown flag \"--\"; see --help");
     assert_refused(PARSE("-x"), "unknown flag \"-x\"; see --help");
     assert_refused(PARSE("-yx"), "unknown flag \"-x\"; see --help");
+    // The rest of a refused word is forgotten, also by the next parse.
+    assert_refused(PARSE("-xy"), "unknown flag \"-x\"; see --help");
+    assert_int_equal(PARSE("a"), 0);
+    assert_false(k_options_given(&options, YES));
     assert_refused(PARSE("-é"), "unknown flag \"-é\"; see --help");
     assert_refused(PARSE("-yé"), "unknown flag \"-yé\"; see --help");
     // Advice never gives a hidden name away.
