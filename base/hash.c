@@ -1,6 +1,7 @@
 // Hashes: XXH3 for our own tables and checksums, murmur2 where Kafka's partitioner must be met.
 #include "base/hash.h"
 
+#include <stdio.h>
 #include <xxhash.h>
 
 #include "base/error.h"
@@ -40,4 +41,10 @@ int32_t k_murmur2_partition(struct k_str key, int32_t partitions)
     K_ASSERT(partitions > 0);
     // Java's toPositive clears the sign; it does not negate.
     return (int32_t)(murmur2((const uint8_t *)key.data, key.length) & 0x7fffffff) % partitions;
+}
+
+void k_hash128_hex(const void *data, size_t length, char ret_text[33])
+{
+    XXH128_hash_t hash = XXH3_128bits(data, length);
+    snprintf(ret_text, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
 }

@@ -4,6 +4,8 @@
 
 uint64_t k_hash(const void *data, size_t length);                       // XXH3, 64 bits
 uint64_t k_hash_seeded(const void *data, size_t length, uint64_t seed); // XXH3 with a seed
+// XXH3, 128 bits, as 32 hexadecimal digits and a NUL: for fingerprints.
+void k_hash128_hex(const void *data, size_t length, char ret_text[33]);
 // The partition that Java's and librdkafka's murmur2 partitioners give to a key.
 int32_t k_murmur2_partition(struct k_str key, int32_t partitions);
 

@@ -164,3 +164,17 @@ char *k_arena_copy(struct k_arena *arena, const void *data, size_t length)
     copy[length] = '\0';
     return copy;
 }
+
+char *k_arena_format(struct k_arena *arena, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    K_ASSERT(length >= 0);
+    char *text = k_arena_get(arena, (size_t)length + 1);
+    vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}

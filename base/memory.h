@@ -46,3 +46,4 @@ void *k_arena_get_array(struct k_arena *arena, size_t count, size_t size);
 #define k_arena_array(arena, type, n) ((type *)k_arena_get_array(arena, (size_t)(n), sizeof(type)))
 void *k_arena_zeroed(struct k_arena *arena, size_t size);
 char *k_arena_copy(struct k_arena *arena, const void *data, size_t length); // adds a NUL behind the copy
+char *k_arena_format(struct k_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -121,6 +121,9 @@ struct k_operator {
     // Does up to max units of work that the frontier (of this node: the shard's minus the inputs' delay) allows.
     // *ret_done < max means that nothing is left to do at this frontier. Only at commit boundaries. NULL: never any.
     int (*on_frontier)(void *instance, int64_t frontier_us, uint64_t max, uint64_t *ret_done, struct k_error *err);
+    // The least frontier at which on_frontier would find work; INT64_MAX: none. Asked at every commit interval, so that
+    // an idle pipeline writes nothing. NULL: never any.
+    int (*next_frontier)(void *instance, int64_t *ret_us, struct k_error *err);
     void (*close)(void *instance); // frees what open made, also of a half-opened instance
 };
 

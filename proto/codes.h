@@ -20,7 +20,18 @@
     X(K0121, "A parameter reference names no param of the graph.")                                       \
     X(K0122, "A parameter has neither a value nor a default.")                                           \
     X(K0123, "A value is given for a parameter that the graph does not declare, or is not NAME=value.")  \
-    X(K0124, "A param has no usable name, or is declared twice.")
+    X(K0124, "A param has no usable name, or is declared twice.")                              \
+    X(K0201, "A name is missing or has characters that names may not have.")                             \
+    X(K0202, "Two things have the same name.")                                                           \
+    X(K0203, "An input names nothing that exists, or something that gives no rows.")                     \
+    X(K0204, "The inputs form a cycle.")                                                                 \
+    X(K0205, "Nobody reads a source or node.")                                                           \
+    X(K0206, "A node, table or sink has the wrong number of inputs.")                                    \
+    X(K0207, "A node has no operator, or a source, sink or format no kind.")                             \
+    X(K0209, "The graph cannot be spread over several shards.")                                          \
+    X(K0210, "The graph has neither a table nor a sink.")                                                \
+    X(K0211, "An input is ambiguous: it names a route without its case.")                                \
+    X(K0212, "A policy or test block cannot be used as it is written.")
 
 // K0101 and so on: the codes as strings, so that a mistyped one does not compile.
 #define X(code, meaning) extern const char code[];

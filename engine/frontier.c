@@ -1,0 +1,149 @@
+// Event time: watermarks of partitions, the frontier of the shard, and the work that the frontier allows.
+//
+// Definitions (W(p), F, idleness) are those of docs/design.md. Everything here happens at commit boundaries, from facts
+// that the journal holds, so that a follower computes the same.
+// The order of work: for one frontier, node after node in plan order; a node is asked only when those before it have
+// nothing left, so that rows which one node gives at a close reach the next before it closes. A newer frontier waits
+// until the older one is done. The cursor is in the state itself: what was worked off is gone from it.
+#include "engine/machine_private.h"
+
+static int64_t minus(int64_t a, int64_t b)
+{
+    if (a == INT64_MAX || a == INT64_MIN) return a;
+    int64_t result;
+    return __builtin_sub_overflow(a, b, &result) ? INT64_MIN : result;
+}
+
+// The watermarks that these facts give, into m->watermarks; returns the frontier.
+static int64_t watermarks_at(struct k_machine *m, int64_t clock_us, const struct k_at_end *ends, uint32_t end_count, bool final)
+{
+    for (uint32_t i = 0; i < m->input_count; i++) m->watermarks[i] = final ? INT64_MAX : m->inputs[i].clock.watermark_us;
+    if (final) return INT64_MAX;
+    bool empty_idle = false;
+    for (uint32_t e = 0; e < end_count; e++) {
+        struct k_input *in = &m->inputs[ends[e].input];
+        const struct k_source_plan *source = &m->plan->sources[in->source];
+        if (source->idle_us < 0 || in->touched || in->last_clock_us == INT64_MIN) continue;
+        int64_t rest_us = clock_us - in->last_clock_us;
+        if (rest_us < source->idle_us) continue;
+        if (in->clock.max_time_us == INT64_MIN) {
+            empty_idle = true;
+            continue;
+        }
+        int64_t watermark = minus(in->clock.max_time_us, source->out_of_order_us - rest_us);
+        if (watermark > m->watermarks[ends[e].input]) m->watermarks[ends[e].input] = watermark;
+    }
+    // An idle partition that never had a record has no event time of its own: it goes along with the others.
+    if (empty_idle) {
+        int64_t others = INT64_MAX;
+        for (uint32_t i = 0; i < m->input_count; i++) {
+            bool empty = m->inputs[i].clock.max_time_us == INT64_MIN;
+            if (!empty && m->watermarks[i] < others) others = m->watermarks[i];
+        }
+        for (uint32_t e = 0; e < end_count && others != INT64_MAX; e++) {
+            struct k_input *in = &m->inputs[ends[e].input];
+            const struct k_source_plan *source = &m->plan->sources[in->source];
+            if (source->idle_us < 0 || in->clock.max_time_us != INT64_MIN || in->last_clock_us == INT64_MIN) continue;
+            if (clock_us - in->last_clock_us >= source->idle_us && others > m->watermarks[ends[e].input])
+                m->watermarks[ends[e].input] = others;
+        }
+    }
+    int64_t frontier = INT64_MAX;
+    for (uint32_t i = 0; i < m->input_count; i++)
+        if (m->watermarks[i] < frontier) frontier = m->watermarks[i];
+    return m->input_count ? frontier : INT64_MIN;
+}
+
+static int64_t node_frontier(const struct k_node *node, int64_t frontier_us)
+{
+    int64_t delay_us = 0;
+    for (uint32_t i = 0; i < node->input_count; i++)
+        if (node->inputs[i]->delay_us > delay_us) delay_us = node->inputs[i]->delay_us;
+    return minus(frontier_us, delay_us);
+}
+
+int k_machine_work(struct k_machine *m, uint64_t max_work, uint64_t *ret_work, struct k_error *err)
+{
+    uint64_t done = 0;
+    *ret_work = 0;
+    while (done < max_work) {
+        if (!m->work_pending) {
+            if (m->work_frontier_us >= m->frontier_us) break;
+            m->work_frontier_us = m->frontier_us;
+            m->work_pending = true;
+            m->work_node = 0;
+        }
+        if (m->work_node == m->plan->node_count) {
+            m->work_pending = false;
+            continue;
+        }
+        struct post *post = &m->posts[m->plan->source_count + m->work_node];
+        const struct k_operator *type = post->node->type;
+        if (!post->node->frontier) {
+            m->work_node++;
+            continue;
+        }
+        uint64_t units = 0, wanted = max_work - done;
+        int code = type->on_frontier(post->instance, node_frontier(post->node, m->work_frontier_us), wanted, &units, err);
+        k_arena_reset(&m->arena);
+        if (code) return k_wrap(err, code, "%s", post->name);
+        K_ASSERT(units <= wanted);
+        done += units;
+        if (units < wanted) m->work_node++;
+    }
+    m->work_units += done;
+    *ret_work = done;
+    k_state_trim(m->state);
+    return 0;
+}
+
+int k_machine_boundary(struct k_machine *m, int64_t clock_us, const struct k_at_end *ends, uint32_t end_count, bool final,
+                       uint64_t max_work, uint64_t *ret_work, struct k_error *err)
+{
+    K_ASSERT(clock_us >= m->clock_us);
+    m->clock_us = clock_us;
+    for (uint32_t i = 0; i < m->input_count; i++) {
+        // A partition that is still empty counts its rest from the first boundary of the journal.
+        if (m->inputs[i].touched || m->inputs[i].last_clock_us == INT64_MIN) m->inputs[i].last_clock_us = clock_us;
+    }
+    if (final) m->final = true;
+    int64_t frontier = watermarks_at(m, clock_us, ends, end_count, m->final);
+    for (uint32_t i = 0; i < m->input_count; i++) {
+        m->inputs[i].clock.watermark_us = m->watermarks[i];
+        m->inputs[i].touched = false;
+    }
+    if (frontier > m->frontier_us) m->frontier_us = frontier;
+    return k_machine_work(m, max_work, ret_work, err);
+}
+
+int k_machine_due(struct k_machine *m, int64_t clock_us, const struct k_at_end *ends, uint32_t end_count, bool *ret_due,
+                  struct k_error *err)
+{
+    *ret_due = false;
+    int64_t frontier = watermarks_at(m, clock_us, ends, end_count, m->final);
+    if (frontier < m->frontier_us) frontier = m->frontier_us;
+    for (uint32_t i = 0; i < m->plan->node_count && !*ret_due; i++) {
+        struct post *post = &m->posts[m->plan->source_count + i];
+        if (!post->node->frontier || !post->node->type->next_frontier) continue;
+        int64_t next_us;
+        int code = post->node->type->next_frontier(post->instance, &next_us, err);
+        if (code) return code;
+        *ret_due = next_us != INT64_MAX && next_us <= node_frontier(post->node, frontier);
+    }
+    return 0;
+}
+
+bool k_machine_is_final(const struct k_machine *m)
+{
+    return m->final;
+}
+
+int64_t k_machine_frontier(const struct k_machine *m)
+{
+    return m->frontier_us;
+}
+
+int64_t k_machine_clock(const struct k_machine *m)
+{
+    return m->clock_us;
+}

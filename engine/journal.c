@@ -1,0 +1,211 @@
+// Encoding of journal records (proto/internal.proto has the fields and what they mean).
+//
+// The chain: XXH3 of the encoded record without its chain field, seeded with the chain before. The field is set to 0
+// and absent while hashing, then the record is encoded again with it.
+#include "engine/journal.h"
+
+#include "base/hash.h"
+
+#include <stdlib.h>
+
+typedef Kappa__Internal__JournalRecord Record;
+typedef Kappa__Internal__JournalRecord__Range Range;
+typedef Kappa__Internal__JournalRecord__Embedded Embedded;
+typedef Kappa__Internal__JournalRecord__AtEnd AtEnd;
+
+void k_pending_fini(struct k_pending *pending)
+{
+    free(pending->ranges);
+    free(pending->embedded);
+    k_arena_fini(&pending->arena);
+    *pending = (struct k_pending){0};
+}
+
+void k_pending_clear(struct k_pending *pending)
+{
+    pending->range_count = pending->embedded_count = 0;
+    pending->embedded_bytes = 0;
+    if (pending->arena.head) k_arena_reset(&pending->arena);
+}
+
+static ProtobufCBinaryData copy_bytes(struct k_arena *arena, struct k_str bytes)
+{
+    return (ProtobufCBinaryData){bytes.length, (uint8_t *)k_arena_copy(arena, bytes.data, bytes.length)};
+}
+
+static Embedded *embed_message(struct k_arena *arena, const struct k_message *message)
+{
+    Embedded *e = k_arena_get(arena, sizeof *e);
+    kappa__internal__journal_record__embedded__init(e);
+    e->has_offset = e->has_timestamp_us = true;
+    e->offset = message->offset;
+    e->timestamp_us = message->timestamp_us;
+    e->has_key = message->has_key;
+    e->has_value = message->has_value;
+    if (e->has_key) e->key = copy_bytes(arena, message->key);
+    if (e->has_value) e->value = copy_bytes(arena, message->value);
+    e->n_header = message->header_count;
+    e->header = k_arena_get(arena, (message->header_count + 1) * sizeof *e->header);
+    for (uint32_t i = 0; i < message->header_count; i++) {
+        Kappa__Internal__JournalRecord__Header *h = e->header[i] = k_arena_get(arena, sizeof *h);
+        kappa__internal__journal_record__header__init(h);
+        h->name = k_arena_copy(arena, message->headers[i].name.data, message->headers[i].name.length);
+        h->has_value = !message->headers[i].null;
+        if (h->has_value) h->value = copy_bytes(arena, message->headers[i].value);
+    }
+    return e;
+}
+
+void k_pending_add(struct k_pending *pending, uint32_t source, uint32_t partition, int64_t first, int64_t next,
+                   const struct k_message *const *messages, uint32_t count, bool embed)
+{
+    struct k_range *last = pending->range_count ? &pending->ranges[pending->range_count - 1] : NULL;
+    if (!last || last->source != source || last->partition != partition || last->next != first) {
+        if (pending->range_count == pending->range_capacity) {
+            pending->range_capacity = pending->range_capacity ? pending->range_capacity * 2 : 64;
+            pending->ranges = k_realloc(pending->ranges, pending->range_capacity * sizeof *pending->ranges);
+        }
+        last = &pending->ranges[pending->range_count++];
+        *last = (struct k_range){.source = source, .partition = partition, .first = first, .embedded = embed,
+                                 .embedded_at = pending->embedded_count};
+    }
+    last->next = next;
+    last->count += count;
+    for (uint32_t i = 0; i < count; i++) last->hash = k_record_hash(last->hash, messages[i]);
+    if (!embed) return;
+    if (!pending->arena.head) k_arena_init(&pending->arena);
+    for (uint32_t i = 0; i < count; i++) {
+        if (pending->embedded_count == pending->embedded_capacity) {
+            pending->embedded_capacity = pending->embedded_capacity ? pending->embedded_capacity * 2 : 256;
+            pending->embedded = k_realloc(pending->embedded, pending->embedded_capacity * sizeof(Embedded *));
+        }
+        pending->embedded[pending->embedded_count++] = embed_message(&pending->arena, messages[i]);
+        pending->embedded_bytes += 64 + messages[i]->key.length + messages[i]->value.length;
+    }
+}
+
+static Range **encode_ranges(const struct k_pending *pending, struct k_arena *arena)
+{
+    Range **ranges = k_arena_get(arena, (pending->range_count + 1) * sizeof *ranges);
+    for (uint32_t i = 0; i < pending->range_count; i++) {
+        const struct k_range *from = &pending->ranges[i];
+        Range *r = ranges[i] = k_arena_get(arena, sizeof *r);
+        kappa__internal__journal_record__range__init(r);
+        r->has_input = r->has_partition = r->has_first = r->has_next = r->has_count = r->has_hash = true;
+        r->input = from->source;
+        r->partition = from->partition;
+        r->first = from->first;
+        r->next = from->next;
+        r->count = from->count;
+        r->hash = from->hash;
+        if (!from->embedded) continue;
+        r->n_record = from->count;
+        r->record = pending->embedded + from->embedded_at;
+    }
+    return ranges;
+}
+
+static AtEnd **encode_ends(const struct k_journal_facts *facts, struct k_arena *arena)
+{
+    AtEnd **ends = k_arena_get(arena, (facts->end_count + 1) * sizeof *ends);
+    for (uint32_t i = 0; i < facts->end_count; i++) {
+        AtEnd *e = ends[i] = k_arena_get(arena, sizeof *e);
+        kappa__internal__journal_record__at_end__init(e);
+        const struct k_input *in = &facts->inputs[facts->ends[i].input];
+        e->has_input = e->has_partition = e->has_next = true;
+        e->input = in->source;
+        e->partition = in->partition;
+        e->next = facts->ends[i].next;
+    }
+    return ends;
+}
+
+static uint64_t chain_of(uint64_t before, Record *record, struct k_buf *out)
+{
+    record->has_chain = false;
+    size_t start = out->length, size = kappa__internal__journal_record__get_packed_size(record);
+    kappa__internal__journal_record__pack(record, (uint8_t *)k_buf_reserve(out, size));
+    uint64_t chain = k_hash_seeded(out->data + start, size, before);
+    out->length = start;
+    return chain;
+}
+
+void k_journal_encode(struct k_journal_point *point, const struct k_pending *pending, const struct k_journal_facts *facts,
+                      struct k_buf *out)
+{
+    struct k_arena arena;
+    k_arena_init(&arena);
+    Record record;
+    kappa__internal__journal_record__init(&record);
+    record.has_version = record.has_shard = record.has_leader_epoch = record.has_sequence = record.has_clock_us = true;
+    record.version = K_JOURNAL_VERSION;
+    record.pipeline = (char *)facts->pipeline;
+    record.shard = facts->shard;
+    record.leader_epoch = point->epoch;
+    record.sequence = point->sequence;
+    record.clock_us = facts->clock_us;
+    record.leadership = (Kappa__Internal__JournalRecord__Leadership *)facts->leadership;
+    record.n_range = pending->range_count;
+    record.range = encode_ranges(pending, &arena);
+    record.n_at_end = facts->end_count;
+    record.at_end = encode_ends(facts, &arena);
+    record.has_work = facts->work > 0;
+    record.work = facts->work;
+    record.has_final = facts->final;
+    record.final = facts->final;
+    record.chain = chain_of(point->chain, &record, out);
+    record.has_chain = true;
+    size_t size = kappa__internal__journal_record__get_packed_size(&record);
+    kappa__internal__journal_record__pack(&record, (uint8_t *)k_buf_reserve(out, size));
+    out->length += size;
+    point->chain = record.chain;
+    point->sequence++;
+    k_arena_fini(&arena);
+}
+
+// protobuf-c recurses with nesting; our messages nest three levels, so anything deeper is not ours. The records come from
+// a topic that others could write to, hence the checks before and after unpacking.
+int k_journal_decode(const struct k_message *message, const char *pipeline, uint32_t shard, struct k_journal_point *point,
+                     Record **ret, struct k_error *err)
+{
+    Record *record = message->has_value
+        ? kappa__internal__journal_record__unpack(NULL, message->value.length, (const uint8_t *)message->value.data) : NULL;
+    if (!record)
+        return k_fail(err, K_E_CORRUPT, "journal %s.journal.%u offset %lld is no journal record", pipeline, shard, (long long)message->offset);
+    int code = 0;
+    struct k_buf scratch = {0};
+    uint64_t chain = record->chain;
+    if (record->version > K_JOURNAL_VERSION)
+        code = k_fail(err, K_E_CORRUPT, "the journal is written in version %u; this kappa reads up to %d: use a newer one", record->version, K_JOURNAL_VERSION);
+    else if (!record->pipeline || strcmp(record->pipeline, pipeline) != 0 || record->shard != shard)
+        code = k_fail(err, K_E_CORRUPT, "the record belongs to pipeline \"%s\", shard %u", record->pipeline ? record->pipeline : "", record->shard);
+    else if (record->sequence != point->sequence)
+        code = k_fail(err, K_E_CORRUPT, "record %llu was expected, found %llu: the state does not fit this journal",
+                      (unsigned long long)point->sequence, (unsigned long long)record->sequence);
+    else if (chain_of(point->chain, record, &scratch) != chain)
+        code = k_fail(err, K_E_CORRUPT, "the running hash of record %llu does not fit: the state belongs to another journal, or the journal was changed",
+                      (unsigned long long)record->sequence);
+    k_buf_fini(&scratch);
+    if (code) {
+        kappa__internal__journal_record__free_unpacked(record, NULL);
+        return k_wrap(err, code, "journal %s.journal.%u offset %lld", pipeline, shard, (long long)message->offset);
+    }
+    *point = (struct k_journal_point){.offset = message->offset + 1, .sequence = record->sequence + 1, .chain = chain,
+                                      .epoch = record->leader_epoch};
+    *ret = record;
+    return 0;
+}
+
+int k_leadership_check(const Kappa__Internal__JournalRecord__Leadership *leadership, const struct k_plan *plan, struct k_error *err)
+{
+    if (leadership->semantics != K_SEMANTICS)
+        return k_fail(err, K_E_CONFIG, "the journal was led by operators of semantics version %u, these are version %d; run the same version of kappa",
+                      leadership->semantics, K_SEMANTICS);
+    if (leadership->shards != plan->shards)
+        return k_fail(err, K_E_CONFIG, "the pipeline has %u shards, --shards says %u; the number is fixed for the life of its journal",
+                      leadership->shards, plan->shards);
+    if (!leadership->fingerprint || strcmp(leadership->fingerprint, plan->fingerprint) != 0)
+        return k_fail(err, K_E_CONFIG, "the pipeline \"%s\" runs another graph (fingerprint %s, this one has %s); give the changed graph another name, "
+                      "or run the graph that made the state", plan->name, leadership->fingerprint ? leadership->fingerprint : "?", plan->fingerprint);
+    return 0;
+}

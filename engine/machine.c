@@ -1,0 +1,202 @@
+// The wiring: instances of the plan's operators, what flows between them, what is saved and loaded.
+//
+// A batch goes through the whole graph before the next one: emit calls the readers' on_batch, depth first. Everything
+// that a batch needs lies in one arena that is reset when it is through.
+#include "engine/machine_private.h"
+
+#include "base/hash.h"
+
+#include <stdlib.h>
+
+static struct post *post_of(struct k_host *host)
+{
+    return (struct post *)host;
+}
+
+static int machine_emit(struct k_host *host, uint32_t port, const struct k_batch *batch, struct k_error *err)
+{
+    struct post *post = post_of(host);
+    struct k_machine *m = post->machine;
+    if (batch->selected == 0) return 0;
+    post->counters.out += batch->selected;
+    if (m->owner.tap) m->owner.tap(m->owner.context, post->outputs[port].name, batch);
+    const struct k_links *links = &post->links[port];
+    for (uint32_t i = 0; i < links->count; i++) {
+        struct post *reader = &m->posts[m->plan->source_count + links->items[i].node];
+        reader->counters.in += batch->selected;
+        int code = reader->node->type->on_batch(reader->instance, links->items[i].port, batch, err);
+        if (code) return k_wrap(err, code, "%s", reader->name);
+    }
+    return 0;
+}
+
+const struct k_host_ops machine_host_ops = {
+    .emit = machine_emit, .output = machine_output, .fail = machine_fail, .late = machine_late};
+
+static void prepare_post(struct k_machine *m, struct post *post)
+{
+    post->machine = m;
+    post->host = (struct k_host){.ops = &machine_host_ops, .arena = &m->arena, .counters = &post->counters,
+                                 .state = m->state, .outputs_wanted = false};
+}
+
+static int open_posts(struct k_machine *m, struct k_error *err)
+{
+    const struct k_plan *plan = m->plan;
+    m->post_count = plan->source_count + plan->node_count;
+    m->posts = k_new_array(struct post, m->post_count + 1);
+    for (uint32_t i = 0; i < plan->source_count; i++) {
+        struct post *post = &m->posts[i];
+        const struct k_source_plan *source = &plan->sources[i];
+        prepare_post(m, post);
+        post->name = source->name;
+        post->links = &plan->source_links[i];
+        post->outputs = &source->edge;
+        post->on_error = source->on_error;
+        post->dead_letter_topic = source->dead_letter_topic;
+        int code = k_source_open(source, &post->host, &post->source, err);
+        if (code) return k_wrap(err, code, "source \"%s\"", source->name);
+    }
+    for (uint32_t i = 0; i < plan->node_count; i++) {
+        struct post *post = &m->posts[plan->source_count + i];
+        const struct k_node *node = &plan->nodes[i];
+        prepare_post(m, post);
+        post->name = node->name;
+        post->links = plan->node_links[i];
+        post->outputs = node->outputs;
+        post->on_error = node->on_error;
+        post->dead_letter_topic = node->dead_letter_topic;
+        post->node = node;
+        post->instance = k_alloc(node->type->instance_size);
+        int code = node->type->open(post->instance, node, &post->host, err);
+        if (code) return k_wrap(err, code, "%s \"%s\"", node->type->name, node->name);
+    }
+    return 0;
+}
+
+static void make_inputs(struct k_machine *m, const uint32_t *partitions)
+{
+    const struct k_plan *plan = m->plan;
+    m->partitions = k_new_array(uint32_t, plan->source_count + 1);
+    m->first_input = k_new_array(uint32_t, plan->source_count + 1);
+    uint32_t total = 0;
+    for (uint32_t s = 0; s < plan->source_count; s++) total += partitions[s];
+    m->inputs = k_new_array(struct k_input, total + 1);
+    m->watermarks = k_new_array(int64_t, total + 1);
+    for (uint32_t s = 0; s < plan->source_count; s++) {
+        m->partitions[s] = partitions[s];
+        m->first_input[s] = m->input_count;
+        for (uint32_t p = m->shard; p < partitions[s]; p += plan->shards)
+            m->inputs[m->input_count++] = (struct k_input){.source = s, .partition = p, .next = -1, .last_offset = -1,
+                .clock = {INT64_MIN, INT64_MIN}, .last_clock_us = INT64_MIN};
+    }
+}
+
+int k_machine_open(const struct k_plan *plan, uint32_t shard, const uint32_t *partitions, struct k_state *state,
+                   const struct k_machine_owner *owner, struct k_machine **ret, struct k_error *err)
+{
+    struct k_machine *m = k_new(struct k_machine);
+    m->plan = plan;
+    m->shard = shard;
+    m->state = state;
+    m->owner = *owner;
+    m->clock_us = m->frontier_us = m->work_frontier_us = INT64_MIN;
+    k_arena_init(&m->arena);
+    make_inputs(m, partitions);
+    int code = open_posts(m, err);
+    if (code) {
+        k_machine_close(m);
+        return code;
+    }
+    *ret = m;
+    return 0;
+}
+
+void k_machine_close(struct k_machine *m)
+{
+    if (!m) return;
+    for (uint32_t i = 0; m->posts && i < m->post_count; i++) {
+        if (m->posts[i].source) k_source_close(m->posts[i].source);
+        if (!m->posts[i].instance) continue;
+        m->posts[i].node->type->close(m->posts[i].instance);
+        free(m->posts[i].instance);
+    }
+    free(m->posts);
+    free(m->inputs);
+    free(m->watermarks);
+    free(m->partitions);
+    free(m->first_input);
+    k_arena_fini(&m->arena);
+    free(m);
+}
+
+void k_machine_want_outputs(struct k_machine *m, bool wanted)
+{
+    m->outputs_wanted = wanted;
+    for (uint32_t i = 0; i < m->post_count; i++) m->posts[i].host.outputs_wanted = wanted;
+}
+
+struct k_input *k_machine_inputs(struct k_machine *m, uint32_t *ret_count)
+{
+    *ret_count = m->input_count;
+    return m->inputs;
+}
+
+int32_t k_machine_find_input(const struct k_machine *m, uint32_t source, uint32_t partition)
+{
+    if (source >= m->plan->source_count || partition >= m->partitions[source]) return -1;
+    if (partition % m->plan->shards != m->shard) return -1;
+    return (int32_t)(m->first_input[source] + partition / m->plan->shards);
+}
+
+uint64_t k_record_hash(uint64_t before, const struct k_message *message)
+{
+    int64_t facts[4] = {message->offset, message->timestamp_us, message->has_key ? (int64_t)message->key.length : -1,
+                        message->has_value ? (int64_t)message->value.length : -1};
+    return k_hash_seeded(facts, sizeof facts, before);
+}
+
+int k_machine_feed(struct k_machine *m, uint32_t input, const struct k_message *const *messages, uint32_t count,
+                   struct k_error *err)
+{
+    struct k_input *in = &m->inputs[input];
+    struct post *post = &m->posts[in->source];
+    m->feeding = in->source;
+    while (count > 0) {
+        uint32_t n = count < K_BATCH_ROWS ? count : K_BATCH_ROWS;
+        int code = k_source_feed(post->source, messages, n, m->partitions[in->source], &in->clock, err);
+        k_arena_reset(&m->arena);
+        if (code) return k_wrap(err, code, "source \"%s\"", post->name);
+        in->records += n;
+        in->last_offset = messages[n - 1]->offset;
+        in->last_hash = k_record_hash(0, messages[n - 1]);
+        in->touched = true;
+        messages += n;
+        count -= n;
+        k_state_trim(m->state);
+    }
+    return 0;
+}
+
+const struct k_counters *k_machine_counters(const struct k_machine *m, uint32_t index, const char **ret_name)
+{
+    *ret_name = m->posts[index].name;
+    return &m->posts[index].counters;
+}
+
+uint32_t k_machine_counters_count(const struct k_machine *m)
+{
+    return m->post_count;
+}
+
+int k_machine_check_sums(const struct k_machine *m, struct k_error *err)
+{
+    for (uint32_t i = 0; i < m->post_count; i++) {
+        const struct k_counters *c = &m->posts[i].counters;
+        uint64_t sum = c->processed + c->filtered + c->late + c->dropped + c->dead_lettered;
+        if (sum == c->in) continue;
+        return k_fail(err, K_E_BUG, "\"%s\" took in %llu rows but accounts for %llu", m->posts[i].name,
+                      (unsigned long long)c->in, (unsigned long long)sum);
+    }
+    return 0;
+}

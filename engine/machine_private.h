@@ -1,0 +1,51 @@
+// What machine.c, frontier.c and dead_letter.c share.
+#pragma once
+#include "engine/machine.h"
+
+// The host of one source or node: what it is linked to, and whose it is.
+struct post {
+    struct k_host host; // first: operators get its address
+    struct k_machine *machine;
+    const char *name;
+    const struct k_links *links; // per output port
+    const struct k_edge *outputs;
+    enum k_on_error on_error;
+    const char *dead_letter_topic;
+    struct k_counters counters;
+    const struct k_node *node; // NULL for a source
+    void *instance;
+    struct k_source *source;
+};
+
+struct k_machine {
+    const struct k_plan *plan;
+    struct k_state *state;
+    struct k_machine_owner owner;
+    bool outputs_wanted;
+    uint32_t shard;
+    uint32_t *partitions; // per source
+    struct post *posts;   // sources, then nodes
+    uint32_t post_count;
+    struct k_input *inputs;
+    uint32_t input_count;
+    uint32_t *first_input; // per source: index of its first input
+    struct k_arena arena;
+    uint32_t feeding; // source whose records are under way, for dead letters
+
+    // The frontier (frontier.c)
+    int64_t clock_us;         // INT64_MIN before the first boundary
+    int64_t frontier_us;      // least watermark; INT64_MIN: none
+    int64_t work_frontier_us; // the frontier for which work is under way or done
+    bool work_pending;        // work at work_frontier_us may be left
+    uint32_t work_node;       // nodes before this one have none left
+    bool final;
+    uint64_t work_units;
+    int64_t *watermarks; // scratch, per input
+};
+
+extern const struct k_host_ops machine_host_ops;
+int machine_fail(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *reason, const char *text,
+                 struct k_error *err);
+int machine_late(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *late_topic,
+                 struct k_error *err);
+int machine_output(struct k_host *host, const struct k_output *output, struct k_error *err);
