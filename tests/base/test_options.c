@@ -15,7 +15,8 @@ static const struct k_option table[COUNT] = {
     [INTERVAL] = {.name = "commit-interval", .argument = "DURATION", .help = "how often to commit", .text = "100ms"},
     [MEMORY] = {.name = "memory", .argument = "SIZE", .help = "the memory to use"},
     [SHARDS] = {.name = "shards", .argument = "N", .help = "how many shards run", .text = "1"},
-    [OUTPUT] = {.name = "output", .argument = "FORMAT", .help = "the form of the output", .text = "table", .letter = 'o'},
+    [OUTPUT] = {.name = "output", .argument = "FORMAT", .help = "the form of the output", .text = "table",
+                .letter = 'o'},
     [SEED] = {.name = "seed", .argument = "N", .help = "start of random numbers", .hidden = true},
 };
 
@@ -179,7 +180,8 @@ static void test_missing_values(void **state)
     assert_refused(PARSE("-y", "-o"), "--output needs a value: --output FORMAT");
     assert_refused(PARSE("--help=x"), "--help takes no value");
     assert_int_equal(PARSE("--yes"), 0);
-    assert_refused(k_options_need(&options, MEMORY, &err), "--memory is missing; give --memory SIZE or set KAPPA_MEMORY");
+    assert_refused(k_options_need(&options, MEMORY, &err),
+                   "--memory is missing; give --memory SIZE or set KAPPA_MEMORY");
     assert_int_equal(k_options_need(&options, SHARDS, &err), 0);
 }
 
