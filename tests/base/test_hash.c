@@ -34,6 +34,9 @@ static void test_xxh3_is_fixed(void **state)
     (void)state;
     // XXH3_64bits of nothing, from the xxHash sanity tests: stored state depends on these bits.
     assert_true(k_hash("", 0) == 0x2D06800538D394C2u);
+    char text[33];
+    k_hash128_hex("", 0, text);
+    assert_string_equal(text, "99aa06d3014798d86001c324468d497f");
     assert_true(k_hash("abc", 3) == k_hash_seeded("abc", 3, 0));
     assert_true(k_hash_seeded("abc", 3, 1) != k_hash("abc", 3));
 }

@@ -106,6 +106,7 @@ static void test_arena_ends_well(void **state)
     char *copy = k_arena_copy(&zeroed, "a\0b", 3);
     assert_memory_equal(copy, "a\0b\0", 4);
     assert_string_equal(k_arena_copy(&zeroed, NULL, 0), "");
+    assert_string_equal(k_arena_format(&zeroed, "%s-%0*d", "x", 5000, 7) + 4999, "007");
     memset(k_arena_get(&zeroed, 64), 0xff, 64);
     k_arena_reset(&zeroed);
     char *clean = k_arena_zeroed(&zeroed, 200);
