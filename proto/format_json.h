@@ -1,0 +1,49 @@
+// Inside the JSON decoder: what its two readers, format_json.c and format_json_template.c, share.
+#pragma once
+#include "proto/decoder.h"
+#include "proto/json_text.h"
+#include "proto/scalar.h"
+
+struct k_json_index;
+struct k_json_object;
+
+// A key that leads to a field that is read: to columns, to keys below it, or to both.
+struct k_json_member {
+    struct k_str key;
+    struct k_json_member *next_of_hash;
+    int32_t first_slot;           // columns read from here, linked by next_slot; -1: none
+    struct k_json_object *object; // the keys below; NULL: none
+    uint64_t seen;                // the stamp of the last record that had the key
+};
+
+enum { K_JSON_BUCKETS = 256 };
+struct k_json_object {
+    struct k_json_member *table[K_JSON_BUCKETS];
+};
+
+struct k_json_decoder {
+    struct k_decoder base;
+    struct k_json_index *index;
+    struct k_json_object *root;
+    bool validate_full;
+    int32_t *next_slot;  // per column: the next one of the same member, or -1
+    uint32_t read_count; // columns that are read
+    // of the record being read
+    struct k_str text;
+    uint32_t row;
+    const uint32_t *tokens;
+    uint32_t count;
+    uint64_t stamp;       // counts records, so that nothing needs to be cleared between them
+    uint64_t *found;      // per column: the stamp of the last record that had a value or null for it
+    uint32_t found_count; // columns found in this record
+    char closing[K_JSON_DEPTH_MAX];
+};
+
+struct k_json_member *k_json_member_find(const struct k_json_object *object, struct k_str key);
+// Reads the value into all columns of the member. false: the row is bad now.
+bool k_json_read_slots(struct k_json_decoder *json, const struct k_json_member *member, struct k_str token);
+// Makes the columns NULL that the record did not have. false: the row is bad now.
+bool k_json_fill_missing(struct k_json_decoder *json);
+void k_json_bad_value(struct k_json_decoder *json, const struct k_slot *slot, struct k_str token, const char *why);
+// Reads json->text into json->row, the complete way.
+void k_json_row_full(struct k_json_decoder *json);
