@@ -227,7 +227,7 @@ class Broker:
 
 
 def _environment(extra):
-    env = {k: v for k, v in os.environ.items() if k not in ("KAPPA_BUILD", "TEST_TMP")}
+    env = {k: v for k, v in os.environ.items() if k != "KAPPA_BUILD"}  # KAPPA_… are kappa's own flags
     env.update({k: str(v) for k, v in (extra or {}).items()})
     return env
 
