@@ -178,30 +178,6 @@ static void wrong_shape(
     k_buf_fini(&text);
 }
 
-size_t k_field_size(const ProtobufCFieldDescriptor *field)
-{
-    switch (field->type) {
-    case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_SINT32:
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT:
-    case PROTOBUF_C_TYPE_ENUM: return 4;
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_UINT64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE: return 8;
-    case PROTOBUF_C_TYPE_BOOL: return sizeof(protobuf_c_boolean);
-    case PROTOBUF_C_TYPE_BYTES: return sizeof(ProtobufCBinaryData);
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE: return sizeof(void *);
-    }
-    K_ASSERT(!"a field type that protobuf-c does not have");
-}
-
 // One value of a field, list items included → *destination.
 static bool build_value(struct frame *frame, const ProtobufCFieldDescriptor *field, const struct k_tree_field *given,
     const struct k_tree_value *value, void *destination)
@@ -358,4 +334,5 @@ void k_build(struct k_reading *reading, const ProtobufCMessageDescriptor *type, 
     struct frame frame = {.reading = reading, .type = type, .tree = tree, .word = word};
     build_message(&frame, tree->at);
     document->message = frame.message;
+    document->head = tree->head;
 }

@@ -267,6 +267,8 @@ static void parse_inside(struct parser *parser, struct k_tree_value *value, char
         }
         if (fine && look(parser) != ',' && look(parser) != close) {
             unexpected(parser, close == '}' ? "\",\" or \"}\"" : "\",\" or \"]\"");
+            value->broken = true;
+            if (look(parser) == '"' || look(parser) == '{') continue; // only the comma was forgotten
             fine = false;
         }
         if (!fine) {

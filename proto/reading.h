@@ -51,6 +51,7 @@ struct k_tree_value {
     struct k_str text;    // STRING: its bytes, escapes resolved; NUMBER, WORD: as written, with any "-"
     struct k_spans spans; // STRING
     struct k_tree_field *fields;  // MESSAGE
+    struct k_comment *head;       // the outermost MESSAGE: comments about the file as a whole
     struct k_comment *tail;       // MESSAGE: comments behind its last field
     bool broken;                  // MESSAGE: something in it could not be read
     struct k_tree_value *items;   // LIST
@@ -96,6 +97,8 @@ struct k_document {
     enum k_form form;
     bool is_draft; // read with errors
     ProtobufCMessage *message;
+    const struct k_comment *head; // comments about the file as a whole
+    uint32_t comment_count;
     struct k_places places;
 };
 
@@ -109,8 +112,8 @@ struct k_reading {
 void k_reading_error(struct k_reading *reading, struct k_spot at, const char *code, const char *format, ...)
     K_PRINTF(4, 5);
 
-// The whole content as one MESSAGE value. Errors are in the diagnostics; false: nothing can be built from
-// it (nested too deeply), true: a tree of what could be read.
+// The whole content as one MESSAGE value. Errors are in the diagnostics; false: there is nothing to build
+// from, true: a tree of what could be read.
 bool k_text_parse(struct k_reading *reading, struct k_tree_value *ret_tree);
 bool k_json_parse(struct k_reading *reading, struct k_tree_value *ret_tree);
 // Makes the document's message from the tree; errors are in the diagnostics.
@@ -140,5 +143,11 @@ void k_utf8_add(struct k_buf *buf, uint32_t code_point);
 // Wrong ones are reported: `what` says which field it is ("field "name" of node "a""). build.c's other half.
 bool k_build_scalar(struct k_reading *reading, const ProtobufCFieldDescriptor *field,
     const struct k_tree_value *value, const char *what, void *destination);
-// The size of one value of the field in a message's struct (a pointer for strings and messages).
+// How many values a field has: 0 or 1 if it is not repeated.
+size_t k_field_count(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
+// The address of one of them in the message's struct (of a pointer for strings and messages), and its size.
+void *k_field_at(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, size_t index);
 size_t k_field_size(const ProtobufCFieldDescriptor *field);
+
+// JSON's half of k_print.
+void k_print_json(const ProtobufCMessage *message, struct k_buf *out);

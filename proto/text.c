@@ -256,11 +256,29 @@ static void parse_fields(struct parser *parser, struct k_tree_value *message, ch
     }
 }
 
+// Comments above the first field are about the file, not the field, if an empty line separates them from
+// it, or if they tell a tool what the file is. They stay on top whatever becomes of the field.
+static void take_head(struct k_tree_value *tree)
+{
+    if (!tree->fields) return;
+    struct k_notes *notes = &tree->fields->value->notes;
+    struct k_comment **end = &notes->above;
+    for (struct k_comment **at = &notes->above; *at; at = &(*at)->next) {
+        bool blank_behind = (*at)->next ? (*at)->next->blank_before : notes->blank_before;
+        if (blank_behind || strncmp((*at)->text, "# proto-", 8) == 0) end = &(*at)->next;
+    }
+    if (end == &notes->above) return;
+    tree->head = notes->above;
+    notes->above = *end;
+    *end = NULL;
+}
+
 bool k_text_parse(struct k_reading *reading, struct k_tree_value *ret_tree)
 {
     struct parser parser = {.reading = reading, .depth = 1};
     *ret_tree = (struct k_tree_value){.kind = K_TREE_MESSAGE, .at = {1, 1}};
     k_lexer_init(&parser.lexer, reading);
     parse_fields(&parser, ret_tree, 0, ret_tree->at);
+    take_head(ret_tree);
     return !parser.too_deep;
 }

@@ -38,6 +38,7 @@ static void keep_comment(struct k_lexer *lexer, const char *start, const char *e
     comment->text = k_arena_copy(&lexer->reading->document->arena, start, (size_t)(end - start));
     comment->at = spot_of(lexer, start);
     comment->blank_before = blank_before;
+    lexer->reading->document->comment_count++;
     *lexer->comments_end = comment;
     lexer->comments_end = &comment->next;
 }
