@@ -31,7 +31,18 @@
     X(K0209, "The graph cannot be spread over several shards.")                                          \
     X(K0210, "The graph has neither a table nor a sink.")                                                \
     X(K0211, "An input is ambiguous: it names a route without its case.")                                \
-    X(K0212, "A policy or test block cannot be used as it is written.")
+    X(K0212, "A policy or test block cannot be used as it is written.")                                  \
+    X(K0220, "A schema has a field that cannot be read, or two of the same name.")                       \
+    X(K0221, "A source names no schema, or one that does not exist.")                                    \
+    X(K0401, "An operator, source, table or sink lacks something that it needs.")                        \
+    X(K0402, "A duration or size cannot be read, or lies outside its bounds.")                           \
+    X(K0403, "An expression has another type than its place asks for.")                                  \
+    X(K0404, "Two columns of a result have the same name, or a name that is reserved.")                  \
+    X(K0405, "A window does not fit its input, or its lengths do not fit each other.")                   \
+    X(K0406, "A column is named that the input does not have.")                                          \
+    X(K0407, "Rows that are taken back cannot go where they are sent.")                                  \
+    X(K0408, "A format does not fit the schema of its source.")                                          \
+    X(K0409, "Options of an operator contradict each other.")
 
 // K0101 and so on: the codes as strings, so that a mistyped one does not compile.
 #define X(code, meaning) extern const char code[];
