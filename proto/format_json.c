@@ -29,7 +29,8 @@ static uint8_t key_hash(struct k_str key)
     if (key.length == 0) return 0;
     uint32_t first = (uint8_t)key.data[0], middle = (uint8_t)key.data[key.length / 2],
              last = (uint8_t)key.data[key.length - 1];
-    return (uint8_t)((key.length * 0x9E3779B1u + first * 0x85EBCA77u + middle * 0xC2B2AE3Du + last * 0x27D4EB2Fu) >> 24);
+    return (uint8_t)((key.length * 0x9E3779B1u + first * 0x85EBCA77u + middle * 0xC2B2AE3Du + last * 0x27D4EB2Fu) >>
+                     24);
 }
 
 struct k_json_member *k_json_member_find(const struct k_json_object *object, struct k_str key)

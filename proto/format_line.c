@@ -145,7 +145,8 @@ static bool read_slot(struct line_decoder *line, uint32_t i, struct k_str text, 
     if (!why) return true;
     char excerpt[K_EXCERPT];
     k_decoder_bad(&line->base, row, why, "group \"%s\": found \"%s\", wanted %s%s", field->name,
-                  k_excerpt(group, excerpt), k_type_name(field->type), strcmp(why, "range") == 0 ? " in its range" : "");
+                  k_excerpt(group, excerpt), k_type_name(field->type),
+                  strcmp(why, "range") == 0 ? " in its range" : "");
     return false;
 }
 

@@ -63,7 +63,7 @@ extern "C" const char *k_json_index_read(struct k_json_index *index, const char 
     make_room(kernel, length);
     switch (kernel.stage1(reinterpret_cast<const uint8_t *>(text), length, simdjson::stage1_mode::regular)) {
     case simdjson::SUCCESS:
-    case simdjson::UTF8_ERROR: // found last, when the index is complete; the fields that are read are checked one by one
+    case simdjson::UTF8_ERROR: // found last, when the index is complete; what is read of it is checked piece by piece
         break;
     case simdjson::EMPTY: return "it is empty";
     case simdjson::UNCLOSED_STRING: return "a string does not end";

@@ -18,13 +18,13 @@ struct k_json_index;
 struct k_json_index *k_json_index_create(void) K_NO_THROW;
 void k_json_index_destroy(struct k_json_index *index) K_NO_THROW; // NULL-safe
 
-// Finds the tokens of the text: ascending offsets, and behind the last one the length. They belong to the index, until
-// the next call. A quote begins or ends a string unless an odd number of backslashes stands before it. A scalar token is
-// a run of bytes without white space and structure. Reads no byte beyond the text.
+// Finds the tokens of the text: ascending offsets, and behind the last one the length. They belong to the index until
+// the next call. A quote begins or ends a string unless an odd number of backslashes stands before it. A scalar token
+// is a run of bytes without white space and structure. Reads no byte beyond the text.
 // Returns NULL, or the static sentence why there is no index: the text is empty, a string does not end, or holds a
 // control character. Bytes that are not UTF-8 do not matter here.
-const char *k_json_index_read(struct k_json_index *index, const char *text, size_t length, const uint32_t **ret_tokens,
-                              uint32_t *ret_count) K_NO_THROW;
+const char *k_json_index_read(struct k_json_index *index, const char *text, size_t length,
+                              const uint32_t **ret_tokens, uint32_t *ret_count) K_NO_THROW;
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,8 @@
 #pragma once
 #include "base/bytes.h"
 
+enum { K_PATH_KEYS_MAX = 32 };
+
 // Reads the double-quoted text at *at (text.data[*at] is the quote; "" inside is one quote) into ret_name, which must
 // have room for text.length bytes, and moves *at behind the closing quote. false: there is none.
 bool k_quoted_read(struct k_str text, size_t *at, char *ret_name, uint32_t *ret_length);

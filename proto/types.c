@@ -1,4 +1,4 @@
-// Types and schemas: the one table of types (K_TYPES in the header), and the reader of "name type [not null] [at path]".
+// Types and schemas: the one table of types (K_TYPES in the header), and the reader of a field's declaration.
 //
 // A name or a part of a path stands bare or in double quotes, where "" is a quote; quotes let a column be called
 // "user agent" and a path name a JSON key that holds a dot. The path is kept as text in its field and read again by
@@ -191,7 +191,9 @@ static bool read_path(struct k_arena *arena, struct k_str text, size_t *at, cons
     struct k_str key;
     char *scratch = k_arena_get(arena, path.length + 1);
     if (memchr(path.data, 0, path.length)) why = "a path cannot hold a NUL";
-    while (!why && k_path_next(path, &walked, scratch, &key, &why)) {
+    // The decoder walks a path by recursion.
+    for (uint32_t keys = 0; !why && k_path_next(path, &walked, scratch, &key, &why);) {
+        if (++keys > K_PATH_KEYS_MAX) why = "a path has at most 32 keys";
     }
     if (why) {
         *stop = (struct stop){*at + walked, why};
