@@ -133,6 +133,11 @@ int k_machine_due(struct k_machine *m, int64_t clock_us, const struct k_at_end *
     return 0;
 }
 
+bool k_machine_is_settled(const struct k_machine *m)
+{
+    return !m->work_pending && m->work_frontier_us >= m->frontier_us;
+}
+
 bool k_machine_is_final(const struct k_machine *m)
 {
     return m->final;

@@ -64,6 +64,8 @@ K_CHECKED int k_machine_work(struct k_machine *machine, uint64_t max_work, uint6
 // Whether a boundary with these facts, now, would find work to do: a leader commits only when something is due.
 K_CHECKED int k_machine_due(struct k_machine *machine, int64_t clock_us, const struct k_at_end *ends,
                             uint32_t end_count, bool *ret_due, struct k_error *err);
+// Nothing is left to do at the present frontier.
+bool k_machine_is_settled(const struct k_machine *machine);
 bool k_machine_is_final(const struct k_machine *machine);
 int64_t k_machine_frontier(const struct k_machine *machine);
 int64_t k_machine_clock(const struct k_machine *machine);

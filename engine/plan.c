@@ -184,13 +184,12 @@ static void gather(struct planning *p, const Kappa__V1__Graph *g)
     p->thing_count = n;
 }
 
-// The fingerprint leaves out what changes nothing: tests and comments.
 static void take_fingerprint(struct planning *p, const Kappa__V1__Graph *g)
 {
-    struct k_buf text = {0};
-    k_graph_canonical(g, &text);
-    k_hash128_hex(text.data ? text.data : "", text.length, p->plan->fingerprint);
-    k_buf_fini(&text);
+    struct k_buf bytes = {0};
+    k_graph_canonical(g, &bytes);
+    k_hash128_hex(bytes.data ? bytes.data : "", bytes.length, p->plan->fingerprint);
+    k_buf_fini(&bytes);
 }
 
 int k_plan_make(struct k_graph *graph, uint32_t shards, struct k_diags *diags, struct k_plan **ret_plan)

@@ -18,7 +18,7 @@ struct k_plan {
     const Kappa__V1__Graph *message; // borrowed from the graph, which must outlive the plan
     const char *name;
     const char *dead_letter_topic;   // the graph's own
-    char fingerprint[33];            // XXH3-128 of the canonical text without tests and comments, hexadecimal
+    char fingerprint[33];            // XXH3-128 of k_graph_canonical, hexadecimal
     uint32_t shards;
 
     struct k_source_plan *sources;
@@ -34,6 +34,9 @@ struct k_plan {
 // error, *ret_plan is NULL and K_E_CONFIG is returned. The graph is borrowed and must outlive the plan.
 K_CHECKED int k_plan_make(struct k_graph *graph, uint32_t shards, struct k_diags *diags, struct k_plan **ret_plan);
 void k_plan_destroy(struct k_plan *plan); // NULL-safe
+
+// What a graph computes, as bytes: a binary kappa.v1.Graph without tests, parameters and comments. Appended to out.
+void k_graph_canonical(const Kappa__V1__Graph *graph, struct k_buf *out);
 
 // Finds who offers an output called name ("parsed", "router.bad"). Exactly one of *ret_source and *ret_node is ≥ 0.
 bool k_plan_find_output(const struct k_plan *plan, const char *name, int32_t *ret_source, int32_t *ret_node,

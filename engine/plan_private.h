@@ -35,5 +35,3 @@ struct planning {
 
 // Second half: plans each thing in order and links outputs to their readers.
 void k_plan_things(struct planning *planning);
-// The canonical text of what a graph computes: without tests and comments.
-void k_graph_canonical(const Kappa__V1__Graph *graph, struct k_buf *out);

@@ -1,0 +1,66 @@
+// Checkpoints: when one is due, and the one atomic write of dirty state and position.
+//
+// Only what is known to be committed may be written: the callers stand at a commit boundary, following or leading.
+#include "engine/shard_private.h"
+
+// Beyond this many files at level 0, or this much compaction debt, checkpoints wait as long as memory allows: ingest is
+// not throttled by RocksDB.
+enum { LEVEL0_FILES_MAX = 16 };
+static const uint64_t DEBT_BYTES_MAX = 4ull << 30;
+
+static uint64_t dirty_limit(const struct k_shard *shard)
+{
+    return shard->options.dirty_limit_bytes ? shard->options.dirty_limit_bytes : shard->options.state.cache_bytes / 2;
+}
+
+bool checkpoint_is_due(struct k_shard *shard)
+{
+    if (!shard->moved) return false;
+    struct k_state_figures figures;
+    k_state_figures(shard->store, &figures);
+    if (figures.dirty_bytes >= dirty_limit(shard)) return true;
+    if (shard_now(shard) - shard->checkpoint_at_us < shard->options.checkpoint_interval_us) return false;
+    uint32_t files = 0;
+    uint64_t debt = 0;
+    struct k_store *store = k_state_store(shard->store);
+    store->ops->pressure(store, &files, &debt);
+    return files <= LEVEL0_FILES_MAX && debt <= DEBT_BYTES_MAX;
+}
+
+static void encode_position(struct k_shard *shard, struct k_buf *out)
+{
+    struct k_arena arena;
+    k_arena_init(&arena);
+    Kappa__Internal__Position position;
+    kappa__internal__position__init(&position);
+    k_machine_save(shard->machine, &arena, &position);
+    position.has_version = position.has_journal_offset = position.has_sequence = position.has_chain = true;
+    position.has_leader_epoch = position.has_taken_us = true;
+    position.version = 1;
+    position.journal_offset = shard->point.offset;
+    position.sequence = shard->point.sequence;
+    position.chain = shard->point.chain;
+    position.leader_epoch = shard->point.epoch;
+    position.taken_us = shard_now(shard);
+    size_t size = kappa__internal__position__get_packed_size(&position);
+    kappa__internal__position__pack(&position, (uint8_t *)k_buf_reserve(out, size));
+    out->length += size;
+    k_arena_fini(&arena);
+}
+
+int checkpoint_take(struct k_shard *shard, struct k_error *err)
+{
+    if (!shard->moved) return 0;
+    struct k_buf position = {0};
+    encode_position(shard, &position);
+    int code = 0;
+    if (K_PLANT(checkpoint_torn)) code = k_state_checkpoint(shard->store, k_state_position(shard->store), err);
+    if (!code) code = k_state_checkpoint(shard->store, k_buf_str(&position), err);
+    k_buf_fini(&position);
+    if (code) return k_wrap(err, code, "checkpoint of shard %u", shard->options.shard);
+    shard->moved = false;
+    shard->checkpoint_at_us = shard_now(shard);
+    shard->records_since_checkpoint = 0;
+    shard->report.checkpoints++;
+    return 0;
+}

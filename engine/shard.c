@@ -1,0 +1,377 @@
+// The states of a shard, as a table that is executed and checked at each move (the diagram is in shard.h).
+#include "engine/shard_private.h"
+
+#include "base/hash.h"
+#include "base/trace.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifdef K_PLANTED
+enum k_plant k_planted = K_PLANT_NONE;
+#endif
+
+enum { RETRY_US = 200000, LAG_US = 1000000, IDLE_WAIT_US = 100000, FOLLOW_WAIT_US = 20000 };
+
+#define TO(state) (1u << (state))
+struct behaviour {
+    int (*step)(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err);
+    uint32_t moves; // where it may go from here
+};
+static const struct behaviour behaviours[];
+
+static void move_to(struct k_shard *shard, enum k_shard_state state)
+{
+    K_ASSERT(behaviours[shard->state].moves & TO(state));
+    k_trace(K_TRACE_DEBUG, "shard", "%u: %s -> %s", shard->options.shard, k_shard_state_name(shard->state), k_shard_state_name(state));
+    shard->state = state;
+}
+
+int64_t shard_now(struct k_shard *shard)
+{
+    return shard->options.log->ops->now_us(shard->options.log);
+}
+
+void shard_forget(struct k_shard *shard)
+{
+    const struct k_log_ops *log = shard->options.log->ops;
+    if (shard->producer && shard->in_transaction) {
+        // Only frees readers earlier; that memory is dropped is what counts.
+        struct k_error ignored = {0};
+        (void)log->abort(shard->producer, &ignored);
+    }
+    log->producer_close(shard->producer);
+    shard->producer = NULL;
+    shard->in_transaction = shard->announced = shard->moved = false;
+    shard->output_bytes = 0;
+    k_pending_clear(&shard->pending);
+    uint32_t count = 0;
+    if (shard->machine) k_machine_inputs(shard->machine, &count);
+    for (uint32_t i = 0; shard->feeds && i < count; i++) log->reader_close(shard->feeds[i].reader);
+    free(shard->feeds);
+    shard->feeds = NULL;
+    log->reader_close(shard->journal);
+    shard->journal = NULL;
+    shard->journal_count = shard->journal_at = 0;
+    if (shard->following.record) kappa__internal__journal_record__free_unpacked(shard->following.record, NULL);
+    shard->following.record = NULL;
+    k_machine_close(shard->machine);
+    shard->machine = NULL;
+    k_state_destroy(shard->store);
+    shard->store = NULL;
+    free(shard->partitions);
+    shard->partitions = NULL;
+}
+
+static int step_open(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
+{
+    *ret_wait_us = 0;
+    shard_forget(shard);
+    TRY(shard_open(shard, err));
+    shard->records_at_open = shard->report.records;
+    move_to(shard, K_SHARD_FOLLOW);
+    return 0;
+}
+
+// What following does in every state that follows: a bounded step, a checkpoint at a boundary.
+static int follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
+{
+    bool progress;
+    TRY(follow_step(shard, &progress, err));
+    *ret_wait_us = progress ? 0 : FOLLOW_WAIT_US;
+    if (shard->following.record || !checkpoint_is_due(shard)) return 0;
+    int code = checkpoint_take(shard, err);
+    if (code == K_E_DISK_FULL) {
+        *ret_wait_us = RETRY_US;
+        return 0;
+    }
+    return code;
+}
+
+// A follower that is to stop, or that has seen all it was asked for.
+static int follower_finish(struct k_shard *shard, bool *ret_finished, struct k_error *err)
+{
+    *ret_finished = false;
+    if (shard->following.record) return 0;
+    bool once = shard->options.once && shard->once_ends && feed_once_reached(shard) &&
+                (!shard->options.final || k_machine_is_final(shard->machine)) && k_machine_is_settled(shard->machine);
+    if (!shard->stopping && !(once && shard->state == K_SHARD_STANDBY)) return 0;
+    int code = checkpoint_take(shard, err);
+    *ret_finished = code == 0 || (shard->stopping && code == K_E_DISK_FULL); // the state follows again from before
+    return *ret_finished ? 0 : code;
+}
+
+static void rank_of(const struct k_shard *shard, char *out, size_t size)
+{
+    // Who joined at the lowest journal record comes first: a leader joined before all who joined while it led, so a
+    // newcomer never takes a shard from a healthy leader. Among equals a hash, so that shards spread.
+    char who[300];
+    int length = snprintf(who, sizeof who, "%s/%u", shard->options.worker, shard->options.shard);
+    snprintf(out, size, "%020llu-%016llx", (unsigned long long)shard->point.sequence,
+             (unsigned long long)k_hash(who, (size_t)(length < 299 ? length : 299)));
+}
+
+static int step_follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
+{
+    TRY(follow(shard, ret_wait_us, err));
+    bool finished;
+    TRY(follower_finish(shard, &finished, err));
+    if (finished) {
+        move_to(shard, K_SHARD_STOPPED);
+        return 0;
+    }
+    if (!shard->options.can_lead || !follow_is_at(shard, shard->journal_end)) return 0;
+    if (!shard->member) {
+        char rank[64];
+        rank_of(shard, rank, sizeof rank);
+        TRY(shard->options.log->ops->member_join(shard->options.log, shard->group, shard->journal_topic, rank, &shard->member, err));
+    }
+    *ret_wait_us = 0;
+    move_to(shard, K_SHARD_STANDBY);
+    return 0;
+}
+
+static int step_standby(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
+{
+    enum k_membership membership;
+    TRY(shard->options.log->ops->member_poll(shard->member, &membership, err));
+    TRY(follow(shard, ret_wait_us, err));
+    bool finished;
+    TRY(follower_finish(shard, &finished, err));
+    if (finished) move_to(shard, K_SHARD_STOPPED);
+    else if (membership == K_MEMBER_ASSIGNED && shard_now(shard) >= shard->retry_at_us && !shard->stopping) {
+        *ret_wait_us = 0;
+        move_to(shard, K_SHARD_FENCE);
+    }
+    return 0;
+}
+
+static int step_fence(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
+{
+    const struct k_log_ops *log = shard->options.log->ops;
+    *ret_wait_us = 0;
+    char *id = shard->transactional_id;
+    if (K_PLANT(id_per_worker)) id = k_format("%s-%s", shard->transactional_id, shard->options.worker);
+    int code = log->producer_open(shard->options.log, id, shard->options.transaction_timeout_us, &shard->producer, err);
+    if (id != shard->transactional_id) free(id);
+    // Only now: what the predecessor may have committed until it was fenced lies below this end.
+    if (!code && !K_PLANT(skip_journal_end)) code = log->offsets(shard->options.log, shard->journal_topic, 0, false, NULL, &shard->journal_end, err);
+    if (code == K_E_RETRY || code == K_E_UNAVAILABLE) {
+        log->producer_close(shard->producer);
+        shard->producer = NULL;
+        shard->retry_at_us = shard_now(shard) + RETRY_US;
+        snprintf(shard->report.trouble, sizeof shard->report.trouble, "%s", err->text);
+        move_to(shard, K_SHARD_STANDBY);
+        return 0;
+    }
+    if (code) return code;
+    shard->report.records_followed_after_takeover = shard->report.records;
+    move_to(shard, K_SHARD_CATCH_UP);
+    return 0;
+}
+
+static bool source_offsets_agree(struct k_shard *shard)
+{
+    return shard->following.record == NULL && shard->journal_at == shard->journal_count;
+}
+
+static int step_catch_up(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
+{
+    enum k_membership membership;
+    TRY(shard->options.log->ops->member_poll(shard->member, &membership, err));
+    if (membership != K_MEMBER_ASSIGNED || shard->stopping) {
+        shard->options.log->ops->producer_close(shard->producer);
+        shard->producer = NULL;
+        move_to(shard, K_SHARD_STANDBY);
+        return 0;
+    }
+    TRY(follow(shard, ret_wait_us, err));
+    bool at_end = K_PLANT(overlook_ticks) ? source_offsets_agree(shard) : follow_is_at(shard, shard->journal_end);
+    if (!at_end) return 0;
+    shard->report.records_followed_after_takeover = shard->report.records - shard->records_at_open;
+    shard->report.leaderships++;
+    shard->commit_at_us = shard_now(shard);
+    k_machine_want_outputs(shard->machine, true);
+    *ret_wait_us = 0;
+    move_to(shard, K_SHARD_LEAD);
+    return 0;
+}
+
+static int step_lead(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
+{
+    enum k_membership membership;
+    TRY(shard->options.log->ops->member_poll(shard->member, &membership, err));
+    if (membership != K_MEMBER_ASSIGNED && !K_PLANT(keep_over_revoke)) {
+        move_to(shard, K_SHARD_RESET);
+        *ret_wait_us = 0;
+        return 0;
+    }
+    return lead_step(shard, ret_wait_us, err);
+}
+
+static int step_reset(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
+{
+    (void)err;
+    *ret_wait_us = 0;
+    int64_t now = shard_now(shard);
+    if (now < shard->retry_at_us) {
+        // Heartbeats go on while waiting.
+        enum k_membership membership;
+        if (shard->member) TRY(shard->options.log->ops->member_poll(shard->member, &membership, err));
+        *ret_wait_us = shard->retry_at_us - now < IDLE_WAIT_US ? shard->retry_at_us - now : IDLE_WAIT_US;
+        if (!shard->stopping) return 0;
+        shard_forget(shard);
+        move_to(shard, K_SHARD_STOPPED);
+        return 0;
+    }
+    shard->report.resets++;
+    shard_forget(shard);
+    move_to(shard, K_SHARD_OPEN);
+    return 0;
+}
+
+static int step_stopped(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
+{
+    (void)shard;
+    (void)err;
+    *ret_wait_us = IDLE_WAIT_US;
+    return 0;
+}
+
+static const struct behaviour behaviours[] = {
+    [K_SHARD_OPEN] = {step_open, TO(K_SHARD_FOLLOW) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
+    [K_SHARD_FOLLOW] = {step_follow, TO(K_SHARD_STANDBY) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
+    [K_SHARD_STANDBY] = {step_standby, TO(K_SHARD_FENCE) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
+    [K_SHARD_FENCE] = {step_fence, TO(K_SHARD_CATCH_UP) | TO(K_SHARD_STANDBY) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
+    [K_SHARD_CATCH_UP] = {step_catch_up, TO(K_SHARD_LEAD) | TO(K_SHARD_STANDBY) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
+    [K_SHARD_LEAD] = {step_lead, TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
+    [K_SHARD_RESET] = {step_reset, TO(K_SHARD_OPEN) | TO(K_SHARD_STOPPED)},
+    [K_SHARD_STOPPED] = {step_stopped, 0},
+};
+
+const char *k_shard_state_name(enum k_shard_state state)
+{
+    static const char *const names[] = {
+#define X(name, text) [name] = text,
+        K_SHARD_STATES(X)
+#undef X
+    };
+    return names[state];
+}
+
+// Which errors pass by themselves: the shard throws its memory away and tries again. The rest is for people.
+static bool passes(int code)
+{
+    switch (code) {
+    case K_E_RETRY: case K_E_UNAVAILABLE: case K_E_TIMEOUT: case K_E_ABORTED: case K_E_FENCED: case K_E_DOUBTFUL: case K_E_DISK_FULL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int k_shard_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
+{
+    *ret_wait_us = 0;
+    enum k_shard_state before = shard->state;
+    int code = behaviours[before].step(shard, ret_wait_us, err);
+    if (!code) {
+        if (shard->state == K_SHARD_STOPPED && before != K_SHARD_STOPPED && shard->member) {
+            shard->options.log->ops->member_leave(shard->member);
+            shard->member = NULL;
+        }
+        return 0;
+    }
+    if (code == K_E_CRASHED) return code;
+    bool first = shard->report.commits == 0 && shard->report.leaderships == 0 && shard->report.resets == 0;
+    if (!passes(code) || (before == K_SHARD_OPEN && first && code == K_E_UNAVAILABLE)) {
+        k_wrap(err, code, "shard %u", shard->options.shard);
+        shard->state = K_SHARD_STOPPED;
+        return code;
+    }
+    snprintf(shard->report.trouble, sizeof shard->report.trouble, "%s", err->text);
+    k_trace(code == K_E_ABORTED || code == K_E_FENCED ? K_TRACE_INFO : K_TRACE_WARN, "shard", "%u: %s; starting again from the last checkpoint",
+            shard->options.shard, err->text);
+    if (K_PLANT(keep_after_abort) && before == K_SHARD_LEAD && code == K_E_ABORTED) {
+        shard->in_transaction = false;
+        return 0;
+    }
+    if (code != K_E_ABORTED && code != K_E_FENCED) shard->retry_at_us = shard_now(shard) + RETRY_US;
+    if (shard->state != K_SHARD_RESET) {
+        K_ASSERT(shard->state != K_SHARD_STOPPED);
+        move_to(shard, K_SHARD_RESET);
+    }
+    return 0;
+}
+
+int k_shard_create(const struct k_shard_options *options, struct k_shard **ret, struct k_error *err)
+{
+    (void)err;
+    struct k_shard *shard = k_new(struct k_shard);
+    shard->options = *options;
+    if (!shard->options.work_portion) shard->options.work_portion = 1024;
+    shard->journal_topic = k_format("%s.journal.%u", options->plan->name, options->shard);
+    shard->group = k_format("%s.shard.%u", options->plan->name, options->shard);
+    shard->transactional_id = k_format("%s-%u", options->plan->name, options->shard);
+    shard->report.lag_records = -1;
+    shard->state = K_SHARD_OPEN;
+    *ret = shard;
+    return 0;
+}
+
+void k_shard_stop(struct k_shard *shard)
+{
+    shard->stopping = true;
+}
+
+enum k_shard_state k_shard_state(const struct k_shard *shard)
+{
+    return shard->state;
+}
+
+void k_shard_report(const struct k_shard *shard, struct k_shard_report *ret)
+{
+    *ret = shard->report;
+    ret->state = shard->state;
+    ret->frontier_us = shard->machine ? k_machine_frontier(shard->machine) : INT64_MIN;
+    if (!shard->store) return;
+    struct k_state_figures figures;
+    k_state_figures(shard->store, &figures);
+    ret->cache_bytes = figures.cache_bytes;
+    ret->dirty_bytes = figures.dirty_bytes;
+}
+
+struct k_machine *k_shard_machine(struct k_shard *shard)
+{
+    return shard->machine;
+}
+
+struct k_state *k_shard_working_state(struct k_shard *shard)
+{
+    return shard->store;
+}
+
+void k_shard_wait(struct k_shard *shard, int64_t timeout_us)
+{
+    struct k_reader *readers[257];
+    uint32_t n = 0, count = 0;
+    if (shard->machine) k_machine_inputs(shard->machine, &count);
+    if (shard->journal) readers[n++] = shard->journal;
+    for (uint32_t i = 0; shard->feeds && i < count && n < 257; i++)
+        if (shard->feeds[i].reader) readers[n++] = shard->feeds[i].reader;
+    shard->options.log->ops->wait(shard->options.log, readers, n, timeout_us < IDLE_WAIT_US ? timeout_us : IDLE_WAIT_US);
+}
+
+void k_shard_destroy(struct k_shard *shard)
+{
+    if (!shard) return;
+    shard->in_transaction = false; // a crash would not abort either
+    shard_forget(shard);
+    shard->options.log->ops->member_leave(shard->member);
+    k_pending_fini(&shard->pending);
+    free(shard->once_ends);
+    free(shard->journal_topic);
+    free(shard->group);
+    free(shard->transactional_id);
+    free(shard);
+}

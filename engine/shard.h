@@ -1,0 +1,111 @@
+// A shard of a worker: one journal, one state, and the way from following to leading and back.
+//
+//   OPEN ──────► FOLLOW ──────► STANDBY ──────► FENCE ──────► CATCH_UP ──────► LEAD
+//    ▲   state    │   in step:    ▲  │  group     init_trans-   follow to E      │
+//    │   opened   │   join group  └──┘  assigns   actions       read after it    │
+//    └────────────┴───────── RESET ◄──── refusal, fence, revoke with open work, doubt, …
+//
+// OPEN      opens the state at its checkpoint, checks whose it is, opens journal and inputs there.
+// FOLLOW    follows the journal; not in the group. In step for the first time → joins → STANDBY.
+// STANDBY   in the group, follows. Assigned → FENCE.
+// FENCE     init_transactions with the shard's id; then, and only then, asks for the journal's end E → CATCH_UP.
+// CATCH_UP  follows read_committed until the position is ≥ E → LEAD.
+// LEAD      orders, computes, commits. The first transaction announces the leadership.
+// RESET     the one way back: abort, throw producer, machine and state away → OPEN. Membership is kept.
+// STOPPED   stopped in order (everything committed and checkpointed), or by an error that people must see.
+//
+// The moves are a table in shard.c that is executed and checked. Only lead.c writes to the log, only follow.c reads the
+// journal, only checkpoint.c writes the state.
+#pragma once
+#include "engine/log.h"
+#include "engine/machine.h"
+
+#define K_SHARD_STATES(X) \
+    X(K_SHARD_OPEN, "opening") X(K_SHARD_FOLLOW, "following") X(K_SHARD_STANDBY, "standby") X(K_SHARD_FENCE, "taking over") \
+    X(K_SHARD_CATCH_UP, "catching up") X(K_SHARD_LEAD, "leading") X(K_SHARD_RESET, "resetting") X(K_SHARD_STOPPED, "stopped")
+enum k_shard_state {
+#define X(name, text) name,
+    K_SHARD_STATES(X)
+#undef X
+};
+const char *k_shard_state_name(enum k_shard_state state);
+
+// Planted bugs: each breaks one rule on purpose, to prove that the tests catch it. Only in test builds (K_PLANTED).
+#define K_PLANTS(X)                                                                                             \
+    X(offset_one_too_many, "a range's next is one too many")                                                    \
+    X(checkpoint_early, "state is written before the transaction is known to be committed")                     \
+    X(keep_over_revoke, "memory is kept over a revoke with open work")                                          \
+    X(retry_doubtful, "a doubtful commit is tried again on the same producer")                                  \
+    X(late_by_clock, "lateness by wall clock")                                                                  \
+    X(late_by_mixed, "lateness by a watermark that mixes partitions")                                           \
+    X(drop_journal_entry, "a follower overlooks a journal record now and then")                                 \
+    X(batch_boundary_shows, "state depends on how records were cut into batches")                               \
+    X(checkpoint_torn, "a checkpoint is not atomic: position and state are written apart")                      \
+    X(skip_journal_end, "take-over without reading the journal to its end")                                     \
+    X(keep_after_abort, "memory is kept after an abort")                                                        \
+    X(overlook_ticks, "take-over judges the end by source offsets: a record of ticks only is overlooked")       \
+    X(id_per_worker, "the transactional id differs between leaders")
+#ifdef K_PLANTED
+enum k_plant {
+    K_PLANT_NONE,
+#define X(name, text) K_PLANT_##name,
+    K_PLANTS(X)
+#undef X
+};
+extern enum k_plant k_planted; // chosen at run time
+#define K_PLANT(name) (k_planted == K_PLANT_##name)
+#else
+#define K_PLANT(name) 0
+#endif
+
+struct k_shard_options {
+    const struct k_plan *plan; // borrowed
+    uint32_t shard;
+    struct k_log *log;         // borrowed
+    const char *worker;        // name of this process, for the leadership record and the rank
+    const char *generation;    // "1"
+    // Opens the shard's store; called at every OPEN.
+    int (*open_store)(void *context, struct k_store **ret, struct k_error *err);
+    void *store_context;
+    struct k_state_options state;
+    int64_t commit_interval_us;      // 100 ms
+    int64_t checkpoint_interval_us;  // 1 s
+    int64_t transaction_timeout_us;  // 10 s
+    int64_t step_budget_us;          // frontier work in one transaction: at most about this long; 200 ms
+    uint64_t dirty_limit_bytes;      // commit and checkpoint early at this much; 0: half of the cache
+    uint64_t work_portion;           // units of frontier work between two looks at the clock
+    bool once, final;                // stop at the ends that the sources have at the start; --final: declare the input complete
+    bool can_lead;                   // false: only follow (a standby that must not take over)
+    void (*tap)(void *context, const char *edge, const struct k_batch *batch);
+    void *tap_context;
+};
+
+// For progress lines and status. Only the thread that steps the shard may ask; worker.c hands it on to others.
+struct k_shard_report {
+    enum k_shard_state state;
+    uint64_t records, commits, checkpoints, leaderships, resets;
+    uint64_t records_followed_after_takeover; // between the checkpoint and E
+    int64_t lag_records; // to the sources' ends as last asked; −1: not known
+    int64_t frontier_us;
+    uint64_t cache_bytes, dirty_bytes;
+    bool stalled;        // no room on the disk: reading has stopped
+    char trouble[256];   // the last error that is being waited on; empty: none
+};
+
+struct k_shard;
+K_CHECKED int k_shard_create(const struct k_shard_options *options, struct k_shard **ret, struct k_error *err);
+
+// One step: bounded work, one move at most. *ret_wait_us says how long nothing will be due unless a record arrives (0: call
+// again at once). Returns 0 while the shard lives; an error when it has stopped by one (the state is then
+// STOPPED, nothing is lost). K_E_CRASHED: the simulated process is dead.
+int k_shard_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err);
+
+// Asks it to stop in order: finish the batch, commit, checkpoint. Steps go on until the state is STOPPED.
+void k_shard_stop(struct k_shard *shard);
+enum k_shard_state k_shard_state(const struct k_shard *shard);
+void k_shard_report(const struct k_shard *shard, struct k_shard_report *ret);
+struct k_machine *k_shard_machine(struct k_shard *shard); // NULL while there is none; for totals after the end
+struct k_state *k_shard_working_state(struct k_shard *shard);
+// Blocks until records may have come for one of the shard's readers, at most timeout_us.
+void k_shard_wait(struct k_shard *shard, int64_t timeout_us);
+void k_shard_destroy(struct k_shard *shard); // no commit, no checkpoint: as a crash would leave it; NULL-safe

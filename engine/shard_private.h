@@ -1,0 +1,87 @@
+// What the files of a shard share: shard.c (the states), open.c, follow.c, lead.c, checkpoint.c, feed.c.
+#pragma once
+#include "engine/journal.h"
+#include "engine/shard.h"
+
+// One input's reader, and what it has handed out but nobody has fed yet.
+struct feed {
+    struct k_reader *reader; // NULL until first needed
+    const struct k_message *const *messages;
+    uint32_t count, at; // messages[at .. count) are waiting
+    bool verify;        // the first message is the last one that was fed before: compare it, then drop it
+    bool embedded;      // the topic is compacted: records go into the journal
+};
+
+// A journal record on its way through the machine.
+struct following {
+    Kappa__Internal__JournalRecord *record; // NULL: none under way
+    uint32_t range;                         // under way
+    uint32_t fed;                           // records of that range
+    uint64_t hash;
+    struct k_journal_point after; // where the journal stands behind the record
+};
+
+struct k_shard {
+    struct k_shard_options options;
+    enum k_shard_state state;
+    bool stopping;
+    struct k_shard_report report;
+
+    // Of one opening; thrown away by RESET.
+    struct k_state *store; // the working state
+    struct k_machine *machine;
+    uint32_t *partitions;
+    struct feed *feeds; // per input of the machine
+    struct k_reader *journal;
+    const struct k_message *const *journal_messages;
+    uint32_t journal_count, journal_at;
+    struct k_journal_point point; // of the machine's state
+    struct following following;
+    int64_t journal_end; // E, or the end to be in step with; −1: to be asked
+    uint64_t records_at_open;
+    int64_t checkpoint_at_us; // when the last one was taken (or opening)
+    uint64_t records_since_checkpoint;
+    bool moved; // something was committed or followed since the last checkpoint
+
+    // Leading.
+    struct k_producer *producer;
+    struct k_pending pending;
+    bool in_transaction, announced, final_sent;
+    int64_t transaction_since_us, commit_at_us;
+    uint64_t output_bytes;
+    uint32_t next_input;
+
+    // Kept over RESET.
+    struct k_member *member;
+    int64_t retry_at_us;
+    int64_t *once_ends; // per input; NULL until asked
+    char *journal_topic, *group, *transactional_id;
+    char output_position[64];
+};
+
+#define TRY(call)                \
+    do {                         \
+        int code_ = (call);      \
+        if (code_) return code_; \
+    } while (0)
+
+int64_t shard_now(struct k_shard *shard);
+// Throws away everything of one opening; aborts an open transaction first (best effort).
+void shard_forget(struct k_shard *shard);
+
+// open.c
+int shard_open(struct k_shard *shard, struct k_error *err);
+// feed.c: makes messages of an input available. *ret_some: whether any wait.
+int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_error *err);
+int feed_once_ends(struct k_shard *shard, struct k_error *err);
+bool feed_once_reached(const struct k_shard *shard);
+int feed_lag(struct k_shard *shard, struct k_error *err);
+// follow.c: one bounded step. *ret_progress false: nothing to do until more arrives.
+int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err);
+bool follow_is_at(const struct k_shard *shard, int64_t journal_end);
+// lead.c
+int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err);
+int lead_output(void *context, const struct k_output *output, struct k_error *err);
+// checkpoint.c
+int checkpoint_take(struct k_shard *shard, struct k_error *err);
+bool checkpoint_is_due(struct k_shard *shard);

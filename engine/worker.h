@@ -1,0 +1,39 @@
+// A worker: one process of a pipeline. It hosts every shard, leading those that the groups give it and following the
+// others, a thread each.
+#pragma once
+#include "engine/log.h"
+#include "engine/shard.h"
+
+struct k_worker_options {
+    struct k_plan *plan;       // borrowed
+    const char *worker;        // name of this process
+    const char *generation;
+    const char *state_dir;     // DIR/<graph>/<generation>/<shard>/
+    uint64_t memory_bytes;     // the one budget: cache, memtables, block cache, Kafka queues
+    struct k_kafka_options kafka; // queue_bytes and readers_expected are filled by the worker
+    int64_t commit_interval_us, checkpoint_interval_us, transaction_timeout_us;
+    bool once, final;
+    const char *snapshot_dir;  // NULL: none
+    int64_t snapshot_interval_us;
+    uint32_t snapshot_keep;
+};
+
+// How one budget is divided; documented in docs/operations.md and shown by `kappa plan`.
+struct k_budget {
+    uint64_t cache_bytes, store_bytes, queue_bytes; // of each shard
+};
+struct k_budget k_budget_of(uint64_t memory_bytes, uint32_t shards);
+
+struct k_worker;
+// Starts a thread a shard. plan's topics must have been prepared.
+K_CHECKED int k_worker_start(const struct k_worker_options *options, struct k_worker **ret, struct k_error *err);
+// Asks all shards to stop in order. Safe from any thread (not from a signal handler).
+void k_worker_stop(struct k_worker *worker);
+// Waits until every shard has stopped, at most timeout_us. *ret_done. The code is that of the first shard that stopped by
+// an error.
+int k_worker_wait(struct k_worker *worker, int64_t timeout_us, bool *ret_done, struct k_error *err);
+uint32_t k_worker_shards(const struct k_worker *worker);
+void k_worker_report(struct k_worker *worker, uint32_t shard, struct k_shard_report *ret);
+// Counters of a node or source, summed over the shards, as of each shard's last commit. names: as in the plan.
+uint32_t k_worker_counters(struct k_worker *worker, struct k_counters *ret, const char **ret_names, uint32_t max);
+void k_worker_destroy(struct k_worker *worker); // after k_worker_wait said done; NULL-safe
