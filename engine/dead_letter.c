@@ -42,8 +42,8 @@ static const struct k_message *origin_of(const struct k_batch *batch, uint32_t r
 }
 
 // Sends the message behind a row, or the row itself as JSON when an operator made it.
-static int send_row(struct post *post, const struct k_batch *batch, uint32_t row, const char *topic, struct headers *headers,
-                    struct k_error *err)
+static int send_row(struct post *post, const struct k_batch *batch, uint32_t row, const char *topic,
+                    struct headers *headers, struct k_error *err)
 {
     struct k_machine *m = post->machine;
     const struct k_message *message = origin_of(batch, row);
@@ -73,12 +73,15 @@ static int send_row(struct post *post, const struct k_batch *batch, uint32_t row
     return code;
 }
 
-static int stop(struct post *post, const struct k_batch *batch, uint32_t row, const char *reason, const char *text, struct k_error *err)
+static int stop(struct post *post, const struct k_batch *batch, uint32_t row, const char *reason, const char *text,
+                struct k_error *err)
 {
     const struct k_message *message = origin_of(batch, row);
     if (!message)
-        return k_fail(err, K_E_DATA, "\"%s\" stops at a row (%s: %s), as its policy STOP demands", post->name, reason, text);
-    return k_fail(err, K_E_DATA, "\"%s\" stops at topic %s, partition %d, offset %lld (%s: %s), as its policy STOP demands",
+        return k_fail(err, K_E_DATA, "\"%s\" stops at a row (%s: %s), as its policy STOP demands", post->name, reason,
+                      text);
+    return k_fail(err, K_E_DATA,
+                  "\"%s\" stops at topic %s, partition %d, offset %lld (%s: %s), as its policy STOP demands",
                   post->name, post->machine->plan->sources[post->machine->feeding].topic, message->partition,
                   (long long)message->offset, reason, text);
 }
@@ -101,7 +104,8 @@ int machine_fail(struct k_host *host, const struct k_batch *batch, uint32_t row,
     return send_row(post, batch, row, post->dead_letter_topic, &headers, err);
 }
 
-int machine_late(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *late_topic, struct k_error *err)
+int machine_late(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *late_topic,
+                 struct k_error *err)
 {
     struct post *post = (struct post *)host;
     post->counters.late++;

@@ -1,7 +1,7 @@
 // Reading the sources: one reader per input, opened where the machine's state stands.
 //
-// The first record read is the last one that was fed before, where the log still has it: if it is another one now, the
-// topic was deleted and made anew (or truncated), and nothing in it may be trusted.
+// The first record read is the last one that was fed before, where the log still has it: if it is another one now,
+// the topic was deleted and made anew (or truncated), and nothing in it may be trusted.
 #include "engine/shard_private.h"
 
 #include <stdlib.h>
@@ -18,9 +18,12 @@ static int open_reader(struct k_shard *shard, struct feed *feed, struct k_input 
     TRY(log->ops->offsets(log, topic_of(shard, in), (int32_t)in->partition, true, &start, NULL, err));
     if (in->next < 0) in->next = start;
     if (in->next < start)
-        return k_fail(err, K_E_LOST_RANGE, "topic %s, partition %u: the state needs records from offset %lld on, but the log begins at %lld; "
-                      "offsets %lld to %lld are lost", topic_of(shard, in), in->partition, (long long)in->next, (long long)start,
-                      (long long)in->next, (long long)start - 1);
+        return k_fail(
+            err, K_E_LOST_RANGE,
+            "topic %s, partition %u: the state needs records from offset %lld on, but the log begins at %lld; "
+            "offsets %lld to %lld are lost",
+            topic_of(shard, in), in->partition, (long long)in->next, (long long)start, (long long)in->next,
+            (long long)start - 1);
     int64_t from = in->next;
     feed->verify = !feed->embedded && in->last_offset >= start && in->last_offset < in->next;
     if (feed->verify) from = in->last_offset;
@@ -32,9 +35,12 @@ static int verify_first(struct k_shard *shard, struct feed *feed, const struct k
     const struct k_message *first = feed->messages[feed->at];
     feed->verify = false;
     if (first->offset != in->last_offset || k_record_hash(0, first) != in->last_hash)
-        return k_fail(err, K_E_LOST_RANGE, "topic %s, partition %u: the record at offset %lld is not the one that was read before; the topic was "
-                      "deleted and made anew, or cut. The state belongs to the old topic: give the graph another name to start afresh",
-                      topic_of(shard, in), in->partition, (long long)in->last_offset);
+        return k_fail(
+            err, K_E_LOST_RANGE,
+            "topic %s, partition %u: the record at offset %lld is not the one that was read before; the topic was "
+            "deleted and made anew, or cut. The state belongs to the old topic: give the graph another name to start "
+            "afresh",
+            topic_of(shard, in), in->partition, (long long)in->last_offset);
     feed->at++;
     // Records between the last one fed and `next` were skipped on purpose (none are expected).
     while (feed->at < feed->count && feed->messages[feed->at]->offset < in->next) feed->at++;
@@ -50,9 +56,11 @@ int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_er
     if (!feed->reader) TRY(open_reader(shard, feed, in, err));
     if (feed->at == feed->count) {
         feed->at = feed->count = 0;
-        int code = shard->options.log->ops->fetch(feed->reader, K_BATCH_ROWS, 4u << 20, 0, &feed->messages, &feed->count, err);
+        int code = shard->options.log->ops->fetch(feed->reader, K_BATCH_ROWS, 4u << 20, 0, &feed->messages,
+                                                  &feed->count, err);
         if (code == K_E_LOST_RANGE)
-            return k_wrap(err, code, "topic %s, partition %u: the state needs offset %lld", topic_of(shard, in), in->partition, (long long)in->next);
+            return k_wrap(err, code, "topic %s, partition %u: the state needs offset %lld", topic_of(shard, in),
+                          in->partition, (long long)in->next);
         if (code) return code;
         if (feed->count && feed->verify) TRY(verify_first(shard, feed, in, err));
     }
@@ -68,7 +76,8 @@ int feed_once_ends(struct k_shard *shard, struct k_error *err)
     struct k_log *log = shard->options.log;
     int64_t *ends = k_new_array(int64_t, count + 1);
     for (uint32_t i = 0; i < count; i++) {
-        int code = log->ops->offsets(log, topic_of(shard, &inputs[i]), (int32_t)inputs[i].partition, true, NULL, &ends[i], err);
+        int code = log->ops->offsets(log, topic_of(shard, &inputs[i]), (int32_t)inputs[i].partition, true, NULL,
+                                     &ends[i], err);
         if (code) {
             free(ends);
             return code;
@@ -103,10 +112,12 @@ int feed_lag(struct k_shard *shard, struct k_error *err)
     int64_t lag = 0;
     for (uint32_t i = 0; i < count; i++) {
         int64_t start, end;
-        TRY(log->ops->offsets(log, topic_of(shard, &inputs[i]), (int32_t)inputs[i].partition, true, &start, &end, err));
+        TRY(log->ops->offsets(log, topic_of(shard, &inputs[i]), (int32_t)inputs[i].partition, true, &start, &end,
+                              err));
         int64_t at = inputs[i].next > start ? inputs[i].next : start;
         const struct feed *feed = &shard->feeds[i];
-        if (feed->reader && feed->at == feed->count && log->ops->position(feed->reader) > at) at = log->ops->position(feed->reader);
+        if (feed->reader && feed->at == feed->count && log->ops->position(feed->reader) > at)
+            at = log->ops->position(feed->reader);
         if (end > at) lag += end - at;
     }
     shard->report.lag_records = lag;

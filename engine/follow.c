@@ -1,8 +1,8 @@
 // Following: journal records, one after the other, through the machine.
 //
-// A record is taken whole: its ranges in their order, then the boundary with its facts. Between records the state stands
-// at a commit boundary and may be saved. What a range says of its records (how many, their hash) is checked; records that
-// the broker does not show yet are waited for.
+// A record is taken whole: its ranges in their order, then the boundary with its facts. Between records the state
+// stands at a commit boundary and may be saved. What a range says of its records (how many, their hash) is checked;
+// records that the broker does not show yet are waited for.
 #include "engine/shard_private.h"
 
 #include <stdlib.h>
@@ -23,8 +23,11 @@ static int next_record(struct k_shard *shard, struct k_error *err)
     const struct k_plan *plan = shard->options.plan;
     if (shard->journal_at == shard->journal_count) {
         shard->journal_at = shard->journal_count = 0;
-        int code = log->ops->fetch(shard->journal, 256, 4u << 20, 0, &shard->journal_messages, &shard->journal_count, err);
-        if (code) return k_wrap(err, code, "journal %s from offset %lld", shard->journal_topic, (long long)shard->point.offset);
+        int code =
+            log->ops->fetch(shard->journal, 256, 4u << 20, 0, &shard->journal_messages, &shard->journal_count, err);
+        if (code)
+            return k_wrap(err, code, "journal %s from offset %lld", shard->journal_topic,
+                          (long long)shard->point.offset);
         if (shard->journal_count == 0) return 0;
     }
     struct following *f = &shard->following;
@@ -39,17 +42,21 @@ static int next_record(struct k_shard *shard, struct k_error *err)
 
 static int range_differs(struct k_shard *shard, const Range *range, uint32_t count, struct k_error *err)
 {
-    return k_fail(err, K_E_LOST_RANGE, "topic %s, partition %u, offsets %lld to %lld: the journal knows %u records there, the log now shows %s; "
-                  "they were deleted, compacted, cut, or the topic was made anew", shard->options.plan->sources[range->input].topic,
-                  range->partition, (long long)range->first, (long long)range->next - 1, range->count,
-                  count == range->count ? "others" : "another number");
+    return k_fail(
+        err, K_E_LOST_RANGE,
+        "topic %s, partition %u, offsets %lld to %lld: the journal knows %u records there, the log now shows %s; "
+        "they were deleted, compacted, cut, or the topic was made anew",
+        shard->options.plan->sources[range->input].topic, range->partition, (long long)range->first,
+        (long long)range->next - 1, range->count, count == range->count ? "others" : "another number");
 }
 
 static int range_input(struct k_shard *shard, uint32_t source, uint32_t partition, int32_t *ret, struct k_error *err)
 {
     *ret = k_machine_find_input(shard->machine, source, partition);
     if (*ret < 0)
-        return k_fail(err, K_E_CORRUPT, "the journal names input %u, partition %u, which does not belong to shard %u here; were partitions added or taken away?",
+        return k_fail(err, K_E_CORRUPT,
+                      "the journal names input %u, partition %u, which does not belong to shard %u here; were "
+                      "partitions added or taken away?",
                       source, partition, shard->options.shard);
     return 0;
 }
@@ -65,16 +72,25 @@ static int feed_embedded(struct k_shard *shard, const Range *range, uint32_t inp
         struct k_message *m = k_arena_zeroed(&arena, sizeof *m);
         struct k_header *headers = k_arena_zeroed(&arena, (e->n_header + 1) * sizeof *headers);
         for (size_t h = 0; h < e->n_header; h++)
-            headers[h] = (struct k_header){k_str_of(e->header[h]->name),
-                {(const char *)e->header[h]->value.data, (uint32_t)e->header[h]->value.len}, !e->header[h]->has_value};
-        *m = (struct k_message){.key = {(const char *)e->key.data, (uint32_t)e->key.len}, .has_key = e->has_key,
-            .value = {(const char *)e->value.data, (uint32_t)e->value.len}, .has_value = e->has_value,
-            .partition = (int32_t)range->partition, .offset = e->offset, .timestamp_us = e->timestamp_us,
-            .headers = headers, .header_count = (uint32_t)e->n_header};
+            headers[h] =
+                (struct k_header){k_str_of(e->header[h]->name),
+                                  {(const char *)e->header[h]->value.data, (uint32_t)e->header[h]->value.len},
+                                  !e->header[h]->has_value};
+        *m = (struct k_message){.key = {(const char *)e->key.data, (uint32_t)e->key.len},
+                                .has_key = e->has_key,
+                                .value = {(const char *)e->value.data, (uint32_t)e->value.len},
+                                .has_value = e->has_value,
+                                .partition = (int32_t)range->partition,
+                                .offset = e->offset,
+                                .timestamp_us = e->timestamp_us,
+                                .headers = headers,
+                                .header_count = (uint32_t)e->n_header};
         hash = k_record_hash(hash, m);
         messages[i] = m;
     }
-    int code = range->n_record != range->count || hash != range->hash ? range_differs(shard, range, (uint32_t)range->n_record, err) : 0;
+    int code = range->n_record != range->count || hash != range->hash
+                   ? range_differs(shard, range, (uint32_t)range->n_record, err)
+                   : 0;
     if (!code) code = k_machine_feed(shard->machine, input, messages, range->count, err);
     k_arena_fini(&arena);
     return code;
@@ -102,9 +118,11 @@ static int feed_range(struct k_shard *shard, const Range *range, struct k_input 
         shard->report.records += n;
         shard->records_since_checkpoint += n;
     }
-    bool beyond = feed->at < feed->count || shard->options.log->ops->position(feed->reader) >= range->next || in->next >= range->next;
+    bool beyond = feed->at < feed->count || shard->options.log->ops->position(feed->reader) >= range->next ||
+                  in->next >= range->next;
     *ret_done = beyond && !feed->verify;
-    if (*ret_done && (f->fed != range->count || f->hash != range->hash)) return range_differs(shard, range, f->fed, err);
+    if (*ret_done && (f->fed != range->count || f->hash != range->hash))
+        return range_differs(shard, range, f->fed, err);
     return 0;
 }
 
@@ -117,9 +135,10 @@ static int follow_range(struct k_shard *shard, bool *ret_progress, struct k_erro
     TRY(range_input(shard, range->input, range->partition, &input, err));
     struct k_input *in = &k_machine_inputs(shard->machine, &count)[input];
     if (f->fed == 0 && in->next >= 0 && in->next != range->first)
-        return k_fail(err, K_E_CORRUPT, "journal record %llu continues topic %s, partition %u at offset %lld, the state stands at %lld",
-                      (unsigned long long)f->record->sequence, shard->options.plan->sources[range->input].topic, range->partition,
-                      (long long)range->first, (long long)in->next);
+        return k_fail(err, K_E_CORRUPT,
+                      "journal record %llu continues topic %s, partition %u at offset %lld, the state stands at %lld",
+                      (unsigned long long)f->record->sequence, shard->options.plan->sources[range->input].topic,
+                      range->partition, (long long)range->first, (long long)in->next);
     if (in->next < 0) in->next = range->first;
     bool done = false;
     if (range->n_record) {
@@ -155,11 +174,15 @@ static int follow_boundary(struct k_shard *shard, struct k_error *err)
     }
     uint64_t work = 0;
     if (!code)
-        code = k_machine_boundary(shard->machine, record->clock_us, ends, (uint32_t)record->n_at_end, record->final, record->work, &work, err);
+        code = k_machine_boundary(shard->machine, record->clock_us, ends, (uint32_t)record->n_at_end, record->final,
+                                  record->work, &work, err);
     free(ends);
     if (!code && work != record->work)
-        code = k_fail(err, K_E_CORRUPT, "journal record %llu did %llu units of work, this state finds %llu: it is not the state that the journal made",
-                      (unsigned long long)record->sequence, (unsigned long long)record->work, (unsigned long long)work);
+        code =
+            k_fail(err, K_E_CORRUPT,
+                   "journal record %llu did %llu units of work, this state finds %llu: it is not the state that the "
+                   "journal made",
+                   (unsigned long long)record->sequence, (unsigned long long)record->work, (unsigned long long)work);
     return code;
 }
 
@@ -172,7 +195,8 @@ int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err)
         if (!f->record) return 0;
         *ret_progress = true;
     }
-    if (K_PLANT(drop_journal_entry) && f->record->sequence % 7 == 3 && f->record->n_range > 1) f->range = (uint32_t)f->record->n_range;
+    if (K_PLANT(drop_journal_entry) && f->record->sequence % 7 == 3 && f->record->n_range > 1)
+        f->range = (uint32_t)f->record->n_range;
     if (f->range < f->record->n_range) return follow_range(shard, ret_progress, err);
     TRY(follow_boundary(shard, err));
     shard->point = f->after;

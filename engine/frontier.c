@@ -15,9 +15,11 @@ static int64_t minus(int64_t a, int64_t b)
 }
 
 // The watermarks that these facts give, into m->watermarks; returns the frontier.
-static int64_t watermarks_at(struct k_machine *m, int64_t clock_us, const struct k_at_end *ends, uint32_t end_count, bool final)
+static int64_t watermarks_at(struct k_machine *m, int64_t clock_us, const struct k_at_end *ends, uint32_t end_count,
+                             bool final)
 {
-    for (uint32_t i = 0; i < m->input_count; i++) m->watermarks[i] = final ? INT64_MAX : m->inputs[i].clock.watermark_us;
+    for (uint32_t i = 0; i < m->input_count; i++)
+        m->watermarks[i] = final ? INT64_MAX : m->inputs[i].clock.watermark_us;
     if (final) return INT64_MAX;
     bool empty_idle = false;
     for (uint32_t e = 0; e < end_count; e++) {
@@ -84,7 +86,8 @@ int k_machine_work(struct k_machine *m, uint64_t max_work, uint64_t *ret_work, s
             continue;
         }
         uint64_t units = 0, wanted = max_work - done;
-        int code = type->on_frontier(post->instance, node_frontier(post->node, m->work_frontier_us), wanted, &units, err);
+        int code =
+            type->on_frontier(post->instance, node_frontier(post->node, m->work_frontier_us), wanted, &units, err);
         k_arena_reset(&m->arena);
         if (code) return k_wrap(err, code, "%s", post->name);
         K_ASSERT(units <= wanted);
@@ -97,8 +100,8 @@ int k_machine_work(struct k_machine *m, uint64_t max_work, uint64_t *ret_work, s
     return 0;
 }
 
-int k_machine_boundary(struct k_machine *m, int64_t clock_us, const struct k_at_end *ends, uint32_t end_count, bool final,
-                       uint64_t max_work, uint64_t *ret_work, struct k_error *err)
+int k_machine_boundary(struct k_machine *m, int64_t clock_us, const struct k_at_end *ends, uint32_t end_count,
+                       bool final, uint64_t max_work, uint64_t *ret_work, struct k_error *err)
 {
     K_ASSERT(clock_us >= m->clock_us);
     m->clock_us = clock_us;
@@ -116,8 +119,8 @@ int k_machine_boundary(struct k_machine *m, int64_t clock_us, const struct k_at_
     return k_machine_work(m, max_work, ret_work, err);
 }
 
-int k_machine_due(struct k_machine *m, int64_t clock_us, const struct k_at_end *ends, uint32_t end_count, bool *ret_due,
-                  struct k_error *err)
+int k_machine_due(struct k_machine *m, int64_t clock_us, const struct k_at_end *ends, uint32_t end_count,
+                  bool *ret_due, struct k_error *err)
 {
     *ret_due = false;
     int64_t frontier = watermarks_at(m, clock_us, ends, end_count, m->final);

@@ -66,7 +66,10 @@ void k_pending_add(struct k_pending *pending, uint32_t source, uint32_t partitio
             pending->ranges = k_realloc(pending->ranges, pending->range_capacity * sizeof *pending->ranges);
         }
         last = &pending->ranges[pending->range_count++];
-        *last = (struct k_range){.source = source, .partition = partition, .first = first, .embedded = embed,
+        *last = (struct k_range){.source = source,
+                                 .partition = partition,
+                                 .first = first,
+                                 .embedded = embed,
                                  .embedded_at = pending->embedded_count};
     }
     last->next = next;
@@ -130,14 +133,15 @@ static uint64_t chain_of(uint64_t before, Record *record, struct k_buf *out)
     return chain;
 }
 
-void k_journal_encode(struct k_journal_point *point, const struct k_pending *pending, const struct k_journal_facts *facts,
-                      struct k_buf *out)
+void k_journal_encode(struct k_journal_point *point, const struct k_pending *pending,
+                      const struct k_journal_facts *facts, struct k_buf *out)
 {
     struct k_arena arena;
     k_arena_init(&arena);
     Record record;
     kappa__internal__journal_record__init(&record);
-    record.has_version = record.has_shard = record.has_leader_epoch = record.has_sequence = record.has_clock_us = true;
+    record.has_version = record.has_shard = record.has_leader_epoch = record.has_sequence = record.has_clock_us =
+        true;
     record.version = K_JOURNAL_VERSION;
     record.pipeline = (char *)facts->pipeline;
     record.shard = facts->shard;
@@ -163,49 +167,65 @@ void k_journal_encode(struct k_journal_point *point, const struct k_pending *pen
     k_arena_fini(&arena);
 }
 
-// protobuf-c recurses with nesting; our messages nest three levels, so anything deeper is not ours. The records come from
-// a topic that others could write to, hence the checks before and after unpacking.
-int k_journal_decode(const struct k_message *message, const char *pipeline, uint32_t shard, struct k_journal_point *point,
-                     Record **ret, struct k_error *err)
+// protobuf-c recurses with nesting; our messages nest three levels, so anything deeper is not ours. The records come
+// from a topic that others could write to, hence the checks before and after unpacking.
+int k_journal_decode(const struct k_message *message, const char *pipeline, uint32_t shard,
+                     struct k_journal_point *point, Record **ret, struct k_error *err)
 {
-    Record *record = message->has_value
-        ? kappa__internal__journal_record__unpack(NULL, message->value.length, (const uint8_t *)message->value.data) : NULL;
+    Record *record = message->has_value ? kappa__internal__journal_record__unpack(
+                                              NULL, message->value.length, (const uint8_t *)message->value.data)
+                                        : NULL;
     if (!record)
-        return k_fail(err, K_E_CORRUPT, "journal %s.journal.%u offset %lld is no journal record", pipeline, shard, (long long)message->offset);
+        return k_fail(err, K_E_CORRUPT, "journal %s.journal.%u offset %lld is no journal record", pipeline, shard,
+                      (long long)message->offset);
     int code = 0;
     struct k_buf scratch = {0};
     uint64_t chain = record->chain;
     if (record->version > K_JOURNAL_VERSION)
-        code = k_fail(err, K_E_CORRUPT, "the journal is written in version %u; this kappa reads up to %d: use a newer one", record->version, K_JOURNAL_VERSION);
+        code = k_fail(err, K_E_CORRUPT,
+                      "the journal is written in version %u; this kappa reads up to %d: use a newer one",
+                      record->version, K_JOURNAL_VERSION);
     else if (!record->pipeline || strcmp(record->pipeline, pipeline) != 0 || record->shard != shard)
-        code = k_fail(err, K_E_CORRUPT, "the record belongs to pipeline \"%s\", shard %u", record->pipeline ? record->pipeline : "", record->shard);
+        code = k_fail(err, K_E_CORRUPT, "the record belongs to pipeline \"%s\", shard %u",
+                      record->pipeline ? record->pipeline : "", record->shard);
     else if (record->sequence != point->sequence)
         code = k_fail(err, K_E_CORRUPT, "record %llu was expected, found %llu: the state does not fit this journal",
                       (unsigned long long)point->sequence, (unsigned long long)record->sequence);
     else if (chain_of(point->chain, record, &scratch) != chain)
-        code = k_fail(err, K_E_CORRUPT, "the running hash of record %llu does not fit: the state belongs to another journal, or the journal was changed",
+        code = k_fail(err, K_E_CORRUPT,
+                      "the running hash of record %llu does not fit: the state belongs to another journal, or the "
+                      "journal was changed",
                       (unsigned long long)record->sequence);
     k_buf_fini(&scratch);
     if (code) {
         kappa__internal__journal_record__free_unpacked(record, NULL);
         return k_wrap(err, code, "journal %s.journal.%u offset %lld", pipeline, shard, (long long)message->offset);
     }
-    *point = (struct k_journal_point){.offset = message->offset + 1, .sequence = record->sequence + 1, .chain = chain,
+    *point = (struct k_journal_point){.offset = message->offset + 1,
+                                      .sequence = record->sequence + 1,
+                                      .chain = chain,
                                       .epoch = record->leader_epoch};
     *ret = record;
     return 0;
 }
 
-int k_leadership_check(const Kappa__Internal__JournalRecord__Leadership *leadership, const struct k_plan *plan, struct k_error *err)
+int k_leadership_check(const Kappa__Internal__JournalRecord__Leadership *leadership, const struct k_plan *plan,
+                       struct k_error *err)
 {
     if (leadership->semantics != K_SEMANTICS)
-        return k_fail(err, K_E_CONFIG, "the journal was led by operators of semantics version %u, these are version %d; run the same version of kappa",
+        return k_fail(err, K_E_CONFIG,
+                      "the journal was led by operators of semantics version %u, these are version %d; run the same "
+                      "version of kappa",
                       leadership->semantics, K_SEMANTICS);
     if (leadership->shards != plan->shards)
-        return k_fail(err, K_E_CONFIG, "the pipeline has %u shards, --shards says %u; the number is fixed for the life of its journal",
+        return k_fail(err, K_E_CONFIG,
+                      "the pipeline has %u shards, --shards says %u; the number is fixed for the life of its journal",
                       leadership->shards, plan->shards);
     if (!leadership->fingerprint || strcmp(leadership->fingerprint, plan->fingerprint) != 0)
-        return k_fail(err, K_E_CONFIG, "the pipeline \"%s\" runs another graph (fingerprint %s, this one has %s); give the changed graph another name, "
-                      "or run the graph that made the state", plan->name, leadership->fingerprint ? leadership->fingerprint : "?", plan->fingerprint);
+        return k_fail(err, K_E_CONFIG,
+                      "the pipeline \"%s\" runs another graph (fingerprint %s, this one has %s); give the changed "
+                      "graph another name, "
+                      "or run the graph that made the state",
+                      plan->name, leadership->fingerprint ? leadership->fingerprint : "?", plan->fingerprint);
     return 0;
 }

@@ -51,18 +51,19 @@ struct k_journal_facts {
     bool final;
     const Kappa__Internal__JournalRecord__Leadership *leadership; // NULL: none
 };
-// Encodes the record that follows `point` into out (appended) and moves sequence and chain of *point behind it; the offset is
-// known only after the commit.
-void k_journal_encode(struct k_journal_point *point, const struct k_pending *pending, const struct k_journal_facts *facts,
-                      struct k_buf *out);
+// Encodes the record that follows `point` into out (appended) and moves sequence and chain of *point behind it; the
+// offset is known only after the commit.
+void k_journal_encode(struct k_journal_point *point, const struct k_pending *pending,
+                      const struct k_journal_facts *facts, struct k_buf *out);
 
 // Decodes and checks one message of a journal against the point before it: version, pipeline, shard, sequence,
 // chain. On success *point stands behind the record (offset included). The record is freed by
 // kappa__internal__journal_record__free_unpacked(record, NULL).
 K_CHECKED int k_journal_decode(const struct k_message *message, const char *pipeline, uint32_t shard,
-                               struct k_journal_point *point, Kappa__Internal__JournalRecord **ret, struct k_error *err);
+                               struct k_journal_point *point, Kappa__Internal__JournalRecord **ret,
+                               struct k_error *err);
 
 // Whether a leadership is one that this worker can follow: same semantics, fingerprint, shards. The text of the error
 // says what differs and what to do.
-K_CHECKED int k_leadership_check(const Kappa__Internal__JournalRecord__Leadership *leadership, const struct k_plan *plan,
-                                 struct k_error *err);
+K_CHECKED int k_leadership_check(const Kappa__Internal__JournalRecord__Leadership *leadership,
+                                 const struct k_plan *plan, struct k_error *err);

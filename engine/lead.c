@@ -1,7 +1,8 @@
 // Leading: poll, decide, compute, commit; and a checkpoint from time to time.
 //
 // Invariants
-// 1. Everything that the machine was fed since the last commit is in `pending`, in order, and its outputs are in the open
+// 1. Everything that the machine was fed since the last commit is in `pending`, in order, and its outputs are in the
+// open
 //    transaction. There is no transaction without a reason for one.
 // 2. Any failure of a transactional call ends in RESET (the caller moves there): state in memory is never rewound.
 // 3. The state reaches the store only behind a commit that is known (checkpoint.c).
@@ -10,7 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EMBEDDED_BYTES_MAX = 512 << 10, OUTPUT_BYTES_MAX = 16 << 20, RANGES_MAX = 4096, STALL_RETRY_US = 1000000, SKIP_US = 1000000 };
+enum {
+    EMBEDDED_BYTES_MAX = 512 << 10,
+    OUTPUT_BYTES_MAX = 16 << 20,
+    RANGES_MAX = 4096,
+    STALL_RETRY_US = 1000000,
+    SKIP_US = 1000000
+};
 
 static int ensure_transaction(struct k_shard *shard, struct k_error *err)
 {
@@ -30,16 +37,22 @@ int lead_output(void *context, const struct k_output *output, struct k_error *er
     K_ASSERT(output->header_count < 16);
     if (output->header_count) memcpy(headers, output->headers, output->header_count * sizeof *headers);
     headers[output->header_count] = (struct k_header){K_STR("kappa"), k_str_of(shard->output_position), false};
-    struct k_out_message message = {.topic = output->topic, .partition = -1, .key = output->key, .value = output->value,
-        .has_key = output->has_key, .has_value = output->has_value, .timestamp_us = output->timestamp_us,
-        .headers = headers, .header_count = output->header_count + 1};
+    struct k_out_message message = {.topic = output->topic,
+                                    .partition = -1,
+                                    .key = output->key,
+                                    .value = output->value,
+                                    .has_key = output->has_key,
+                                    .has_value = output->has_value,
+                                    .timestamp_us = output->timestamp_us,
+                                    .headers = headers,
+                                    .header_count = output->header_count + 1};
     shard->output_bytes += output->key.length + output->value.length + 64;
     int code = shard->options.log->ops->produce(shard->producer, &message, err);
     return code ? k_wrap(err, code, "topic %s", output->topic) : 0;
 }
 
-// The input whose partition is furthest behind in event time, among those with something to read: windows then stay open
-// no longer than they must. It is a decision, and the journal remembers it.
+// The input whose partition is furthest behind in event time, among those with something to read: windows then stay
+// open no longer than they must. It is a decision, and the journal remembers it.
 static int choose_input(struct k_shard *shard, int32_t *ret, struct k_error *err)
 {
     uint32_t count;
@@ -119,13 +132,18 @@ static int work_off(struct k_shard *shard, uint64_t *work, struct k_error *err)
     return 0;
 }
 
-static int send_journal(struct k_shard *shard, struct k_journal_point *point, const struct k_journal_facts *facts, struct k_error *err)
+static int send_journal(struct k_shard *shard, struct k_journal_point *point, const struct k_journal_facts *facts,
+                        struct k_error *err)
 {
     struct k_log *log = shard->options.log;
     struct k_buf record = {0};
     k_journal_encode(point, &shard->pending, facts, &record);
-    struct k_out_message message = {.topic = shard->journal_topic, .partition = 0, .value = k_buf_str(&record), .has_value = true,
-                                    .timestamp_us = facts->clock_us, .tracked = true};
+    struct k_out_message message = {.topic = shard->journal_topic,
+                                    .partition = 0,
+                                    .value = k_buf_str(&record),
+                                    .has_value = true,
+                                    .timestamp_us = facts->clock_us,
+                                    .tracked = true};
     int code = log->ops->produce(shard->producer, &message, err);
     k_buf_fini(&record);
     if (code) return code;
@@ -135,20 +153,26 @@ static int send_journal(struct k_shard *shard, struct k_journal_point *point, co
     uint32_t n = 0;
     for (uint32_t i = 0; i < count; i++)
         if (inputs[i].next >= 0)
-            offsets[n++] = (struct k_topic_offset){shard->options.plan->sources[inputs[i].source].topic, (int32_t)inputs[i].partition, inputs[i].next};
+            offsets[n++] = (struct k_topic_offset){shard->options.plan->sources[inputs[i].source].topic,
+                                                   (int32_t)inputs[i].partition, inputs[i].next};
     code = log->ops->send_offsets(shard->producer, shard->member, offsets, n, err);
     free(offsets);
     return code;
 }
 
-static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__Leadership *leadership, bool final, struct k_error *err)
+static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__Leadership *leadership, bool final,
+                  struct k_error *err)
 {
     uint32_t count;
     struct k_input *inputs = k_machine_inputs(shard->machine, &count);
     struct k_at_end *ends = k_new_array(struct k_at_end, count + 1);
     bool skip;
-    struct k_journal_facts facts = {.pipeline = shard->options.plan->name, .shard = shard->options.shard, .inputs = inputs,
-                                    .ends = ends, .final = final, .leadership = leadership};
+    struct k_journal_facts facts = {.pipeline = shard->options.plan->name,
+                                    .shard = shard->options.shard,
+                                    .inputs = inputs,
+                                    .ends = ends,
+                                    .final = final,
+                                    .leadership = leadership};
     facts.clock_us = shard_now(shard);
     if (facts.clock_us < k_machine_clock(shard->machine)) facts.clock_us = k_machine_clock(shard->machine);
     facts.end_count = gather_ends(shard, ends, &skip);
@@ -157,7 +181,9 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     if (leadership) point.epoch++;
     bool tainted = false;
     int code = ensure_transaction(shard, err);
-    if (!code) code = k_machine_boundary(shard->machine, facts.clock_us, ends, facts.end_count, final, shard->options.work_portion, &facts.work, err);
+    if (!code)
+        code = k_machine_boundary(shard->machine, facts.clock_us, ends, facts.end_count, final,
+                                  shard->options.work_portion, &facts.work, err);
     if (!code) code = work_off(shard, &facts.work, err);
     if (!code) code = send_journal(shard, &point, &facts, err);
     free(ends);
@@ -170,7 +196,8 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
         shard->point = before;
     }
     if (!code) code = shard->options.log->ops->commit(shard->producer, &tainted, err);
-    if (code == K_E_DOUBTFUL && K_PLANT(retry_doubtful)) code = shard->options.log->ops->commit(shard->producer, &tainted, err);
+    if (code == K_E_DOUBTFUL && K_PLANT(retry_doubtful))
+        code = shard->options.log->ops->commit(shard->producer, &tainted, err);
     if (code) return code;
     shard->in_transaction = false;
     point.offset = shard->options.log->ops->tracked_offset(shard->producer) + 1;
@@ -180,9 +207,10 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     shard->output_bytes = 0;
     shard->commit_at_us = shard_now(shard);
     shard->report.commits++;
-    snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation, shard->options.shard,
-             (unsigned long long)shard->point.sequence);
-    if (tainted && !K_PLANT(retry_doubtful)) return k_fail(err, K_E_ABORTED, "the commit is known, but a copy of its request may be under way");
+    snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
+             shard->options.shard, (unsigned long long)shard->point.sequence);
+    if (tainted && !K_PLANT(retry_doubtful))
+        return k_fail(err, K_E_ABORTED, "the commit is known, but a copy of its request may be under way");
     return 0;
 }
 
@@ -210,8 +238,8 @@ static int announce(struct k_shard *shard, struct k_error *err)
         input->has_partitions = true;
         input->partitions = shard->partitions[i];
     }
-    snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation, shard->options.shard,
-             (unsigned long long)shard->point.sequence);
+    snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
+             shard->options.shard, (unsigned long long)shard->point.sequence);
     int code = commit(shard, &leadership, false, err);
     k_arena_fini(&arena);
     if (!code) shard->announced = true;
@@ -222,9 +250,10 @@ static bool commit_is_full(struct k_shard *shard)
 {
     struct k_state_figures figures;
     k_state_figures(shard->store, &figures);
-    uint64_t limit = shard->options.dirty_limit_bytes ? shard->options.dirty_limit_bytes : shard->options.state.cache_bytes / 2;
-    return figures.dirty_bytes >= limit || shard->output_bytes >= OUTPUT_BYTES_MAX || shard->pending.range_count >= RANGES_MAX ||
-           shard->pending.embedded_bytes >= EMBEDDED_BYTES_MAX;
+    uint64_t limit =
+        shard->options.dirty_limit_bytes ? shard->options.dirty_limit_bytes : shard->options.state.cache_bytes / 2;
+    return figures.dirty_bytes >= limit || shard->output_bytes >= OUTPUT_BYTES_MAX ||
+           shard->pending.range_count >= RANGES_MAX || shard->pending.embedded_bytes >= EMBEDDED_BYTES_MAX;
 }
 
 // Is there a reason to commit now? *ret_wait_us: when to look again.
@@ -261,7 +290,7 @@ static int maybe_checkpoint(struct k_shard *shard, bool must, struct k_error *er
     shard->report.stalled = code == K_E_DISK_FULL;
     if (code == K_E_DISK_FULL) {
         // Everything is kept in memory; reading stops until there is room.
-        snprintf(shard->report.trouble, sizeof shard->report.trouble, "%s", err->text);
+        k_join_cut(shard->report.trouble, sizeof shard->report.trouble, 0, err->text);
         shard->retry_at_us = shard_now(shard) + STALL_RETRY_US;
         return 0;
     }

@@ -58,14 +58,14 @@ enum k_membership {
 struct k_log_ops {
     // The clock, µs since 1970. May go backwards; the journal does not.
     int64_t (*now_us)(struct k_log *log);
-    // Blocks until one of the readers may have something, or timeout_us has passed. May return early. In memory: returns
-    // at once.
+    // Blocks until one of the readers may have something, or timeout_us has passed. May return early. In memory:
+    // returns at once.
     void (*wait)(struct k_log *log, struct k_reader *const *readers, uint32_t count, int64_t timeout_us);
 
     int (*topic_info)(struct k_log *log, const char *topic, struct k_topic_info *ret, struct k_error *err);
     int (*topic_create)(struct k_log *log, const char *topic, const struct k_topic_spec *spec, struct k_error *err);
-    // The log's start and its end: read_committed: the last stable offset, transaction markers included; else the high
-    // watermark. Asked of the partition's leader, never cached. Either ret may be NULL.
+    // The log's start and its end: read_committed: the last stable offset, transaction markers included; else the
+    // high watermark. Asked of the partition's leader, never cached. Either ret may be NULL.
     int (*offsets)(struct k_log *log, const char *topic, int32_t partition, bool committed, int64_t *ret_start,
                    int64_t *ret_end, struct k_error *err);
     int (*delete_records)(struct k_log *log, const char *topic, int32_t partition, int64_t before,
@@ -97,9 +97,9 @@ struct k_log_ops {
     // Adds source offsets with the group metadata of the member, so that a stale member is refused.
     int (*send_offsets)(struct k_producer *producer, struct k_member *member, const struct k_topic_offset *offsets,
                         uint32_t count, struct k_error *err);
-    // Flushes and commits. 0: committed, known. *ret_tainted: known, but a copy of the request may still be under way;
-    // this producer must not be used for another transaction. K_E_DOUBTFUL: not known. K_E_ABORTED, K_E_FENCED: not
-    // committed.
+    // Flushes and commits. 0: committed, known. *ret_tainted: known, but a copy of the request may still be under
+    // way; this producer must not be used for another transaction. K_E_DOUBTFUL: not known. K_E_ABORTED, K_E_FENCED:
+    // not committed.
     int (*commit)(struct k_producer *producer, bool *ret_tainted, struct k_error *err);
     int64_t (*tracked_offset)(struct k_producer *producer); // of the tracked message of the last commit; -1: none
     // Flushes, then aborts; best effort. After it the producer is closed by its owner in every case.

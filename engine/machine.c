@@ -36,8 +36,11 @@ const struct k_host_ops machine_host_ops = {
 static void prepare_post(struct k_machine *m, struct post *post)
 {
     post->machine = m;
-    post->host = (struct k_host){.ops = &machine_host_ops, .arena = &m->arena, .counters = &post->counters,
-                                 .state = m->state, .outputs_wanted = false};
+    post->host = (struct k_host){.ops = &machine_host_ops,
+                                 .arena = &m->arena,
+                                 .counters = &post->counters,
+                                 .state = m->state,
+                                 .outputs_wanted = false};
 }
 
 static int open_posts(struct k_machine *m, struct k_error *err)
@@ -87,8 +90,12 @@ static void make_inputs(struct k_machine *m, const uint32_t *partitions)
         m->partitions[s] = partitions[s];
         m->first_input[s] = m->input_count;
         for (uint32_t p = m->shard; p < partitions[s]; p += plan->shards)
-            m->inputs[m->input_count++] = (struct k_input){.source = s, .partition = p, .next = -1, .last_offset = -1,
-                .clock = {INT64_MIN, INT64_MIN}, .last_clock_us = INT64_MIN};
+            m->inputs[m->input_count++] = (struct k_input){.source = s,
+                                                           .partition = p,
+                                                           .next = -1,
+                                                           .last_offset = -1,
+                                                           .clock = {INT64_MIN, INT64_MIN},
+                                                           .last_clock_us = INT64_MIN};
     }
 }
 

@@ -1,8 +1,8 @@
 // The deterministic state machine of one shard: the plan's operators, wired, with their state, counters and clocks.
 //
-// It is fed by whoever leads and by whoever follows, with the same calls: ranges of records (k_machine_feed), and at each
-// commit the boundary with the facts of the journal record (k_machine_boundary). Nothing else changes it. It knows
-// neither Kafka nor the journal's form.
+// It is fed by whoever leads and by whoever follows, with the same calls: ranges of records (k_machine_feed), and at
+// each commit the boundary with the facts of the journal record (k_machine_boundary). Nothing else changes it. It
+// knows neither Kafka nor the journal's form.
 #pragma once
 #include "engine/plan.h"
 #include "proto/internal.pb-c.h"
@@ -70,8 +70,8 @@ bool k_machine_is_final(const struct k_machine *machine);
 int64_t k_machine_frontier(const struct k_machine *machine);
 int64_t k_machine_clock(const struct k_machine *machine);
 
-// Writes the machine's part of a position (partitions, counters, frontier) into the message; what it points to lies in
-// the arena.
+// Writes the machine's part of a position (partitions, counters, frontier) into the message; what it points to lies
+// in the arena.
 void k_machine_save(const struct k_machine *machine, struct k_arena *arena, Kappa__Internal__Position *position);
 // Reads it back into a machine that has just been opened.
 K_CHECKED int k_machine_load(struct k_machine *machine, const Kappa__Internal__Position *position,
@@ -80,7 +80,8 @@ K_CHECKED int k_machine_load(struct k_machine *machine, const Kappa__Internal__P
 // Counters by name, sources first, in plan order. Borrowed.
 const struct k_counters *k_machine_counters(const struct k_machine *machine, uint32_t index, const char **ret_name);
 uint32_t k_machine_counters_count(const struct k_machine *machine);
-// in = processed + filtered + late + dropped + dead_lettered at every source and node; K_E_BUG naming the one where not.
+// in = processed + filtered + late + dropped + dead_lettered at every source and node; K_E_BUG naming the one where
+// not.
 K_CHECKED int k_machine_check_sums(const struct k_machine *machine, struct k_error *err);
 
 // The hash of one record for ranges: chained, so that a range's hash does not depend on how it was fetched.

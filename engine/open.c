@@ -1,7 +1,7 @@
 // Opening a shard: whose state is it, where does it stand, does it fit the graph and the topics?
 //
-// Nothing is ever wiped. A state that does not fit is refused with what differs; a new one is given its identity, which
-// the first checkpoint writes.
+// Nothing is ever wiped. A state that does not fit is refused with what differs; a new one is given its identity,
+// which the first checkpoint writes.
 #include "engine/shard_private.h"
 
 #include <stdio.h>
@@ -13,29 +13,29 @@ typedef Kappa__Internal__Position Position;
 // The first thing that differs between the graph that made the state and this one, in words.
 static void say_difference(const Kappa__V1__Graph *old, const Kappa__V1__Graph *new, char *out, size_t size)
 {
-#define COMPARE(field, kind, pack, size_of)                                                                           \
-    for (size_t i = 0; i < old->n_##field; i++) {                                                                      \
-        size_t j = 0;                                                                                                  \
-        while (j < new->n_##field && strcmp(old->field[i]->name, new->field[j]->name) != 0) j++;                       \
-        if (j == new->n_##field) {                                                                                     \
-            snprintf(out, size, "%s \"%s\" is gone", kind, old->field[i]->name);                                       \
-            return;                                                                                                    \
-        }                                                                                                              \
-        size_t a = size_of(old->field[i]), b = size_of(new->field[j]);                                                 \
-        uint8_t *left = k_alloc(a), *right = k_alloc(b);                                                               \
-        pack(old->field[i], left);                                                                                     \
-        pack(new->field[j], right);                                                                                    \
-        bool same = a == b && memcmp(left, right, a) == 0;                                                             \
-        free(left);                                                                                                    \
-        free(right);                                                                                                   \
-        if (!same) {                                                                                                   \
-            snprintf(out, size, "%s \"%s\" is another", kind, old->field[i]->name);                                    \
-            return;                                                                                                    \
-        }                                                                                                              \
-    }                                                                                                                  \
-    if (new->n_##field > old->n_##field) {                                                                             \
-        snprintf(out, size, "there are more %ss than before", kind);                                                   \
-        return;                                                                                                        \
+#define COMPARE(field, kind, pack, size_of)                                                      \
+    for (size_t i = 0; i < old->n_##field; i++) {                                                \
+        size_t j = 0;                                                                            \
+        while (j < new->n_##field && strcmp(old->field[i]->name, new->field[j]->name) != 0) j++; \
+        if (j == new->n_##field) {                                                               \
+            snprintf(out, size, "%s \"%s\" is gone", kind, old->field[i]->name);                 \
+            return;                                                                              \
+        }                                                                                        \
+        size_t a = size_of(old->field[i]), b = size_of(new->field[j]);                           \
+        uint8_t *left = k_alloc(a), *right = k_alloc(b);                                         \
+        pack(old->field[i], left);                                                               \
+        pack(new->field[j], right);                                                              \
+        bool same = a == b && memcmp(left, right, a) == 0;                                       \
+        free(left);                                                                              \
+        free(right);                                                                             \
+        if (!same) {                                                                             \
+            snprintf(out, size, "%s \"%s\" is another", kind, old->field[i]->name);              \
+            return;                                                                              \
+        }                                                                                        \
+    }                                                                                            \
+    if (new->n_##field > old->n_##field) {                                                       \
+        snprintf(out, size, "there are more %ss than before", kind);                             \
+        return;                                                                                  \
     }
     COMPARE(source, "source", kappa__v1__source__pack, kappa__v1__source__get_packed_size)
     COMPARE(node, "node", kappa__v1__node__pack, kappa__v1__node__get_packed_size)
@@ -50,22 +50,31 @@ static int check_identity(struct k_shard *shard, const Identity *id, struct k_er
 {
     const struct k_shard_options *o = &shard->options;
     if (!id->graph || strcmp(id->graph, o->plan->name) != 0)
-        return k_fail(err, K_E_CONFIG, "the state directory belongs to graph \"%s\", not to \"%s\"; choose another --state-dir",
+        return k_fail(err, K_E_CONFIG,
+                      "the state directory belongs to graph \"%s\", not to \"%s\"; choose another --state-dir",
                       id->graph ? id->graph : "", o->plan->name);
     if (id->shard != o->shard || id->shards != o->plan->shards)
-        return k_fail(err, K_E_CONFIG, "the state directory is shard %u of %u, wanted is shard %u of %u; the number of shards is fixed for the life of a pipeline",
+        return k_fail(err, K_E_CONFIG,
+                      "the state directory is shard %u of %u, wanted is shard %u of %u; the number of shards is "
+                      "fixed for the life of a pipeline",
                       id->shard, id->shards, o->shard, o->plan->shards);
     if (id->semantics != K_SEMANTICS)
-        return k_fail(err, K_E_CONFIG, "the state was made by operators of semantics version %u, these are version %d", id->semantics, K_SEMANTICS);
+        return k_fail(err, K_E_CONFIG,
+                      "the state was made by operators of semantics version %u, these are version %d", id->semantics,
+                      K_SEMANTICS);
     if (id->fingerprint && strcmp(id->fingerprint, o->plan->fingerprint) == 0) return 0;
     char difference[300] = "its graph is another";
-    Kappa__V1__Graph *old = id->has_graph_binary ? kappa__v1__graph__unpack(NULL, id->graph_binary.len, id->graph_binary.data) : NULL;
+    Kappa__V1__Graph *old =
+        id->has_graph_binary ? kappa__v1__graph__unpack(NULL, id->graph_binary.len, id->graph_binary.data) : NULL;
     if (old) {
         say_difference(old, o->plan->message, difference, sizeof difference);
         kappa__v1__graph__free_unpacked(old, NULL);
     }
-    return k_fail(err, K_E_CONFIG, "the state directory was made by another version of graph \"%s\": %s. State is never wiped: run the graph that made it, "
-                  "or give the changed graph another name or --state-dir", o->plan->name, difference);
+    return k_fail(err, K_E_CONFIG,
+                  "the state directory was made by another version of graph \"%s\": %s. State is never wiped: run "
+                  "the graph that made it, "
+                  "or give the changed graph another name or --state-dir",
+                  o->plan->name, difference);
 }
 
 static int put_identity(struct k_shard *shard)
@@ -86,7 +95,8 @@ static int put_identity(struct k_shard *shard)
         id.partitioned_by = (char *)source->edge.schema.fields[source->partition_column].name;
         id.has_partitions = id.has_partitioner = true;
         id.partitions = shard->partitions[i];
-        id.partitioner = source->crc32 ? KAPPA__INTERNAL__IDENTITY__PARTITIONER__CRC32 : KAPPA__INTERNAL__IDENTITY__PARTITIONER__MURMUR2;
+        id.partitioner = source->crc32 ? KAPPA__INTERNAL__IDENTITY__PARTITIONER__CRC32
+                                       : KAPPA__INTERNAL__IDENTITY__PARTITIONER__MURMUR2;
         break;
     }
     bool secrets = false;
@@ -116,7 +126,8 @@ static int identify(struct k_shard *shard, struct k_error *err)
         code = put_identity(shard);
     } else if (!code) {
         Identity *id = kappa__internal__identity__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
-        code = id ? check_identity(shard, id, err) : k_fail(err, K_E_CORRUPT, "the state's note of whose it is cannot be read");
+        code = id ? check_identity(shard, id, err)
+                  : k_fail(err, K_E_CORRUPT, "the state's note of whose it is cannot be read");
         if (id) kappa__internal__identity__free_unpacked(id, NULL);
     }
     k_arena_fini(&arena);
@@ -137,7 +148,9 @@ static int look_at_topics(struct k_shard *shard, bool *compacted, struct k_error
         compacted[i] = info.compacted;
         if (plan->shards == 1 || plan->sources[i].partition_column < 0) continue;
         if (keyed && keyed != shard->partitions[i])
-            return k_fail(err, K_E_CONFIG, "source \"%s\": topic %s has %u partitions, another partitioned source has %u; over several shards they must agree",
+            return k_fail(err, K_E_CONFIG,
+                          "source \"%s\": topic %s has %u partitions, another partitioned source has %u; over "
+                          "several shards they must agree",
                           plan->sources[i].name, plan->sources[i].topic, shard->partitions[i], keyed);
         keyed = shard->partitions[i];
     }
@@ -149,8 +162,11 @@ static int check_partitions(struct k_shard *shard, const Position *position, str
     uint32_t count;
     k_machine_inputs(shard->machine, &count);
     if (position->n_partition == count) return 0;
-    return k_fail(err, K_E_CONFIG, "the state knows %zu partitions of the sources, the topics now have %u for this shard; partitions were added or taken away, "
-                  "which moves keys: start a pipeline with another name that reads the topics from their beginning", position->n_partition, count);
+    return k_fail(err, K_E_CONFIG,
+                  "the state knows %zu partitions of the sources, the topics now have %u for this shard; partitions "
+                  "were added or taken away, "
+                  "which moves keys: start a pipeline with another name that reads the topics from their beginning",
+                  position->n_partition, count);
 }
 
 static int load_position(struct k_shard *shard, struct k_error *err)
@@ -160,11 +176,16 @@ static int load_position(struct k_shard *shard, struct k_error *err)
     if (bytes.length == 0) return 0;
     Position *position = kappa__internal__position__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
     if (!position) return k_fail(err, K_E_CORRUPT, "the state's position cannot be read");
-    int code = position->version > 1 ? k_fail(err, K_E_CORRUPT, "the state's position is in version %u; use a newer kappa", position->version) : 0;
+    int code =
+        position->version > 1
+            ? k_fail(err, K_E_CORRUPT, "the state's position is in version %u; use a newer kappa", position->version)
+            : 0;
     if (!code) code = check_partitions(shard, position, err);
     if (!code) code = k_machine_load(shard->machine, position, err);
-    shard->point = (struct k_journal_point){.offset = position->journal_offset, .sequence = position->sequence,
-                                            .chain = position->chain, .epoch = position->leader_epoch};
+    shard->point = (struct k_journal_point){.offset = position->journal_offset,
+                                            .sequence = position->sequence,
+                                            .chain = position->chain,
+                                            .epoch = position->leader_epoch};
     kappa__internal__position__free_unpacked(position, NULL);
     return code;
 }
@@ -175,13 +196,18 @@ static int open_journal(struct k_shard *shard, struct k_error *err)
     int64_t start, end;
     TRY(log->ops->offsets(log, shard->journal_topic, 0, true, &start, &end, err));
     if (shard->point.offset < start)
-        return k_fail(err, K_E_LOST_RANGE, "the state stands at offset %lld of %s, which now begins at %lld: it cannot be brought up to date. "
-                      "Import a newer export (kappa state import), or start a pipeline with another name",
-                      (long long)shard->point.offset, shard->journal_topic, (long long)start);
+        return k_fail(
+            err, K_E_LOST_RANGE,
+            "the state stands at offset %lld of %s, which now begins at %lld: it cannot be brought up to date. "
+            "Import a newer export (kappa state import), or start a pipeline with another name",
+            (long long)shard->point.offset, shard->journal_topic, (long long)start);
     if (shard->point.offset > end)
-        return k_fail(err, K_E_CORRUPT, "the state stands at offset %lld of %s, which ends at %lld: the journal was deleted and made anew, or cut. "
-                      "The state belongs to the old one: choose another --state-dir to follow the new journal from its start",
-                      (long long)shard->point.offset, shard->journal_topic, (long long)end);
+        return k_fail(
+            err, K_E_CORRUPT,
+            "the state stands at offset %lld of %s, which ends at %lld: the journal was deleted and made anew, or "
+            "cut. "
+            "The state belongs to the old one: choose another --state-dir to follow the new journal from its start",
+            (long long)shard->point.offset, shard->journal_topic, (long long)end);
     shard->journal_end = end;
     return log->ops->reader_open(log, shard->journal_topic, 0, shard->point.offset, &shard->journal, err);
 }
@@ -197,7 +223,9 @@ int shard_open(struct k_shard *shard, struct k_error *err)
     if (!code) code = shard->options.open_store(shard->options.store_context, &store, err);
     if (!code) code = k_state_open(store, &shard->options.state, &shard->store, err);
     if (!code) code = identify(shard, err);
-    if (!code) code = k_machine_open(plan, shard->options.shard, shard->partitions, shard->store, &owner, &shard->machine, err);
+    if (!code)
+        code =
+            k_machine_open(plan, shard->options.shard, shard->partitions, shard->store, &owner, &shard->machine, err);
     if (!code) code = load_position(shard, err);
     if (!code) code = open_journal(shard, err);
     if (!code) {

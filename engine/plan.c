@@ -40,9 +40,10 @@ static void check_names(struct planning *p)
         }
         for (uint32_t j = 0; j < i; j++) {
             if (!p->things[j].name || strcmp(p->things[j].name, t->name) != 0) continue;
-            k_diag_error(p->diags, at(p, t->message, "name", 0), K0202,
-                         "%s \"%s\" has the name of a %s at line %u; sources, nodes, tables and sinks share one namespace",
-                         t->kind, t->name, p->things[j].kind, at(p, p->things[j].message, "name", 0).line);
+            k_diag_error(
+                p->diags, at(p, t->message, "name", 0), K0202,
+                "%s \"%s\" has the name of a %s at line %u; sources, nodes, tables and sinks share one namespace",
+                t->kind, t->name, p->things[j].kind, at(p, p->things[j].message, "name", 0).line);
             t->failed = true;
             break;
         }
@@ -100,13 +101,18 @@ static int32_t resolve_input(struct planning *p, struct thing *reader, uint32_t 
         if (!t->name || strlen(t->name) != length || memcmp(t->name, input, length) != 0) continue;
         const char *part = input[length] ? input + length + 1 : NULL;
         if (t->is_end) {
-            k_diag_error(p->diags, pos, K0203, "%s \"%s\" reads %s \"%s\", which is an end and gives no rows; read what it reads",
+            k_diag_error(p->diags, pos, K0203,
+                         "%s \"%s\" reads %s \"%s\", which is an end and gives no rows; read what it reads",
                          reader->kind, reader->name, t->kind, t->name);
             return -1;
         }
         if (is_route(t) && !part) {
-            k_diag_error(p->diags, pos, K0211, "input \"%s\" is ambiguous: it is a route; read one of its cases, such as \"%s.%s\", or \"%s.else\"",
-                         input, t->name, t->node->route->n_case_ && t->node->route->case_[0]->name ? t->node->route->case_[0]->name : "else", t->name);
+            k_diag_error(
+                p->diags, pos, K0211,
+                "input \"%s\" is ambiguous: it is a route; read one of its cases, such as \"%s.%s\", or \"%s.else\"",
+                input, t->name,
+                t->node->route->n_case_ && t->node->route->case_[0]->name ? t->node->route->case_[0]->name : "else",
+                t->name);
             t->read = true;
             return -1;
         }
@@ -116,8 +122,9 @@ static int32_t resolve_input(struct planning *p, struct thing *reader, uint32_t 
         return (int32_t)i;
     }
     const char *nearest = nearest_output(p, input, reader);
-    k_diag_error(p->diags, pos, K0203, "%s \"%s\" reads \"%s\", which does not exist%s%s%s", reader->kind, reader->name ? reader->name : "",
-                 input, nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+    k_diag_error(p->diags, pos, K0203, "%s \"%s\" reads \"%s\", which does not exist%s%s%s", reader->kind,
+                 reader->name ? reader->name : "", input, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                 nearest ? "\"?" : "");
     return -1;
 }
 
@@ -127,7 +134,8 @@ static void resolve_inputs(struct planning *p)
         struct thing *t = &p->things[i];
         if (t->source) continue;
         if (t->input_count == 0) {
-            k_diag_error(p->diags, at(p, t->message, NULL, -1), K0206, "%s \"%s\" has no input", t->kind, t->name ? t->name : "");
+            k_diag_error(p->diags, at(p, t->message, NULL, -1), K0206, "%s \"%s\" has no input", t->kind,
+                         t->name ? t->name : "");
             t->failed = true;
         }
         t->from = k_arena_zeroed(&p->plan->arena, (t->input_count + 1) * sizeof *t->from);
@@ -141,7 +149,8 @@ static void resolve_inputs(struct planning *p)
         struct thing *t = &p->things[i];
         if (t->read || t->is_end || !t->name) continue;
         k_diag_error(p->diags, at(p, t->message, "name", 0), K0205,
-                     "%s \"%s\" is read by nobody; give it a table, a sink or a node, or take it out", t->kind, t->name);
+                     "%s \"%s\" is read by nobody; give it a table, a sink or a node, or take it out", t->kind,
+                     t->name);
     }
 }
 
@@ -153,7 +162,8 @@ static void order_thing(struct planning *p, uint32_t index)
     if (t->visit == 1) {
         if (!t->in_cycle)
             k_diag_error(p->diags, at(p, t->message, "input", 0), K0204,
-                         "%s \"%s\" reads, by way of others, its own output; a graph has no cycles", t->kind, t->name ? t->name : "");
+                         "%s \"%s\" reads, by way of others, its own output; a graph has no cycles", t->kind,
+                         t->name ? t->name : "");
         t->in_cycle = t->failed = true;
         return;
     }
@@ -171,16 +181,31 @@ static void gather(struct planning *p, const Kappa__V1__Graph *g)
     p->order = k_arena_array(&p->plan->arena, uint32_t, n + 1);
     struct thing *t = p->things;
     for (size_t i = 0; i < g->n_source; i++, t++)
-        *t = (struct thing){.kind = "source", .name = g->source[i]->name, .message = g->source[i], .source = g->source[i]};
+        *t = (struct thing){
+            .kind = "source", .name = g->source[i]->name, .message = g->source[i], .source = g->source[i]};
     for (size_t i = 0; i < g->n_node; i++, t++)
-        *t = (struct thing){.kind = "node", .name = g->node[i]->name, .message = g->node[i], .node = g->node[i],
-                            .inputs = g->node[i]->input, .input_count = (uint32_t)g->node[i]->n_input};
+        *t = (struct thing){.kind = "node",
+                            .name = g->node[i]->name,
+                            .message = g->node[i],
+                            .node = g->node[i],
+                            .inputs = g->node[i]->input,
+                            .input_count = (uint32_t)g->node[i]->n_input};
     for (size_t i = 0; i < g->n_table; i++, t++)
-        *t = (struct thing){.kind = "table", .name = g->table[i]->name, .message = g->table[i], .table = g->table[i],
-                            .inputs = &g->table[i]->input, .input_count = g->table[i]->input ? 1 : 0, .is_end = true};
+        *t = (struct thing){.kind = "table",
+                            .name = g->table[i]->name,
+                            .message = g->table[i],
+                            .table = g->table[i],
+                            .inputs = &g->table[i]->input,
+                            .input_count = g->table[i]->input ? 1 : 0,
+                            .is_end = true};
     for (size_t i = 0; i < g->n_sink; i++, t++)
-        *t = (struct thing){.kind = "sink", .name = g->sink[i]->name, .message = g->sink[i], .sink = g->sink[i],
-                            .inputs = &g->sink[i]->input, .input_count = g->sink[i]->input ? 1 : 0, .is_end = true};
+        *t = (struct thing){.kind = "sink",
+                            .name = g->sink[i]->name,
+                            .message = g->sink[i],
+                            .sink = g->sink[i],
+                            .inputs = &g->sink[i]->input,
+                            .input_count = g->sink[i]->input ? 1 : 0,
+                            .is_end = true};
     p->thing_count = n;
 }
 
@@ -204,9 +229,11 @@ int k_plan_make(struct k_graph *graph, uint32_t shards, struct k_diags *diags, s
     if (!g->name || !*g->name)
         k_diag_error(diags, at(&p, g, NULL, -1), K0201, "the graph has no name; add  name: \"…\"");
     else if (!name_is_valid(g->name))
-        k_diag_error(diags, at(&p, g, "name", 0), K0201, "graph \"%s\": a name has letters, digits, - and _ only, at most 100", g->name);
+        k_diag_error(diags, at(&p, g, "name", 0), K0201,
+                     "graph \"%s\": a name has letters, digits, - and _ only, at most 100", g->name);
     if (g->n_table + g->n_sink == 0)
-        k_diag_error(diags, at(&p, g, "name", 0), K0210, "the graph has neither a table nor a sink, so nobody would see a result");
+        k_diag_error(diags, at(&p, g, "name", 0), K0210,
+                     "the graph has neither a table nor a sink, so nobody would see a result");
     plan->dead_letter_topic = g->policy && g->policy->dead_letter_topic
                                   ? g->policy->dead_letter_topic
                                   : k_arena_format(&plan->arena, "%s.dead-letters", g->name ? g->name : "");

@@ -22,7 +22,8 @@ static const char *dead_letter_topic_of(const struct planning *p, const Kappa__V
 }
 
 // The output of another thing that an input means.
-static struct k_edge *edge_of(struct planning *p, const struct thing *from, const char *route_case, uint32_t *ret_port)
+static struct k_edge *edge_of(struct planning *p, const struct thing *from, const char *route_case,
+                              uint32_t *ret_port)
 {
     *ret_port = 0;
     if (from->source) return &p->plan->sources[from->planned].edge;
@@ -63,12 +64,14 @@ static bool identify(struct planning *p, struct thing *t, struct k_node *node)
     } else if (t->sink) {
         if (t->sink->transport_case == KAPPA__V1__SINK__TRANSPORT_KAFKA) node->type = k_operator_find("kafka");
         else if (!k_graph_is_broken(p->graph, t->sink))
-            k_diag_error(p->diags, k_graph_pos(p->graph, t->sink, NULL, -1), K0207, "sink \"%s\" writes nowhere; add  kafka { topic: \"…\" }", node->name);
+            k_diag_error(p->diags, k_graph_pos(p->graph, t->sink, NULL, -1), K0207,
+                         "sink \"%s\" writes nowhere; add  kafka { topic: \"…\" }", node->name);
     } else {
         policy = t->node->policy;
         node->type = operator_of(t->node, &node->message);
         if (!node->type && !k_graph_is_broken(p->graph, t->node))
-            k_diag_error(p->diags, k_graph_pos(p->graph, t->node, NULL, -1), K0207, "node \"%s\" has no operator, such as  filter { where: \"…\" }", node->name);
+            k_diag_error(p->diags, k_graph_pos(p->graph, t->node, NULL, -1), K0207,
+                         "node \"%s\" has no operator, such as  filter { where: \"…\" }", node->name);
     }
     node->on_error = on_error_of(policy, p->plan->message->policy);
     node->dead_letter_topic = dead_letter_topic_of(p, policy);
@@ -84,7 +87,8 @@ static void plan_node(struct planning *p, struct k_planner *planner, struct thin
     node->input_count = t->input_count;
     for (uint32_t i = 0; i < t->input_count; i++) {
         uint32_t port;
-        node->inputs[i] = t->from && t->from[i] >= 0 ? edge_of(p, &p->things[t->from[i]], t->from_case[i], &port) : NULL;
+        node->inputs[i] =
+            t->from && t->from[i] >= 0 ? edge_of(p, &p->things[t->from[i]], t->from_case[i], &port) : NULL;
         if (!node->inputs[i] || (t->from[i] >= 0 && p->things[t->from[i]].failed)) t->failed = true;
     }
     if (!known || t->failed) {
@@ -92,8 +96,8 @@ static void plan_node(struct planning *p, struct k_planner *planner, struct thin
         return;
     }
     if (node->input_count != 1) {
-        k_diag_error(p->diags, k_graph_pos(p->graph, t->message, "input", 1), K0206, "node \"%s\": %s takes one input, not %u",
-                     node->name, node->type->name, node->input_count);
+        k_diag_error(p->diags, k_graph_pos(p->graph, t->message, "input", 1), K0206,
+                     "node \"%s\": %s takes one input, not %u", node->name, node->type->name, node->input_count);
         t->failed = true;
         return;
     }
@@ -115,14 +119,16 @@ static void link_outputs(struct planning *p)
     plan->source_links = k_arena_zeroed(&plan->arena, (plan->source_count + 1) * sizeof *plan->source_links);
     plan->node_links = k_arena_zeroed(&plan->arena, (plan->node_count + 1) * sizeof *plan->node_links);
     for (uint32_t i = 0; i < plan->node_count; i++)
-        plan->node_links[i] = k_arena_zeroed(&plan->arena, (plan->nodes[i].output_count + 1) * sizeof **plan->node_links);
+        plan->node_links[i] =
+            k_arena_zeroed(&plan->arena, (plan->nodes[i].output_count + 1) * sizeof **plan->node_links);
     for (uint32_t o = 0; o < p->order_count; o++) {
         struct thing *t = &p->things[p->order[o]];
         for (uint32_t i = 0; i < t->input_count; i++) {
             struct thing *from = &p->things[t->from[i]];
             uint32_t port;
             edge_of(p, from, t->from_case[i], &port);
-            struct k_links *links = from->source ? &plan->source_links[from->planned] : &plan->node_links[from->planned][port];
+            struct k_links *links =
+                from->source ? &plan->source_links[from->planned] : &plan->node_links[from->planned][port];
             struct k_link *items = k_arena_array(&plan->arena, struct k_link, links->count + 1);
             if (links->count) memcpy(items, links->items, links->count * sizeof *items);
             items[links->count] = (struct k_link){t->planned, i};
@@ -142,15 +148,20 @@ static void check_shards(struct planning *p)
         const struct k_edge *out = node->output_count ? &node->outputs[0] : node->inputs[0];
         if (out->keyed_by_partition && out->partition_column >= 0) continue;
         k_diag_error(p->diags, k_graph_pos(p->graph, node->owner, "name", 0), K0209,
-                     "with --shards %u, %s \"%s\" would need rows of one key from several shards; give its source  partitioned_by: \"COLUMN\"  "
-                     "and group by that column, or run with --shards 1", plan->shards, node->type->name, node->name);
+                     "with --shards %u, %s \"%s\" would need rows of one key from several shards; give its source  "
+                     "partitioned_by: \"COLUMN\"  "
+                     "and group by that column, or run with --shards 1",
+                     plan->shards, node->type->name, node->name);
     }
 }
 
 void k_plan_things(struct planning *p)
 {
     struct k_plan *plan = p->plan;
-    struct k_planner planner = {.arena = &plan->arena, .diags = p->diags, .graph = p->graph, .shards = plan->shards,
+    struct k_planner planner = {.arena = &plan->arena,
+                                .diags = p->diags,
+                                .graph = p->graph,
+                                .shards = plan->shards,
                                 .graph_name = plan->name ? plan->name : ""};
     plan->sources = k_arena_zeroed(&plan->arena, (p->thing_count + 1) * sizeof *plan->sources);
     plan->nodes = k_arena_zeroed(&plan->arena, (p->thing_count + 1) * sizeof *plan->nodes);
@@ -166,7 +177,8 @@ void k_plan_things(struct planning *p)
     check_shards(p);
 }
 
-bool k_plan_find_output(const struct k_plan *plan, const char *name, int32_t *ret_source, int32_t *ret_node, uint32_t *ret_port)
+bool k_plan_find_output(const struct k_plan *plan, const char *name, int32_t *ret_source, int32_t *ret_node,
+                        uint32_t *ret_port)
 {
     *ret_source = *ret_node = -1;
     *ret_port = 0;
@@ -185,7 +197,8 @@ bool k_plan_find_output(const struct k_plan *plan, const char *name, int32_t *re
     return false;
 }
 
-static void need(struct k_topic_need *needs, uint32_t *count, const char *topic, enum k_topic_use use, int32_t partitions)
+static void need(struct k_topic_need *needs, uint32_t *count, const char *topic, enum k_topic_use use,
+                 int32_t partitions)
 {
     for (uint32_t i = 0; i < *count; i++)
         if (strcmp(needs[i].topic, topic) == 0) return;
@@ -205,8 +218,10 @@ uint32_t k_plan_topics(struct k_plan *plan, const struct k_topic_need **ret)
         const struct k_node *node = &plan->nodes[i];
         const Kappa__V1__Sink *sink = node->output_count == 0 && node->topic_count ? node->owner : NULL;
         int32_t partitions = sink && sink->kafka && sink->kafka->has_partitions ? sink->kafka->partitions : -1;
-        for (uint32_t t = 0; t < node->topic_count; t++) need(needs, &count, node->topics[t], K_TOPIC_OUTPUT, partitions);
-        if (node->on_error == K_ON_ERROR_DEAD_LETTER) need(needs, &count, node->dead_letter_topic, K_TOPIC_DEAD_LETTERS, 1);
+        for (uint32_t t = 0; t < node->topic_count; t++)
+            need(needs, &count, node->topics[t], K_TOPIC_OUTPUT, partitions);
+        if (node->on_error == K_ON_ERROR_DEAD_LETTER)
+            need(needs, &count, node->dead_letter_topic, K_TOPIC_DEAD_LETTERS, 1);
     }
     for (uint32_t s = 0; s < plan->shards; s++)
         need(needs, &count, k_arena_format(&plan->arena, "%s.journal.%u", plan->name, s), K_TOPIC_JOURNAL, 1);

@@ -1,7 +1,8 @@
 // The machine's part of a position: what a checkpoint saves beside the state, and loads again.
 #include "engine/machine_private.h"
 
-static Kappa__Internal__Position__Partition *save_input(const struct k_machine *m, const struct k_input *in, struct k_arena *arena)
+static Kappa__Internal__Position__Partition *save_input(const struct k_machine *m, const struct k_input *in,
+                                                        struct k_arena *arena)
 {
     Kappa__Internal__Position__Partition *p = k_arena_get(arena, sizeof *p);
     kappa__internal__position__partition__init(p);
@@ -27,7 +28,8 @@ static Kappa__Internal__Position__Counters *save_counters(const struct post *pos
     Kappa__Internal__Position__Counters *c = k_arena_get(arena, sizeof *c);
     kappa__internal__position__counters__init(c);
     c->node = (char *)post->name;
-    c->has_in = c->has_processed = c->has_filtered = c->has_late = c->has_dropped = c->has_dead_lettered = c->has_out = true;
+    c->has_in = c->has_processed = c->has_filtered = c->has_late = c->has_dropped = c->has_dead_lettered =
+        c->has_out = true;
     c->in = post->counters.in;
     c->processed = post->counters.processed;
     c->filtered = post->counters.filtered;
@@ -74,8 +76,8 @@ static int load_input(struct k_machine *m, const Kappa__Internal__Position__Part
         in->last_hash = p->last_hash;
         return 0;
     }
-    return k_fail(err, K_E_CORRUPT, "the state knows partition %u of source \"%s\", which does not exist here", p->partition,
-                  p->source ? p->source : "");
+    return k_fail(err, K_E_CORRUPT, "the state knows partition %u of source \"%s\", which does not exist here",
+                  p->partition, p->source ? p->source : "");
 }
 
 int k_machine_load(struct k_machine *m, const Kappa__Internal__Position *position, struct k_error *err)
@@ -88,8 +90,13 @@ int k_machine_load(struct k_machine *m, const Kappa__Internal__Position *positio
         const Kappa__Internal__Position__Counters *c = position->counters[i];
         for (uint32_t p = 0; p < m->post_count; p++) {
             if (!c->node || strcmp(m->posts[p].name, c->node) != 0) continue;
-            m->posts[p].counters = (struct k_counters){.in = c->in, .processed = c->processed, .filtered = c->filtered,
-                .late = c->late, .dropped = c->dropped, .dead_lettered = c->dead_lettered, .out = c->out};
+            m->posts[p].counters = (struct k_counters){.in = c->in,
+                                                       .processed = c->processed,
+                                                       .filtered = c->filtered,
+                                                       .late = c->late,
+                                                       .dropped = c->dropped,
+                                                       .dead_lettered = c->dead_lettered,
+                                                       .out = c->out};
         }
     }
     m->clock_us = position->has_clock_us ? position->clock_us : INT64_MIN;

@@ -18,12 +18,13 @@ struct behaviour {
     int (*step)(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err);
     uint32_t moves; // where it may go from here
 };
-static const struct behaviour behaviours[];
+static const struct behaviour behaviours[K_SHARD_STOPPED + 1];
 
 static void move_to(struct k_shard *shard, enum k_shard_state state)
 {
     K_ASSERT(behaviours[shard->state].moves & TO(state));
-    k_trace(K_TRACE_DEBUG, "shard", "%u: %s -> %s", shard->options.shard, k_shard_state_name(shard->state), k_shard_state_name(state));
+    k_trace(K_TRACE_DEBUG, "shard", "%u: %s -> %s", shard->options.shard, k_shard_state_name(shard->state),
+            k_shard_state_name(state));
     shard->state = state;
 }
 
@@ -124,7 +125,8 @@ static int step_follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_err
     if (!shard->member) {
         char rank[64];
         rank_of(shard, rank, sizeof rank);
-        TRY(shard->options.log->ops->member_join(shard->options.log, shard->group, shard->journal_topic, rank, &shard->member, err));
+        TRY(shard->options.log->ops->member_join(shard->options.log, shard->group, shard->journal_topic, rank,
+                                                 &shard->member, err));
     }
     *ret_wait_us = 0;
     move_to(shard, K_SHARD_STANDBY);
@@ -152,15 +154,17 @@ static int step_fence(struct k_shard *shard, int64_t *ret_wait_us, struct k_erro
     *ret_wait_us = 0;
     char *id = shard->transactional_id;
     if (K_PLANT(id_per_worker)) id = k_format("%s-%s", shard->transactional_id, shard->options.worker);
-    int code = log->producer_open(shard->options.log, id, shard->options.transaction_timeout_us, &shard->producer, err);
+    int code =
+        log->producer_open(shard->options.log, id, shard->options.transaction_timeout_us, &shard->producer, err);
     if (id != shard->transactional_id) free(id);
     // Only now: what the predecessor may have committed until it was fenced lies below this end.
-    if (!code && !K_PLANT(skip_journal_end)) code = log->offsets(shard->options.log, shard->journal_topic, 0, false, NULL, &shard->journal_end, err);
+    if (!code && !K_PLANT(skip_journal_end))
+        code = log->offsets(shard->options.log, shard->journal_topic, 0, false, NULL, &shard->journal_end, err);
     if (code == K_E_RETRY || code == K_E_UNAVAILABLE) {
         log->producer_close(shard->producer);
         shard->producer = NULL;
         shard->retry_at_us = shard_now(shard) + RETRY_US;
-        snprintf(shard->report.trouble, sizeof shard->report.trouble, "%s", err->text);
+        k_join_cut(shard->report.trouble, sizeof shard->report.trouble, 0, err->text);
         move_to(shard, K_SHARD_STANDBY);
         return 0;
     }
@@ -238,12 +242,14 @@ static int step_stopped(struct k_shard *shard, int64_t *ret_wait_us, struct k_er
     return 0;
 }
 
-static const struct behaviour behaviours[] = {
+static const struct behaviour behaviours[K_SHARD_STOPPED + 1] = {
     [K_SHARD_OPEN] = {step_open, TO(K_SHARD_FOLLOW) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
     [K_SHARD_FOLLOW] = {step_follow, TO(K_SHARD_STANDBY) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
     [K_SHARD_STANDBY] = {step_standby, TO(K_SHARD_FENCE) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
-    [K_SHARD_FENCE] = {step_fence, TO(K_SHARD_CATCH_UP) | TO(K_SHARD_STANDBY) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
-    [K_SHARD_CATCH_UP] = {step_catch_up, TO(K_SHARD_LEAD) | TO(K_SHARD_STANDBY) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
+    [K_SHARD_FENCE] = {step_fence,
+                       TO(K_SHARD_CATCH_UP) | TO(K_SHARD_STANDBY) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
+    [K_SHARD_CATCH_UP] = {step_catch_up,
+                          TO(K_SHARD_LEAD) | TO(K_SHARD_STANDBY) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
     [K_SHARD_LEAD] = {step_lead, TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
     [K_SHARD_RESET] = {step_reset, TO(K_SHARD_OPEN) | TO(K_SHARD_STOPPED)},
     [K_SHARD_STOPPED] = {step_stopped, 0},
@@ -263,10 +269,14 @@ const char *k_shard_state_name(enum k_shard_state state)
 static bool passes(int code)
 {
     switch (code) {
-    case K_E_RETRY: case K_E_UNAVAILABLE: case K_E_TIMEOUT: case K_E_ABORTED: case K_E_FENCED: case K_E_DOUBTFUL: case K_E_DISK_FULL:
-        return true;
-    default:
-        return false;
+    case K_E_RETRY:
+    case K_E_UNAVAILABLE:
+    case K_E_TIMEOUT:
+    case K_E_ABORTED:
+    case K_E_FENCED:
+    case K_E_DOUBTFUL:
+    case K_E_DISK_FULL: return true;
+    default: return false;
     }
 }
 
@@ -289,9 +299,9 @@ int k_shard_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *er
         shard->state = K_SHARD_STOPPED;
         return code;
     }
-    snprintf(shard->report.trouble, sizeof shard->report.trouble, "%s", err->text);
-    k_trace(code == K_E_ABORTED || code == K_E_FENCED ? K_TRACE_INFO : K_TRACE_WARN, "shard", "%u: %s; starting again from the last checkpoint",
-            shard->options.shard, err->text);
+    k_join_cut(shard->report.trouble, sizeof shard->report.trouble, 0, err->text);
+    k_trace(code == K_E_ABORTED || code == K_E_FENCED ? K_TRACE_INFO : K_TRACE_WARN, "shard",
+            "%u: %s; starting again from the last checkpoint", shard->options.shard, err->text);
     if (K_PLANT(keep_after_abort) && before == K_SHARD_LEAD && code == K_E_ABORTED) {
         shard->in_transaction = false;
         return 0;
@@ -359,7 +369,8 @@ void k_shard_wait(struct k_shard *shard, int64_t timeout_us)
     if (shard->journal) readers[n++] = shard->journal;
     for (uint32_t i = 0; shard->feeds && i < count && n < 257; i++)
         if (shard->feeds[i].reader) readers[n++] = shard->feeds[i].reader;
-    shard->options.log->ops->wait(shard->options.log, readers, n, timeout_us < IDLE_WAIT_US ? timeout_us : IDLE_WAIT_US);
+    shard->options.log->ops->wait(shard->options.log, readers, n,
+                                  timeout_us < IDLE_WAIT_US ? timeout_us : IDLE_WAIT_US);
 }
 
 void k_shard_destroy(struct k_shard *shard)

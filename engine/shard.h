@@ -1,9 +1,9 @@
 // A shard of a worker: one journal, one state, and the way from following to leading and back.
 //
-//   OPEN ──────► FOLLOW ──────► STANDBY ──────► FENCE ──────► CATCH_UP ──────► LEAD
-//    ▲   state    │   in step:    ▲  │  group     init_trans-   follow to E      │
-//    │   opened   │   join group  └──┘  assigns   actions       read after it    │
-//    └────────────┴───────── RESET ◄──── refusal, fence, revoke with open work, doubt, …
+//   OPEN ------> FOLLOW ------> STANDBY ------> FENCE ------> CATCH_UP ------> LEAD
+//    ^   state    |   in step:    ^  |  group     init_trans-   follow to E      |
+//    |   opened   |   join group  '--'  assigns   actions       read after it    |
+//    '------------'--------- RESET <---- refusal, fence, revoke with open work, doubt ...
 //
 // OPEN      opens the state at its checkpoint, checks whose it is, opens journal and inputs there.
 // FOLLOW    follows the journal; not in the group. In step for the first time → joins → STANDBY.
@@ -14,15 +14,21 @@
 // RESET     the one way back: abort, throw producer, machine and state away → OPEN. Membership is kept.
 // STOPPED   stopped in order (everything committed and checkpointed), or by an error that people must see.
 //
-// The moves are a table in shard.c that is executed and checked. Only lead.c writes to the log, only follow.c reads the
-// journal, only checkpoint.c writes the state.
+// The moves are a table in shard.c that is executed and checked. Only lead.c writes to the log, only follow.c reads
+// the journal, only checkpoint.c writes the state.
 #pragma once
 #include "engine/log.h"
 #include "engine/machine.h"
 
-#define K_SHARD_STATES(X) \
-    X(K_SHARD_OPEN, "opening") X(K_SHARD_FOLLOW, "following") X(K_SHARD_STANDBY, "standby") X(K_SHARD_FENCE, "taking over") \
-    X(K_SHARD_CATCH_UP, "catching up") X(K_SHARD_LEAD, "leading") X(K_SHARD_RESET, "resetting") X(K_SHARD_STOPPED, "stopped")
+#define K_SHARD_STATES(X)                \
+    X(K_SHARD_OPEN, "opening")           \
+    X(K_SHARD_FOLLOW, "following")       \
+    X(K_SHARD_STANDBY, "standby")        \
+    X(K_SHARD_FENCE, "taking over")      \
+    X(K_SHARD_CATCH_UP, "catching up")   \
+    X(K_SHARD_LEAD, "leading")           \
+    X(K_SHARD_RESET, "resetting")        \
+    X(K_SHARD_STOPPED, "stopped")
 enum k_shard_state {
 #define X(name, text) name,
     K_SHARD_STATES(X)
@@ -74,7 +80,8 @@ struct k_shard_options {
     int64_t step_budget_us;          // frontier work in one transaction: at most about this long; 200 ms
     uint64_t dirty_limit_bytes;      // commit and checkpoint early at this much; 0: half of the cache
     uint64_t work_portion;           // units of frontier work between two looks at the clock
-    bool once, final;                // stop at the ends that the sources have at the start; --final: declare the input complete
+    bool once;                       // stop at the ends that the sources have at the start
+    bool final;                      // with once: declare the input complete there
     bool can_lead;                   // false: only follow (a standby that must not take over)
     void (*tap)(void *context, const char *edge, const struct k_batch *batch);
     void *tap_context;
@@ -95,8 +102,8 @@ struct k_shard_report {
 struct k_shard;
 K_CHECKED int k_shard_create(const struct k_shard_options *options, struct k_shard **ret, struct k_error *err);
 
-// One step: bounded work, one move at most. *ret_wait_us says how long nothing will be due unless a record arrives (0: call
-// again at once). Returns 0 while the shard lives; an error when it has stopped by one (the state is then
+// One step: bounded work, one move at most. *ret_wait_us says how long nothing will be due unless a record arrives
+// (0: call again at once). Returns 0 while the shard lives; an error when it has stopped by one (the state is then
 // STOPPED, nothing is lost). K_E_CRASHED: the simulated process is dead.
 int k_shard_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err);
 

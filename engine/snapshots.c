@@ -13,11 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void k_snapshots_init(struct k_snapshots *s, const char *directory, const char *graph, const char *generation, uint32_t shard,
-                      int64_t interval_us, uint32_t keep)
+void k_snapshots_init(struct k_snapshots *s, const char *directory, const char *graph, const char *generation,
+                      uint32_t shard, int64_t interval_us, uint32_t keep)
 {
-    *s = (struct k_snapshots){.directory = directory ? k_format("%s/%s/%s/%u", directory, graph, generation, shard) : NULL,
-                              .shard = shard, .interval_us = interval_us, .keep = keep};
+    *s = (struct k_snapshots){.directory =
+                                  directory ? k_format("%s/%s/%s/%u", directory, graph, generation, shard) : NULL,
+                              .shard = shard,
+                              .interval_us = interval_us,
+                              .keep = keep};
 }
 
 void k_snapshots_fini(struct k_snapshots *s)
@@ -83,12 +86,14 @@ void k_snapshots_maybe(struct k_snapshots *s, struct k_shard *shard, int64_t now
     s->taken_us = now_us;
     make_parents(s->directory);
     struct k_civil c = k_civil_of(now_us);
-    char *name = k_format("%s/%04lld%02d%02dT%02d%02d%02dZ", s->directory, (long long)c.year, c.month, c.day, c.hour, c.minute, c.second);
+    char *name = k_format("%s/%04lld%02d%02dT%02d%02d%02dZ", s->directory, (long long)c.year, c.month, c.day, c.hour,
+                          c.minute, c.second);
     char *part = k_format("%s.part", name);
     struct k_store *store = k_state_store(k_shard_working_state(shard));
     struct k_error error = {0};
     int code = store->ops->export_to(store, part, &error);
-    if (!code && rename(part, name) != 0) code = k_fail(&error, K_E_IO, "%s cannot be renamed: %s", part, strerror(errno));
+    if (!code && rename(part, name) != 0)
+        code = k_fail(&error, K_E_IO, "%s cannot be renamed: %s", part, strerror(errno));
     if (code) k_trace(K_TRACE_WARN, "snapshots", "shard %u: %s", s->shard, error.text);
     else s->checkpoints = report.checkpoints;
     prune(s);

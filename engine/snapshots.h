@@ -12,7 +12,7 @@ struct k_snapshots {
 };
 void k_snapshots_init(struct k_snapshots *snapshots, const char *directory, const char *graph, const char *generation,
                       uint32_t shard, int64_t interval_us, uint32_t keep);
-// Takes one when it is due, between steps of the shard. A failure is traced and tried again after the interval; it does
-// not stop the shard.
+// Takes one when it is due, between steps of the shard. A failure is traced and tried again after the interval; it
+// does not stop the shard.
 void k_snapshots_maybe(struct k_snapshots *snapshots, struct k_shard *shard, int64_t now_us);
 void k_snapshots_fini(struct k_snapshots *snapshots);

@@ -24,12 +24,15 @@ __attribute__((format(printf, 3, 4))) static void find(struct findings *f, int c
 
 static void check_journal(struct findings *f, const char *topic, const struct k_topic_info *info)
 {
-    if (info->partitions != 1) find(f, K_E_CONFIG, "journal %s has %d partitions, it must have 1", topic, info->partitions);
+    if (info->partitions != 1)
+        find(f, K_E_CONFIG, "journal %s has %d partitions, it must have 1", topic, info->partitions);
     if (info->compacted) find(f, K_E_CONFIG, "journal %s is compacted; it needs cleanup.policy=delete", topic);
     if (info->retention_ms != -1)
-        find(f, K_E_CONFIG, "journal %s keeps records for %lld ms only; it needs retention.ms=-1", topic, (long long)info->retention_ms);
+        find(f, K_E_CONFIG, "journal %s keeps records for %lld ms only; it needs retention.ms=-1", topic,
+             (long long)info->retention_ms);
     if (info->retention_bytes != -1)
-        find(f, K_E_CONFIG, "journal %s keeps %lld bytes only; it needs retention.bytes=-1", topic, (long long)info->retention_bytes);
+        find(f, K_E_CONFIG, "journal %s keeps %lld bytes only; it needs retention.bytes=-1", topic,
+             (long long)info->retention_bytes);
 }
 
 static void check_existing(struct findings *f, const struct k_topic_need *need, const struct k_topic_info *info)
@@ -38,26 +41,33 @@ static void check_existing(struct findings *f, const struct k_topic_need *need, 
     case K_TOPIC_JOURNAL: check_journal(f, need->topic, info); break;
     case K_TOPIC_SOURCE:
         if (info->compacted && info->deletes)
-            find(f, K_E_CONFIG, "source topic %s both compacts and deletes (cleanup.policy=compact,delete), so that keys vanish without a tombstone", need->topic);
+            find(f, K_E_CONFIG,
+                 "source topic %s both compacts and deletes (cleanup.policy=compact,delete), so that keys vanish "
+                 "without a tombstone",
+                 need->topic);
         break;
     case K_TOPIC_OUTPUT:
         if (need->partitions > 0 && need->partitions != info->partitions)
-            find(f, K_E_CONFIG, "topic %s has %d partitions, the graph says %d; change one of them", need->topic, info->partitions, need->partitions);
+            find(f, K_E_CONFIG, "topic %s has %d partitions, the graph says %d; change one of them", need->topic,
+                 info->partitions, need->partitions);
         break;
     case K_TOPIC_DEAD_LETTERS: break;
     }
 }
 
-static void make(struct k_log *log, struct findings *f, const struct k_topic_need *need, const struct k_topics_options *options)
+static void make(struct k_log *log, struct findings *f, const struct k_topic_need *need,
+                 const struct k_topics_options *options)
 {
-    struct k_topic_spec spec = {.partitions = need->partitions > 0 ? need->partitions : options->partitions, .replication = options->replication};
+    struct k_topic_spec spec = {.partitions = need->partitions > 0 ? need->partitions : options->partitions,
+                                .replication = options->replication};
     if (need->use == K_TOPIC_JOURNAL || need->use == K_TOPIC_DEAD_LETTERS) spec.retention_ms = -1;
     struct k_error error = {0};
     int code = log->ops->topic_create(log, need->topic, &spec, &error);
     if (code) find(f, code, "topic %s could not be made: %s", need->topic, error.text);
 }
 
-int k_topics_prepare(struct k_log *log, struct k_plan *plan, const struct k_topics_options *options, struct k_error *err)
+int k_topics_prepare(struct k_log *log, struct k_plan *plan, const struct k_topics_options *options,
+                     struct k_error *err)
 {
     const struct k_topic_need *needs;
     uint32_t count = k_plan_topics(plan, &needs);
@@ -72,9 +82,9 @@ int k_topics_prepare(struct k_log *log, struct k_plan *plan, const struct k_topi
         if (found == K_E_NOT_FOUND) {
             absent[i] = true;
             if (needs[i].use == K_TOPIC_SOURCE)
-                find(&f, K_E_UNAVAILABLE, "source topic %s does not exist; make it, or mend its name in the graph", needs[i].topic);
-            else if (!options->create)
-                find(&f, K_E_UNAVAILABLE, "topic %s does not exist", needs[i].topic);
+                find(&f, K_E_UNAVAILABLE, "source topic %s does not exist; make it, or mend its name in the graph",
+                     needs[i].topic);
+            else if (!options->create) find(&f, K_E_UNAVAILABLE, "topic %s does not exist", needs[i].topic);
         } else if (found) {
             code = k_fail(err, found, "%s", error.text);
         } else {

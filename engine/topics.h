@@ -9,9 +9,9 @@ struct k_topics_options {
     int32_t replication;    // of topics that are made; -1: the broker's default
     int32_t partitions;     // of outputs whose sink does not say; -1: the broker's default
 };
-// Sources must exist, and keep what they have at least as a topic that deletes or compacts (both is a source that loses
-// records unseen: refused with the reason). Outputs and dead letters are made when absent. Journals are made with one
-// partition, cleanup by delete, and no retention; one that exists and differs is refused. All findings at once are in
-// the text of the error.
+// Sources must exist, and keep what they have at least as a topic that deletes or compacts (both is a source that
+// loses records unseen: refused with the reason). Outputs and dead letters are made when absent. Journals are made
+// with one partition, cleanup by delete, and no retention; one that exists and differs is refused. All findings at
+// once are in the text of the error.
 K_CHECKED int k_topics_prepare(struct k_log *log, struct k_plan *plan, const struct k_topics_options *options,
                                struct k_error *err);

@@ -43,7 +43,8 @@ struct k_worker {
 struct k_budget k_budget_of(uint64_t memory_bytes, uint32_t shards)
 {
     uint64_t share = memory_bytes / (shards ? shards : 1);
-    return (struct k_budget){.cache_bytes = share / 100 * 38, .store_bytes = share / 100 * 22, .queue_bytes = share / 100 * 12};
+    return (struct k_budget){
+        .cache_bytes = share / 100 * 38, .store_bytes = share / 100 * 22, .queue_bytes = share / 100 * 12};
 }
 
 static int make_directories(const char *path, struct k_error *err)
@@ -54,7 +55,8 @@ static int make_directories(const char *path, struct k_error *err)
         char kept = *c;
         *c = 0;
         if (mkdir(copy, 0700) != 0 && errno != EEXIST) {
-            int code = k_fail(err, errno == ENOSPC ? K_E_DISK_FULL : K_E_IO, "state directory %s cannot be made: %s", copy, strerror(errno));
+            int code = k_fail(err, errno == ENOSPC ? K_E_DISK_FULL : K_E_IO, "state directory %s cannot be made: %s",
+                              copy, strerror(errno));
             free(copy);
             return code;
         }
@@ -93,8 +95,9 @@ static int run_shard(struct hosted *h, struct k_shard *shard, struct k_error *er
 {
     struct k_log *log = h->log;
     struct k_snapshots snapshots;
-    k_snapshots_init(&snapshots, h->worker->options.snapshot_dir, h->worker->options.plan->name, h->worker->options.generation,
-                     h->shard, h->worker->options.snapshot_interval_us, h->worker->options.snapshot_keep);
+    k_snapshots_init(&snapshots, h->worker->options.snapshot_dir, h->worker->options.plan->name,
+                     h->worker->options.generation, h->shard, h->worker->options.snapshot_interval_us,
+                     h->worker->options.snapshot_keep);
     int64_t published = 0, wait_us = 0;
     int code = 0;
     while (!code) {
@@ -121,10 +124,20 @@ static void *shard_thread(void *context)
     struct k_worker *w = h->worker;
     const struct k_worker_options *o = &w->options;
     struct k_error error = {0};
-    struct k_shard_options options = {.plan = o->plan, .shard = h->shard, .worker = o->worker, .generation = o->generation,
-        .open_store = open_store, .store_context = h, .state = {.cache_bytes = w->budget.cache_bytes},
-        .commit_interval_us = o->commit_interval_us, .checkpoint_interval_us = o->checkpoint_interval_us,
-        .transaction_timeout_us = o->transaction_timeout_us, .step_budget_us = 200000, .once = o->once, .final = o->final, .can_lead = true};
+    struct k_shard_options options = {.plan = o->plan,
+                                      .shard = h->shard,
+                                      .worker = o->worker,
+                                      .generation = o->generation,
+                                      .open_store = open_store,
+                                      .store_context = h,
+                                      .state = {.cache_bytes = w->budget.cache_bytes},
+                                      .commit_interval_us = o->commit_interval_us,
+                                      .checkpoint_interval_us = o->checkpoint_interval_us,
+                                      .transaction_timeout_us = o->transaction_timeout_us,
+                                      .step_budget_us = 200000,
+                                      .once = o->once,
+                                      .final = o->final,
+                                      .can_lead = true};
     struct k_kafka_options kafka = o->kafka;
     kafka.queue_bytes = w->budget.queue_bytes;
     struct k_shard *shard = NULL;

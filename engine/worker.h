@@ -29,8 +29,8 @@ struct k_worker;
 K_CHECKED int k_worker_start(const struct k_worker_options *options, struct k_worker **ret, struct k_error *err);
 // Asks all shards to stop in order. Safe from any thread (not from a signal handler).
 void k_worker_stop(struct k_worker *worker);
-// Waits until every shard has stopped, at most timeout_us. *ret_done. The code is that of the first shard that stopped by
-// an error.
+// Waits until every shard has stopped, at most timeout_us. *ret_done. The code is that of the first shard that
+// stopped by an error.
 int k_worker_wait(struct k_worker *worker, int64_t timeout_us, bool *ret_done, struct k_error *err);
 uint32_t k_worker_shards(const struct k_worker *worker);
 void k_worker_report(struct k_worker *worker, uint32_t shard, struct k_shard_report *ret);

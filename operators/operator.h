@@ -1,11 +1,11 @@
 // What an operator is: one constant at the bottom of its own file, found through the catalogue (catalogue.c).
 //
-// An operator computes; it has no clock, no random numbers, no threads, no I/O. What it is fed and in which order is all
-// that it sees, which is what makes a replay equal to the live run. The engine makes one instance per shard and feeds
-// it; the instance speaks through its host.
+// An operator computes; it has no clock, no random numbers, no threads, no I/O. What it is fed and in which order is
+// all that it sees, which is what makes a replay equal to the live run. The engine makes one instance per shard and
+// feeds it; the instance speaks through its host.
 //
-// Life: plan (once, while the graph is validated; may report any number of diagnostics) → open (an instance per shard)
-// → on_batch, on_frontier … → close.
+// Life: plan (once, while the graph is validated; may report any number of diagnostics) → open (an instance per
+// shard) → on_batch, on_frontier … → close.
 #pragma once
 #include "base/diag.h"
 #include "base/error.h"
@@ -40,7 +40,8 @@ struct k_edge {
 };
 
 struct k_graph;
-// What plan works with. pos(field, index, offset): where the operator's own message has that field (see proto/graph.h).
+// What plan works with. pos(field, index, offset): where the operator's own message has that field (see
+// proto/graph.h).
 struct k_planner {
     struct k_arena *arena; // of the plan: everything that outlives planning lies here
     struct k_diags *diags;
@@ -51,7 +52,8 @@ struct k_planner {
 
 enum k_on_error { K_ON_ERROR_DEAD_LETTER, K_ON_ERROR_DROP, K_ON_ERROR_STOP, K_ON_ERROR_PASS_NULL };
 
-// One node, table or sink of the graph after planning. The engine fills the first part, the operator's plan the second.
+// One node, table or sink of the graph after planning. The engine fills the first part, the operator's plan the
+// second.
 struct k_node {
     const char *name;
     const struct k_operator *type;
@@ -71,7 +73,8 @@ struct k_node {
     const char *state;      // what it keeps and what bounds it, in words, for `plan`; NULL: stateless
 };
 
-// What becomes of rows; the sums are checked by the engine: in = processed + filtered + late + dropped + dead_lettered.
+// What becomes of rows; the sums are checked by the engine: in = processed + filtered + late + dropped +
+// dead_lettered.
 struct k_counters {
     uint64_t in, processed, filtered, late, dropped, dead_lettered, out;
 };
@@ -111,8 +114,8 @@ struct k_host_ops {
 struct k_operator {
     const char *name; // of the oneof arm; "table" and "kafka" (sink)
     const char *doc;  // one sentence
-    // Checks the message against the inputs, reports every diagnostic, fills the node's second part. Returns false when
-    // it reported an error (outputs must then still be filled as far as they are known, or output_count be 0).
+    // Checks the message against the inputs, reports every diagnostic, fills the node's second part. Returns false
+    // when it reported an error (outputs must then still be filled as far as they are known, or output_count be 0).
     bool (*plan)(struct k_planner *planner, struct k_node *node);
     uint32_t instance_size; // zeroed before open
     int (*open)(void *instance, const struct k_node *node, struct k_host *host, struct k_error *err);
@@ -121,8 +124,8 @@ struct k_operator {
     // Does up to max units of work that the frontier (of this node: the shard's minus the inputs' delay) allows.
     // *ret_done < max means that nothing is left to do at this frontier. Only at commit boundaries. NULL: never any.
     int (*on_frontier)(void *instance, int64_t frontier_us, uint64_t max, uint64_t *ret_done, struct k_error *err);
-    // The least frontier at which on_frontier would find work; INT64_MAX: none. Asked at every commit interval, so that
-    // an idle pipeline writes nothing. NULL: never any.
+    // The least frontier at which on_frontier would find work; INT64_MAX: none. Asked at every commit interval, so
+    // that an idle pipeline writes nothing. NULL: never any.
     int (*next_frontier)(void *instance, int64_t *ret_us, struct k_error *err);
     void (*close)(void *instance); // frees what open made, also of a half-opened instance
 };
@@ -138,9 +141,10 @@ int k_drop_failed(struct k_host *host, enum k_on_error on_error, const struct k_
                   const struct k_expr_errors *errors, const uint32_t **ret_selection, uint32_t *ret_selected,
                   struct k_error *err);
 
-// --- sources ---------------------------------------------------------------------------------------------------------
-// A source turns messages into batches. It is fed by partition; what it remembers of a partition is here and is part of
-// the position that a checkpoint saves.
+// --- sources
+// --------------------------------------------------------------------------------------------------------- A source
+// turns messages into batches. It is fed by partition; what it remembers of a partition is here and is part of the
+// position that a checkpoint saves.
 struct k_partition_clock {
     int64_t max_time_us;  // largest event time of the prefix; INT64_MIN: no record yet
     int64_t watermark_us; // INT64_MIN: none yet; never goes back
@@ -164,8 +168,8 @@ struct k_source_plan {
 // that decoders are made in k_source_open.
 bool k_source_plan(struct k_planner *planner, const void *message, struct k_source_plan *ret);
 int k_source_open(const struct k_source_plan *plan, struct k_host *host, struct k_source **ret, struct k_error *err);
-// Feeds up to K_BATCH_ROWS messages of one partition in offset order and emits them on port 0 of the host. partitions:
-// of the topic, to check partitioned_by (a record elsewhere is K_E_DATA naming it).
+// Feeds up to K_BATCH_ROWS messages of one partition in offset order and emits them on port 0 of the host.
+// partitions: of the topic, to check partitioned_by (a record elsewhere is K_E_DATA naming it).
 int k_source_feed(struct k_source *source, const struct k_message *const *messages, uint32_t count,
                   uint32_t partitions, struct k_partition_clock *clock, struct k_error *err);
 void k_source_close(struct k_source *source);
