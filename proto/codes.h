@@ -34,6 +34,25 @@
     X(K0212, "A policy or test block cannot be used as it is written.")                                  \
     X(K0220, "A schema has a field that cannot be read, or two of the same name.")                       \
     X(K0221, "A source names no schema, or one that does not exist.")                                    \
+    X(K0300, "An expression does not follow PostgreSQL's syntax.")                                       \
+    X(K0301, "A text is not one plain expression: it is empty, or has a comment, a clause of SELECT, or more.")\
+    X(K0302, "An expression is too long or nested too deeply.")                                          \
+    X(K0303, "There is no operator of this name.")                                                       \
+    X(K0304, "A part of PostgreSQL's syntax is not supported.")                                          \
+    X(K0305, "A literal cannot be read as a value of its type.")                                         \
+    X(K0306, "An output needs a name, or a name stands where none is needed.")                           \
+    X(K0310, "An expression names a column that its input does not have.")                               \
+    X(K0311, "The name of a column needs double quotes: it is a word of SQL or has capitals.")           \
+    X(K0320, "There is no function of this name.")                                                       \
+    X(K0321, "A function or operator does not take arguments of these types.")                           \
+    X(K0322, "A part of an expression has another type than its place asks for.")                        \
+    X(K0323, "There is no type of this name, or no cast between two types.")                             \
+    X(K0324, "A part of an expression fails for every row.")                                             \
+    X(K0330, "An aggregate function stands outside the select of an aggregate node.")                    \
+    X(K0331, "An aggregate function is used in a way that is not supported, or what only they take is used elsewhere.")\
+    X(K0332, "A column is neither grouped by nor inside an aggregate function.")                         \
+    X(K0333, "A node has too many aggregate calls.")                                                     \
+    X(K0334, "The type of an output is not known, or cannot leave an expression.")                       \
     X(K0401, "An operator, source, table or sink lacks something that it needs.")                        \
     X(K0402, "A duration or size cannot be read, or lies outside its bounds.")                           \
     X(K0403, "An expression has another type than its place asks for.")                                  \

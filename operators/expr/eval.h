@@ -1,0 +1,29 @@
+// The inside of evaluation, shared by eval.c and eval_forms.c.
+#pragma once
+#include "operators/expr/ast.h"
+#include "operators/expr/program.h"
+
+enum { K_EVAL_SLOTS = K_EXPR_DEPTH_MAX }; // LETs nest at most as deep as the tree
+
+struct k_eval {
+    const struct k_batch *batch;
+    struct k_arena *arena;
+    size_t size; // rows of every vector: those of the batch, at least 1
+    const struct k_expr_error **failed; // per row; NULL before the first failure
+    uint32_t failures;
+    struct k_vec slots[K_EVAL_SLOTS];
+};
+
+struct k_vec k_eval_node(struct k_eval *eval, const struct k_expr *node, struct k_rows rows);
+struct k_vec k_eval_logic(struct k_eval *eval, const struct k_expr *node, struct k_rows rows);
+struct k_vec k_eval_case(struct k_eval *eval, const struct k_expr *node, struct k_rows rows);
+struct k_vec k_eval_coalesce(struct k_eval *eval, const struct k_expr *node, struct k_rows rows);
+struct k_vec k_eval_in(struct k_eval *eval, const struct k_expr *node, struct k_rows rows);
+struct k_vec k_eval_distinct(struct k_eval *eval, const struct k_expr *node, struct k_rows rows);
+
+// Room for the values of one vector.
+void *k_eval_values(struct k_eval *eval, enum k_type type);
+// A validity to write to, which begins as `from` for these rows (NULL: all valid).
+uint8_t *k_eval_valid_copy(struct k_eval *eval, struct k_rows rows, const uint8_t *from);
+// The same vector with a value for each of the rows, if it was a constant.
+struct k_vec k_eval_flat(struct k_eval *eval, const struct k_vec *vec, struct k_rows rows);

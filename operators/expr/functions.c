@@ -1,0 +1,211 @@
+// Every function and operator, in one table: what it takes, what it gives, what computes it, and what people read
+// about it. Of several with one name, the first that fits best is taken, so the order matters where types do not
+// decide. A new function is one line here and one kernel.
+#include "operators/expr/kernels.h"
+
+#include <pthread.h>
+
+// Types by one letter. TYPE_ is for the program, TEXT_ for people.
+enum {
+    TYPE_B = K_BOOL, TYPE_I = K_INT64, TYPE_D = K_DOUBLE, TYPE_S = K_STRING, TYPE_Y = K_BYTES, TYPE_T = K_TIMESTAMP,
+    TYPE_J = K_JSON, TYPE_V = K_INTERVAL, TYPE_A = K_ANY, TYPE_C = K_COMPARABLE, TYPE_F = K_FIRST,
+};
+#define TEXT_B "bool"
+#define TEXT_I "int64"
+#define TEXT_D "double"
+#define TEXT_S "string"
+#define TEXT_Y "bytes"
+#define TEXT_T "timestamp"
+#define TEXT_J "json"
+#define TEXT_V "interval"
+#define TEXT_A "any"
+#define TEXT_C "comparable"
+#define TEXT_F "the same type"
+
+#define ROW(name_, count_, result_, flags_, aggregate_, kernel_, check_, signature_, doc_, example_, ...)           \
+    {.name = name_, .args = {__VA_ARGS__}, .count = count_, .result = TYPE_##result_, .flags = flags_,              \
+     .aggregate = aggregate_, .kernel = kernel_, .check = check_, .signature = signature_, .doc = doc_,             \
+     .example = example_}
+
+// Operators before, between and behind their operands.
+#define BEFORE(name, a, r, flags, kernel, doc, example)                                                             \
+    ROW(name, 1, r, K_FN_OPERATOR | (flags), 0, k_kernel_##kernel, NULL, name " " TEXT_##a " → " TEXT_##r, doc, example, TYPE_##a)
+#define BETWEEN(name, a, b, r, flags, kernel, check, doc, example)                                                  \
+    ROW(name, 2, r, K_FN_OPERATOR | (flags), 0, k_kernel_##kernel, check,                                           \
+        TEXT_##a " " name " " TEXT_##b " → " TEXT_##r, doc, example, TYPE_##a, TYPE_##b)
+#define BEHIND(name, a, kernel, doc, example)                                                                       \
+    ROW(name, 1, B, K_FN_OPERATOR | K_FN_NULLS, 0, k_kernel_##kernel, NULL, TEXT_##a " " name " → bool", doc,       \
+        example, TYPE_##a)
+// One comparison for all types; timestamps compare as their microseconds, bytes as strings.
+#define COMPARE(name, suffix, doc, e1, e2, e3, e4, e5, e6)                                                          \
+    COMPARE1(name, S, string_##suffix, doc, e1), COMPARE1(name, I, int64_##suffix, doc, e2),                        \
+    COMPARE1(name, D, double_##suffix, doc, e3), COMPARE1(name, T, int64_##suffix, doc, e4),                        \
+    COMPARE1(name, B, bool_##suffix, doc, e5), COMPARE1(name, V, interval_##suffix, doc, e6),                       \
+    COMPARE1(name, Y, string_##suffix, doc, NULL)
+#define COMPARE1(name, t, kernel, doc, example) BETWEEN(name, t, t, B, K_FN_COMPARISON, kernel, NULL, doc, example)
+// name(…) with one, two and three arguments.
+#define CALL1(name, a, r, flags, kernel, doc, example)                                                              \
+    ROW(name, 1, r, flags, 0, k_kernel_##kernel, NULL, name "(" TEXT_##a ") → " TEXT_##r, doc, example, TYPE_##a)
+#define CALL2(name, a, b, r, flags, kernel, check, doc, example)                                                    \
+    ROW(name, 2, r, flags, 0, k_kernel_##kernel, check, name "(" TEXT_##a ", " TEXT_##b ") → " TEXT_##r, doc,       \
+        example, TYPE_##a, TYPE_##b)
+#define CALL3(name, a, b, c, r, flags, kernel, check, doc, example)                                                 \
+    ROW(name, 3, r, flags, 0, k_kernel_##kernel, check,                                                             \
+        name "(" TEXT_##a ", " TEXT_##b ", " TEXT_##c ") → " TEXT_##r, doc, example, TYPE_##a, TYPE_##b, TYPE_##c)
+#define CAST(a, r, flags, kernel, doc, example)                                                                     \
+    ROW("CAST", 1, r, K_FN_CAST | K_FN_FORM | (flags), 0, k_kernel_##kernel, NULL, "CAST(" TEXT_##a " AS " TEXT_##r ")", doc,   \
+        example, TYPE_##a)
+// Forms with a place of their own in the grammar: described here, compiled by bind.c.
+#define FORM(name, signature, doc, example) ROW(name, 0, A, K_FN_FORM, 0, NULL, NULL, signature, doc, example, 0)
+#define AGGREGATE(name, count, r, which, flags, signature, doc, example, ...)                                       \
+    ROW(name, count, r, K_FN_AGGREGATE | (flags), which, NULL, NULL, signature, doc, example, __VA_ARGS__)
+
+static const struct k_function functions[] = {
+    BETWEEN("+", I, I, I, K_FN_FALLIBLE, int64_add, NULL, "The sum.", "1 + 2 → 3"),
+    BETWEEN("+", D, D, D, K_FN_FALLIBLE, double_add, NULL, "The sum.", "0.5 + 1 → 1.5"),
+    BETWEEN("+", T, V, T, K_FN_FALLIBLE, timestamp_add, NULL, "The moment an interval later.",
+            "TIMESTAMP '2026-01-31' + INTERVAL '1 month' → TIMESTAMP '2026-02-28'"),
+    BETWEEN("+", V, T, T, K_FN_FALLIBLE, timestamp_add_swapped, NULL, "The moment an interval later.",
+            "INTERVAL '90 s' + TIMESTAMP '2026-01-01' → TIMESTAMP '2026-01-01 00:01:30'"),
+    BETWEEN("-", I, I, I, K_FN_FALLIBLE, int64_subtract, NULL, "The difference.", "1 - 2 → -1"),
+    BETWEEN("-", D, D, D, K_FN_FALLIBLE, double_subtract, NULL, "The difference.", "0.5 - 1 → -0.5"),
+    BETWEEN("-", T, V, T, K_FN_FALLIBLE, timestamp_subtract, NULL, "The moment an interval earlier.",
+            "TIMESTAMP '2026-01-01' - INTERVAL '1 hour' → TIMESTAMP '2025-12-31 23:00:00'"),
+    BETWEEN("-", T, T, V, K_FN_FALLIBLE, timestamp_difference, NULL, "The time between two moments.",
+            "TIMESTAMP '2026-01-02' - TIMESTAMP '2026-01-01' = INTERVAL '24 hours' → true"),
+    BETWEEN("*", I, I, I, K_FN_FALLIBLE, int64_multiply, NULL, "The product.", "2 * 3 → 6"),
+    BETWEEN("*", D, D, D, K_FN_FALLIBLE, double_multiply, NULL, "The product.", "0.5 * 3 → 1.5"),
+    BETWEEN("/", I, I, I, K_FN_FALLIBLE, int64_divide, NULL, "The quotient of integers, cut towards zero.", "-7 / 2 → -3"),
+    BETWEEN("/", D, D, D, K_FN_FALLIBLE, double_divide, NULL, "The quotient.", "7.0 / 2 → 3.5"),
+    BETWEEN("%", I, I, I, K_FN_FALLIBLE, int64_modulo, NULL, "The rest of the division, with the sign of the first.",
+            "-7 % 2 → -1"),
+    BETWEEN("%", D, D, D, K_FN_FALLIBLE, double_modulo, NULL, "The rest of the division, with the sign of the first.",
+            "5.5 % 2 → 1.5"),
+    BEFORE("-", I, I, K_FN_FALLIBLE, int64_negate, "The negative.", "-(1 + 2) → -3"),
+    BEFORE("-", D, D, 0, double_negate, "The negative.", "-(0.5 + 1) → -1.5"),
+    BEFORE("+", I, I, 0, int64_identity, "The number itself.", "+(1 + 2) → 3"),
+    BEFORE("+", D, D, 0, int64_identity, "The number itself.", "+(0.5 + 1) → 1.5"),
+
+    COMPARE("=", eq, "Whether both are equal; NaN is equal to NaN.", "'a' = 'a' → true", "1 = 2 → false",
+            "'NaN'::double = 'NaN' → true", "TIMESTAMP '2026-01-01' = '2026-01-01T00:00:00Z' → true",
+            "true = false → false", "INTERVAL '1 day' = '24:00:00' → true"),
+    COMPARE("<>", ne, "Whether both differ; also written !=.", "'a' <> 'b' → true", "1 != 2 → true",
+            "0.5 <> 0.5 → false", "TIMESTAMP '2026-01-01' <> '2026-01-02' → true", "true <> false → true",
+            "INTERVAL '1 day' <> '1 hour' → true"),
+    COMPARE("<", lt, "Whether the first is less; strings by code points, NaN is the greatest number.",
+            "'a' < 'b' → true", "1 < 2 → true", "1.5 < 'NaN' → true", "TIMESTAMP '2026-01-01' < '2026-01-02' → true",
+            "false < true → true", "INTERVAL '1 hour' < '1 day' → true"),
+    COMPARE("<=", le, "Whether the first is less or equal.", "'b' <= 'a' → false", "2 <= 2 → true", "2.5 <= 2 → false",
+            "TIMESTAMP '2026-01-01' <= '2026-01-02' → true", "true <= false → false", "INTERVAL '1 h' <= '60 min' → true"),
+    COMPARE(">", gt, "Whether the first is greater.", "'b' > 'a' → true", "1 > 2 → false", "'NaN'::double > 1e300 → true",
+            "TIMESTAMP '2026-01-01' > '2026-01-02' → false", "true > false → true", "INTERVAL '1 month' > '29 days' → true"),
+    COMPARE(">=", ge, "Whether the first is greater or equal.", "'b' >= 'a' → true", "1 >= 2 → false", "2.0 >= 2 → true",
+            "TIMESTAMP '2026-01-01' >= '2026-01-02' → false", "true >= true → true", "INTERVAL '1 h' >= '1 day' → false"),
+
+    BEHIND("IS NULL", A, is_null, "Whether there is no value.", "NULL IS NULL → true"),
+    BEHIND("IS NOT NULL", A, is_not_null, "Whether there is a value.", "1 IS NOT NULL → true"),
+    BEHIND("IS TRUE", B, is_true, "Whether it is true, not false or NULL.", "NULL IS TRUE → false"),
+    BEHIND("IS NOT TRUE", B, is_not_true, "Whether it is false or NULL.", "NULL IS NOT TRUE → true"),
+    BEHIND("IS FALSE", B, is_false, "Whether it is false, not true or NULL.", "false IS FALSE → true"),
+    BEHIND("IS NOT FALSE", B, is_not_false, "Whether it is true or NULL.", "NULL IS NOT FALSE → true"),
+    BEHIND("IS UNKNOWN", B, is_null, "Whether it is NULL.", "NULL IS UNKNOWN → true"),
+    BEHIND("IS NOT UNKNOWN", B, is_not_null, "Whether it is true or false.", "true IS NOT UNKNOWN → true"),
+    FORM("IS DISTINCT FROM", "any IS [NOT] DISTINCT FROM the same type → bool",
+         "Whether both differ, where NULL is equal to NULL.", "1 IS DISTINCT FROM NULL → true"),
+
+    FORM("AND", "bool AND bool → bool", "True if both are; the second is not looked at where the first is false.",
+         "true AND NULL IS NULL → true"),
+    FORM("OR", "bool OR bool → bool", "True if one is; the second is not looked at where the first is true.",
+         "NULL OR true → true"),
+    BEFORE("NOT", B, B, 0, logic_not, "The opposite; of NULL, NULL.", "NOT true → false"),
+    FORM("CASE", "CASE WHEN bool THEN any … [ELSE any] END, CASE any WHEN any THEN any … END",
+         "The result of the first condition that is true; the others are not looked at.",
+         "CASE 2 WHEN 1 THEN 'one' WHEN 2 THEN 'two' ELSE 'many' END → 'two'"),
+    FORM("COALESCE", "COALESCE(any, …) → the same type", "The first value that is not NULL.", "COALESCE(NULL, 1, 2) → 1"),
+    FORM("NULLIF", "NULLIF(any, any) → the first type", "NULL if both are equal, else the first.", "NULLIF(1, 2) → 1"),
+    FORM("IN", "any [NOT] IN (any, …) → bool", "Whether the value is one of the list.", "2 IN (1, 2, 3) → true"),
+    FORM("BETWEEN", "any [NOT] BETWEEN any AND any → bool", "Whether the value lies between two others or is one of them.",
+         "2 BETWEEN 1 AND 2 → true"),
+
+    BETWEEN("LIKE", S, S, B, K_FN_FALLIBLE | K_FN_COSTLY, like, k_check_like,
+            "Whether the string matches: % stands for any characters, _ for one, \\ or ESCAPE for a plain one.",
+            "'a_b' LIKE '%!_b' ESCAPE '!' → true"),
+    CALL2("like_escape", S, S, S, K_FN_FALLIBLE | K_FN_COSTLY, like_escape, k_check_like_escape,
+          "A pattern of LIKE with another escape character, written with backslashes.", "like_escape('!%', '!') → '\\%'"),
+    BETWEEN("||", S, S, S, K_FN_FALLIBLE | K_FN_COSTLY, string_concat, NULL, "One string behind the other.",
+            "'a' || 'b' → 'ab'"),
+    CALL1("lower", S, S, K_FN_COSTLY, string_lower, "In small letters, by Unicode's simple mapping.", "lower('ÄB') → 'äb'"),
+    CALL1("upper", S, S, K_FN_COSTLY, string_upper, "In capitals, by Unicode's simple mapping.", "upper('äb') → 'ÄB'"),
+    CALL1("length", S, I, K_FN_COSTLY, string_length, "How many characters.", "length('äb') → 2"),
+    CALL1("char_length", S, I, K_FN_COSTLY, string_length, "How many characters.", "char_length('äb') → 2"),
+    CALL1("octet_length", S, I, 0, string_bytes, "How many bytes.", "octet_length('äb') → 3"),
+    CALL3("split_part", S, S, I, S, K_FN_FALLIBLE | K_FN_COSTLY, split_part, k_check_split_part,
+          "The n-th part between delimiters, from the end if n is negative; empty if there is none.",
+          "split_part('a,b', ',', 2) → 'b'"),
+    CALL2("substring", S, I, S, K_FN_COSTLY, substring_2, NULL, "The string from a character on, counted from 1.",
+          "substring('häuser' FROM 3) → 'user'"),
+    CALL3("substring", S, I, I, S, K_FN_FALLIBLE | K_FN_COSTLY, substring_3, k_check_substring,
+          "So many characters from a character on, counted from 1.", "substring('häuser' FROM 2 FOR 3) → 'äus'"),
+    CALL2("mod", I, I, I, K_FN_FALLIBLE, int64_modulo, NULL, "The rest of the division, with the sign of the first.",
+          "mod(7, 4) → 3"),
+    CALL2("date_trunc", S, T, T, K_FN_FALLIBLE | K_FN_COSTLY, date_trunc, k_check_date_trunc,
+          "The start of the microsecond, millisecond, second, minute, hour, day, week (Monday), month, quarter or year.",
+          "date_trunc('hour', TIMESTAMP '2026-01-01 12:34:56') → TIMESTAMP '2026-01-01 12:00:00'"),
+
+    CAST(B, I, 0, cast_bool_int64, "1 or 0.", "true::int64 → 1"),
+    CAST(B, S, 0, cast_bool_string, "'true' or 'false'.", "true::string → 'true'"),
+    CAST(I, B, 0, cast_int64_bool, "Whether it is not 0.", "2::bool → true"),
+    CAST(I, D, 0, cast_int64_double, "The nearest double.", "1::double / 2 → 0.5"),
+    CAST(I, S, K_FN_COSTLY, cast_int64_string, "The digits.", "12::string → '12'"),
+    CAST(D, I, K_FN_FALLIBLE, cast_double_int64, "The nearest integer, halves to even.", "2.5::int64 → 2"),
+    CAST(D, S, K_FN_COSTLY, cast_double_string, "The shortest digits that mean the same double.", "0.10::string → '0.1'"),
+    CAST(T, S, K_FN_COSTLY, cast_timestamp_string, "As PostgreSQL prints it, in UTC.",
+         "TIMESTAMP '2026-01-01T12:30:00.50Z'::string → '2026-01-01 12:30:00.5'"),
+    CAST(J, S, 0, cast_json_string, "The JSON text itself.", NULL),
+    CAST(S, B, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any, "true, yes, on, 1 and the opposites, or a beginning of them.",
+         "lower(' YES ')::bool → true"),
+    CAST(S, I, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any, "From digits.", "lower(' -12 ')::int64 → -12"),
+    CAST(S, D, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any, "From digits, NaN or Infinity.", "lower('1E3')::double → 1000.0"),
+    CAST(S, T, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any, "From RFC 3339, a date alone, or PostgreSQL's form.",
+         "lower('2026-01-01')::timestamp → TIMESTAMP '2026-01-01'"),
+    CAST(S, V, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any, "From numbers with units, or hours:minutes:seconds.",
+         "lower('1 day 2h')::interval = INTERVAL '26 hours' → true"),
+
+    AGGREGATE("count", 0, I, K_AGG_COUNT_STAR, K_FN_STAR, "count(*) → int64", "How many rows.", "count(*)", 0),
+    AGGREGATE("count", 1, I, K_AGG_COUNT, 0, "count(any) → int64", "How many rows where it is not NULL.", "count(s)", TYPE_A),
+    AGGREGATE("sum", 1, I, K_AGG_SUM, 0, "sum(int64) → int64", "The sum; NULL of no values.", "sum(i)", TYPE_I),
+    AGGREGATE("sum", 1, D, K_AGG_SUM, 0, "sum(double) → double", "The sum; NULL of no values.", "sum(d)", TYPE_D),
+    AGGREGATE("avg", 1, D, K_AGG_AVG, 0, "avg(double) → double", "The mean; NULL of no values.", "avg(i)", TYPE_D),
+    AGGREGATE("min", 1, F, K_AGG_MIN, 0, "min(comparable) → the same type", "The least value.", "min(t)", TYPE_C),
+    AGGREGATE("max", 1, F, K_AGG_MAX, 0, "max(comparable) → the same type", "The greatest value.", "max(s)", TYPE_C),
+    AGGREGATE("arg_min", 2, F, K_AGG_ARG_MIN, 0, "arg_min(any, comparable) → the first type",
+              "The first argument in the row where the second is least.", "arg_min(s, t)", TYPE_A, TYPE_C),
+    AGGREGATE("arg_max", 2, F, K_AGG_ARG_MAX, 0, "arg_max(any, comparable) → the first type",
+              "The first argument in the row where the second is greatest.", "arg_max(s, t)", TYPE_A, TYPE_C),
+};
+
+enum { COUNT = sizeof functions / sizeof functions[0] };
+
+const struct k_function *k_functions(uint32_t *ret_count)
+{
+    *ret_count = COUNT;
+    return functions;
+}
+
+static struct k_function_doc docs[COUNT];
+
+static void fill_docs(void)
+{
+    for (uint32_t i = 0; i < COUNT; i++) {
+        const struct k_function *function = &functions[i];
+        docs[i] = (struct k_function_doc){function->name, function->signature, function->doc, function->example};
+    }
+}
+
+const struct k_function_doc *k_function_docs(uint32_t *ret_count)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fill_docs);
+    *ret_count = COUNT;
+    return docs;
+}

@@ -1,0 +1,99 @@
+// What the kernels share: the loops over rows, and their declarations for the table in functions.c.
+//
+// A loop is written once for each shape of its arguments (column or constant, dense rows or a list), so that the
+// compiler can vectorise it; the body sees a and b and puts out[r].
+#pragma once
+#include "operators/expr/program.h"
+
+#define K_EACH_ROW(rows, r, ...)                                                                  \
+    do {                                                                                          \
+        if ((rows).dense) {                                                                       \
+            for (uint32_t r = (rows).first, end_ = r + (rows).count; r < end_; r++) { __VA_ARGS__ } \
+        } else {                                                                                  \
+            for (uint32_t k_ = 0; k_ < (rows).count; k_++) { uint32_t r = (rows).list[k_]; __VA_ARGS__ } \
+        }                                                                                         \
+    } while (0)
+
+#define K_UNARY_LOOP(call, A, R, ...)                               \
+    do {                                                            \
+        const A *pa_ = (call)->args[0].column.data;                 \
+        R *out = (call)->out;                                       \
+        if ((call)->args[0].constant) {                             \
+            A a = pa_[0];                                           \
+            K_EACH_ROW((call)->rows, r, __VA_ARGS__);                      \
+        } else {                                                    \
+            K_EACH_ROW((call)->rows, r, { A a = pa_[r]; __VA_ARGS__ });    \
+        }                                                           \
+    } while (0)
+
+#define K_BINARY_LOOP(call, A, B, R, ...)                                        \
+    do {                                                                         \
+        const A *pa_ = (call)->args[0].column.data;                              \
+        const B *pb_ = (call)->args[1].column.data;                              \
+        R *out = (call)->out;                                                    \
+        bool ca_ = (call)->args[0].constant, cb_ = (call)->args[1].constant;     \
+        if (ca_ && cb_) {                                                        \
+            A a = pa_[0];                                                        \
+            B b = pb_[0];                                                        \
+            K_EACH_ROW((call)->rows, r, __VA_ARGS__);                                   \
+        } else if (ca_) {                                                        \
+            A a = pa_[0];                                                        \
+            K_EACH_ROW((call)->rows, r, { B b = pb_[r]; __VA_ARGS__ });                 \
+        } else if (cb_) {                                                        \
+            B b = pb_[0];                                                        \
+            K_EACH_ROW((call)->rows, r, { A a = pa_[r]; __VA_ARGS__ });                 \
+        } else {                                                                 \
+            K_EACH_ROW((call)->rows, r, { A a = pa_[r]; B b = pb_[r]; __VA_ARGS__ });   \
+        }                                                                        \
+    } while (0)
+
+// The value of an argument at a row, for kernels whose work dwarfs the look-up.
+#define K_ARG(call, i, T, r) (((const T *)(call)->args[i].column.data)[k_vec_row(&(call)->args[i], (r))])
+
+// kernels_number.c
+#define K_NUMBER_KERNELS(X) \
+    X(int64_add) X(int64_subtract) X(int64_multiply) X(int64_divide) X(int64_modulo) X(int64_negate) X(int64_identity) \
+    X(double_add) X(double_subtract) X(double_multiply) X(double_divide) X(double_modulo) X(double_negate)
+// kernels_compare.c: for each type
+#define K_COMPARE_KERNELS(X, type) X(type##_eq) X(type##_ne) X(type##_lt) X(type##_le) X(type##_gt) X(type##_ge)
+#define K_ALL_COMPARE_KERNELS(X)                                                            \
+    K_COMPARE_KERNELS(X, bool) K_COMPARE_KERNELS(X, int64) K_COMPARE_KERNELS(X, double)     \
+    K_COMPARE_KERNELS(X, string) K_COMPARE_KERNELS(X, interval)
+#define K_TEST_KERNELS(X)                                                                        \
+    X(is_null) X(is_not_null) X(is_true) X(is_not_true) X(is_false) X(is_not_false) X(logic_not)
+// kernels_string.c, like.c
+#define K_STRING_KERNELS(X) \
+    X(string_concat) X(string_lower) X(string_upper) X(string_length) X(string_bytes) X(split_part) X(substring_2) \
+    X(substring_3) X(like) X(like_escape)
+// kernels_time.c
+#define K_TIME_KERNELS(X)                                                                       \
+    X(date_trunc) X(timestamp_add) X(timestamp_add_swapped) X(timestamp_subtract) X(timestamp_difference)
+// cast.c
+#define K_CAST_KERNELS(X)                                                                                        \
+    X(cast_bool_int64) X(cast_bool_string) X(cast_int64_bool) X(cast_int64_double) X(cast_int64_string)          \
+    X(cast_double_int64) X(cast_double_string) X(cast_timestamp_string) X(cast_json_string) X(cast_string_any)
+
+#define X(name) void k_kernel_##name(struct k_call *call);
+K_NUMBER_KERNELS(X)
+K_ALL_COMPARE_KERNELS(X)
+K_TEST_KERNELS(X)
+K_STRING_KERNELS(X)
+K_TIME_KERNELS(X)
+K_CAST_KERNELS(X)
+#undef X
+
+// Checks of constant arguments.
+const char *k_check_like(const struct k_value *const *constants, uint32_t *ret_argument);
+const char *k_check_like_escape(const struct k_value *const *constants, uint32_t *ret_argument);
+const char *k_check_split_part(const struct k_value *const *constants, uint32_t *ret_argument);
+const char *k_check_substring(const struct k_value *const *constants, uint32_t *ret_argument);
+const char *k_check_date_trunc(const struct k_value *const *constants, uint32_t *ret_argument);
+
+// INTERVAL '1 day 02:30:00' as PostgreSQL writes it. false: not one.
+bool k_interval_parse(struct k_str text, struct k_interval *ret_interval);
+// For comparison: months of 30 days of 24 hours, as PostgreSQL has it.
+__extension__ typedef __int128 k_int128_;
+static inline k_int128_ k_interval_span(struct k_interval interval)
+{
+    return ((k_int128_)interval.months * 30 + interval.days) * 86400000000 + interval.us;
+}
