@@ -25,7 +25,7 @@ struct k_cloud;
     X(session_lost, "a member's session ends without its knowing until its next poll")                  \
     X(transaction_timeout, "the coordinator aborts an open transaction")                                \
     X(offsets_expired, "the group's committed offsets vanish")                                          \
-    X(retention, "records below all journalled positions are deleted from a source")
+    X(retention, "records that nobody needs any more are deleted from a source")
 
 struct k_fault_rates {
 #define X(name, text) uint32_t name;
@@ -53,8 +53,16 @@ void k_cloud_read(struct k_cloud *cloud, const char *topic, int32_t partition, k
 int k_cloud_create_topic(struct k_cloud *cloud, const char *topic, const struct k_topic_spec *spec,
                          struct k_error *err);
 void k_cloud_settle(struct k_cloud *cloud); // every late marker and request takes effect or is dropped
+// Sets the clock on the wall, forwards or backwards, without time passing: no session and no timeout notices.
+void k_cloud_set_clock(struct k_cloud *cloud, int64_t now_us);
+// From now on the fault "retention" may delete (in a compacted topic: compact) records below this offset: nobody needs
+// them any more.
+void k_cloud_allow_retention(struct k_cloud *cloud, const char *topic, int32_t partition, int64_t before);
+// What the group has committed for Kafka's own tools; -1: nothing, or expired.
+int64_t k_cloud_group_offset(struct k_cloud *cloud, const char *group, const char *topic, int32_t partition);
 
 // A worker's connection. After K_E_CRASHED, close it and open another: a new process on the same machine. A worker that
 // is simply not called for long is a zombie: its session and transactions time out.
 struct k_log *k_cloud_connect(struct k_cloud *cloud, const char *worker);
 bool k_log_memory_crashed(const struct k_log *log);
+void k_log_memory_crash(struct k_log *log); // the worker dies now, between two calls
