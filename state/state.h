@@ -14,13 +14,16 @@
 #pragma once
 #include "state/store.h"
 
-// How values of a family live in memory. Memory form: `size` bytes, zeroed at creation, in place; it may own memory of
-// its own. Two values are the same state if and only if their encodings are equal.
+// How values of a family live in memory. Memory form: `size` bytes, zeroed at creation, in place, aligned to 16; it
+// may own memory of its own, but nothing points into it: k_state_trim may move it. Two values are the same state if and
+// only if their encodings are equal.
 struct k_family_type {
     uint32_t size;
     void (*encode)(const void *value, const void *context, struct k_buf *out);
     int (*decode)(struct k_str bytes, const void *context, void *value, struct k_error *err); // value is zeroed
-    void (*fini)(void *value, const void *context);             // frees what the value owns; may be NULL
+    // Frees what the value owns; may be NULL. Also called for a value that is still zeroed, or that decode left half
+    // done.
+    void (*fini)(void *value, const void *context);
     size_t (*owned_bytes)(const void *value, const void *context); // may be NULL: none
 };
 
@@ -67,9 +70,10 @@ int k_family_remove(struct k_family *family, int64_t segment, struct k_str key, 
 int k_family_first_segment(struct k_family *family, int64_t *ret_segment, bool *ret_found, struct k_error *err);
 
 // Takes up to max entries of a segment, in key order: visits each, then removes it. The value is valid during the
-// visit only. visit returns 0, or an error code that stops before the removal of that entry. *ret_taken counts;
-// fewer than max (without error) means that the segment is now empty. While a segment is being taken nothing is added
-// to it (an assertion).
+// visit only. visit returns 0, or an error code that stops before the removal of that entry. *ret_taken counts, also
+// when an error is returned; fewer than max (without error) means that the segment is now empty. visit may work on
+// other segments and families, not on this segment (an assertion), nor take from the same family. Adding to the segment
+// between two slices is correct, but the next slice then sorts the whole segment again.
 typedef int (*k_family_visit)(void *context, struct k_str key, void *value, struct k_error *err);
 int k_family_take(struct k_family *family, int64_t segment, uint32_t max, k_family_visit visit, void *context,
                   uint32_t *ret_taken, struct k_error *err);
@@ -79,6 +83,12 @@ int k_family_take(struct k_family *family, int64_t segment, uint32_t max, k_fami
 // k_family_write_only) leave the cache here.
 int k_state_checkpoint(struct k_state *state, struct k_str position, struct k_error *err);
 void k_family_write_only(struct k_family *family);
+
+// Removes rows of a table (state/table.h) that are expired at this frontier, with the next checkpoint: looks at no
+// more than max_keys keys of the store, and goes on where it stopped the last time. Readers leave expired rows out
+// anyway, so this is invisible and needs no place in the journal. retention_us < 0: nothing expires.
+int k_state_sweep(struct k_family *family, int64_t frontier_us, int64_t retention_us, uint32_t max_keys,
+                  uint32_t *ret_removed, struct k_error *err);
 
 // Evicts clean entries until the cache is within its budget. Called between batches.
 void k_state_trim(struct k_state *state);

@@ -10,8 +10,13 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 
+// A put of value; or, with remove, the removal of key, or, with `to` too, of every key in [key, to).
 struct k_write {
-    struct k_str key, value;
+    struct k_str key;
+    union {
+        struct k_str value;
+        struct k_str to; // remove only: data NULL removes just key
+    };
     bool remove;
 };
 
@@ -22,8 +27,9 @@ struct k_store_ops {
     // Values of n keys; ret_values[i].data is NULL when absent; else the bytes lie in the arena.
     int (*get)(struct k_store *store, uint32_t n, const struct k_str *keys, struct k_arena *arena,
                struct k_str *ret_values, struct k_error *err);
-    // Applies n writes atomically. They may come in any order; a key at most once. K_E_DISK_FULL when there is no
-    // room: nothing was applied, the store still serves reads, and a later call may succeed.
+    // Applies n writes atomically. They may come in any order; a key at most once, and removals of ranges come first
+    // wherever they stand: a put inside a removed range stays. K_E_DISK_FULL when there is no room: nothing was
+    // applied, the store still serves reads, and a later call may succeed.
     int (*apply)(struct k_store *store, const struct k_write *writes, size_t n, struct k_error *err);
     // Iterates keys in [from, to) as of now, in order. to.data NULL: to the end. Sees one apply wholly or not at all.
     int (*iterate)(struct k_store *store, struct k_str from, struct k_str to, struct k_store_iterator **ret,
@@ -32,6 +38,8 @@ struct k_store_ops {
     // err->code != 0).
     bool (*next)(struct k_store_iterator *iterator, struct k_str *ret_key, struct k_str *ret_value,
                  struct k_error *err);
+    // Moves on, or back, to the first key at or behind key; the view stays the one of iterate.
+    void (*seek)(struct k_store_iterator *iterator, struct k_str key);
     void (*iterate_end)(struct k_store_iterator *iterator); // NULL-safe
     // A consistent copy of the whole store in a new directory (hard links where possible).
     int (*export_to)(struct k_store *store, const char *directory, struct k_error *err);

@@ -1,0 +1,260 @@
+// Families and their segments: which exist in memory, and what the store may hold beside them.
+//
+// Invariants
+// 1. segments is sorted by id. A segment that is not in it has nothing in the store, unless the family is `unknown` and
+//    the id is at or behind unknown_from.
+// 2. A segment that is complete has nothing in the store that is not in memory, or void (gone_to, gone_all).
+#include <stdlib.h>
+
+#include "state/cache.h"
+
+enum {
+    // A family that is declared over an old store looks which segments exist there, one seek each, so that new ones
+    // need no lookups in the store. Beyond this many it stays unknown.
+    LEARN_SEGMENTS_MAX = 1024,
+};
+
+static uint32_t lower_bound(const struct k_family *family, int64_t id)
+{
+    uint32_t low = 0, high = family->segment_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (family->segments[middle]->id < id) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+struct k_segment *k_family_segment(struct k_family *family, int64_t id)
+{
+    if (family->last && family->last->id == id) return family->last;
+    uint32_t at = lower_bound(family, id);
+    if (at == family->segment_count || family->segments[at]->id != id) return NULL;
+    return family->last = family->segments[at];
+}
+
+struct k_segment *k_family_segment_make(struct k_family *family, int64_t id)
+{
+    struct k_segment *segment = k_family_segment(family, id);
+    if (segment) return segment;
+    segment = k_segment_create(family, id);
+    segment->complete = !family->unknown || id < family->unknown_from;
+    if (family->segment_count == family->segment_capacity) {
+        uint32_t capacity = family->segment_capacity ? family->segment_capacity * 2 : 4;
+        family->segments = k_realloc(family->segments, capacity * sizeof *family->segments);
+        family->state->held += (capacity - family->segment_capacity) * sizeof *family->segments;
+        family->segment_capacity = capacity;
+    }
+    // New segments are nearly always the last: windows move on with time.
+    uint32_t at = lower_bound(family, id);
+    memmove(family->segments + at + 1, family->segments + at,
+            (family->segment_count - at) * sizeof *family->segments);
+    family->segments[at] = segment;
+    family->segment_count++;
+    return family->last = segment;
+}
+
+static bool forgettable(const struct k_segment *segment)
+{
+    return segment->count == 0 && segment->complete && !segment->gone_to && !segment->gone_all;
+}
+
+void k_family_tidy(struct k_family *family)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < family->segment_count; i++) {
+        struct k_segment *segment = family->segments[i];
+        // An unknown family remembers which segments it has looked at.
+        if (forgettable(segment) && (!family->unknown || segment->id < family->unknown_from)) {
+            k_segment_destroy(segment);
+        } else {
+            family->segments[kept++] = segment;
+        }
+    }
+    if (kept != family->segment_count) family->last = NULL;
+    family->segment_count = kept;
+}
+
+void k_family_destroy(struct k_family *family)
+{
+    for (uint32_t i = 0; i < family->segment_count; i++) k_segment_destroy(family->segments[i]);
+    family->state->held -= (uint64_t)family->segment_capacity * sizeof *family->segments;
+    k_buf_fini(&family->sweep_key);
+    free(family->segments);
+    free(family->scratch);
+    free(family->name);
+    free(family);
+}
+
+void k_store_prefix(char out[K_STORE_PREFIX], uint32_t number, int64_t segment)
+{
+    uint32_t number_big = __builtin_bswap32(number);
+    uint64_t segment_big = __builtin_bswap64((uint64_t)segment ^ UINT64_C(1) << 63);
+    out[0] = 1;
+    memcpy(out + 1, &number_big, 4);
+    memcpy(out + 5, &segment_big, 8);
+}
+
+void k_family_store_end(const struct k_family *family, char out[5])
+{
+    char prefix[K_STORE_PREFIX];
+    k_store_prefix(prefix, family->number + 1, 0);
+    memcpy(out, prefix, 5);
+}
+
+void k_segment_store_range(const struct k_segment *segment, struct k_arena *arena, struct k_str *ret_from,
+                         struct k_str *ret_to)
+{
+    const struct k_family *family = segment->family;
+    uint32_t length = segment->gone_to ? segment->gone_length + 1 : 0;
+    char *from = k_arena_get(arena, K_STORE_PREFIX + (size_t)length), *to = k_arena_get(arena, K_STORE_PREFIX);
+    k_store_prefix(from, family->number, segment->id);
+    if (segment->gone_to) {
+        // The first key behind it: the same with a zero byte.
+        memcpy(from + K_STORE_PREFIX, segment->gone_to, segment->gone_length);
+        from[K_STORE_PREFIX + segment->gone_length] = 0;
+    }
+    *ret_from = (struct k_str){from, K_STORE_PREFIX + length};
+    if (segment->id < INT64_MAX) {
+        k_store_prefix(to, family->number, segment->id + 1);
+        *ret_to = (struct k_str){to, K_STORE_PREFIX};
+    } else {
+        k_family_store_end(family, to);
+        *ret_to = (struct k_str){to, 5};
+    }
+}
+
+int k_family_decode(const struct k_family *family, int64_t segment, struct k_str bytes, void *value,
+                  struct k_error *err)
+{
+    int rc = family->type->decode(bytes, family->context, value, err);
+    return rc ? k_wrap(err, rc, "family \"%s\" segment %lld", family->name, (long long)segment) : 0;
+}
+
+// The first segment at or behind `from` of which the store holds a key. *ret_found false: none.
+static int seek_segment(struct k_family *family, struct k_store_iterator *iterator, int64_t from,
+                        int64_t *ret_segment, bool *ret_found, struct k_error *err)
+{
+    char prefix[K_STORE_PREFIX];
+    k_store_prefix(prefix, family->number, from);
+    struct k_store *store = family->state->store;
+    struct k_str key, value;
+    struct k_error failure = {0};
+    store->ops->seek(iterator, (struct k_str){prefix, K_STORE_PREFIX});
+    *ret_found = store->ops->next(iterator, &key, &value, &failure);
+    if (!*ret_found && failure.code) {
+        if (err) *err = failure;
+        return failure.code;
+    }
+    if (!*ret_found) return 0;
+    if (key.length < K_STORE_PREFIX)
+        return k_fail(err, K_E_CORRUPT, "family \"%s\" holds a key of %u bytes", family->name, key.length);
+    *ret_segment = k_key_get_i64(key.data + 5);
+    return 0;
+}
+
+static int iterate_family(struct k_family *family, struct k_store_iterator **ret, struct k_error *err)
+{
+    char from[K_STORE_PREFIX], to[5];
+    k_store_prefix(from, family->number, INT64_MIN);
+    k_family_store_end(family, to);
+    struct k_store *store = family->state->store;
+    return store->ops->iterate(store, (struct k_str){from, K_STORE_PREFIX}, (struct k_str){to, 5}, ret, err);
+}
+
+int k_family_learn_segments(struct k_family *family, struct k_error *err)
+{
+    struct k_store_iterator *iterator;
+    int rc = iterate_family(family, &iterator, err);
+    if (rc) return rc;
+    int64_t from = INT64_MIN;
+    for (uint32_t i = 0;; i++) {
+        int64_t id;
+        bool found;
+        rc = seek_segment(family, iterator, from, &id, &found, err);
+        if (rc || !found) break;
+        if (i == LEARN_SEGMENTS_MAX) {
+            family->unknown = true;
+            family->unknown_from = id;
+            break;
+        }
+        k_family_segment_make(family, id)->complete = false;
+        if (id == INT64_MAX) break;
+        from = id + 1;
+    }
+    family->state->store->ops->iterate_end(iterator);
+    return rc;
+}
+
+// Whether the store holds a key of the segment that is valid. One that memory knows as removed is not, and one that
+// memory holds would have been found there.
+static int store_has_valid(struct k_segment *segment, bool *ret_has, struct k_error *err)
+{
+    struct k_state *state = segment->family->state;
+    struct k_str from, to, key, value;
+    struct k_store_iterator *iterator;
+    k_arena_reset(&state->arena);
+    k_segment_store_range(segment, &state->arena, &from, &to);
+    int rc = state->store->ops->iterate(state->store, from, to, &iterator, err);
+    if (rc) return rc;
+    *ret_has = false;
+    struct k_error failure = {0};
+    while (!*ret_has && state->store->ops->next(iterator, &key, &value, &failure)) {
+        struct k_str rest = {key.data + K_STORE_PREFIX, key.length - K_STORE_PREFIX};
+        uint32_t hash;
+        uint16_t tag;
+        k_hash_key(rest, &hash, &tag);
+        *ret_has = k_segment_find(segment, rest, hash, tag) == NULL;
+    }
+    state->store->ops->iterate_end(iterator);
+    if (failure.code && err) *err = failure;
+    return failure.code;
+}
+
+// Looks at the first segment that nobody has looked at; the family knows it from then on.
+static int learn_next_segment(struct k_family *family, struct k_error *err)
+{
+    struct k_store_iterator *iterator;
+    int64_t id = 0;
+    bool found = false;
+    int rc = iterate_family(family, &iterator, err);
+    if (rc) return rc;
+    rc = seek_segment(family, iterator, family->unknown_from, &id, &found, err);
+    family->state->store->ops->iterate_end(iterator);
+    if (rc) return rc;
+    if (!found) {
+        family->unknown = false;
+        return 0;
+    }
+    struct k_segment *known = k_family_segment(family, id);
+    if (!known) k_family_segment_make(family, id)->complete = false;
+    if (id == INT64_MAX) family->unknown = false;
+    else family->unknown_from = id + 1;
+    return 0;
+}
+
+int k_family_first_segment(struct k_family *family, int64_t *ret_segment, bool *ret_found, struct k_error *err)
+{
+    for (uint32_t i = lower_bound(family, family->empty_below);; i++) {
+        while (family->unknown && (i == family->segment_count || family->segments[i]->id >= family->unknown_from)) {
+            int rc = learn_next_segment(family, err);
+            if (rc) return rc;
+        }
+        if (i == family->segment_count) break;
+        struct k_segment *segment = family->segments[i];
+        bool has = k_segment_live(segment) > 0;
+        if (!has && !segment->complete) {
+            int rc = store_has_valid(segment, &has, err);
+            if (rc) return rc;
+            // All that the store has is known to be void: the next question needs no look into it.
+            if (!has) segment->complete = true;
+        }
+        if (!has) continue;
+        *ret_segment = family->empty_below = segment->id;
+        *ret_found = true;
+        return 0;
+    }
+    family->empty_below = INT64_MAX;
+    *ret_found = false;
+    return 0;
+}

@@ -1,0 +1,239 @@
+// The store on RocksDB, for the process that writes.
+//
+// One column family, the WAL on, no fsync per write: after a crash of the process nothing that apply acknowledged is
+// lost, after a crash of the machine a tail may be, and what is there is always the state of one apply. Kafka has the
+// rest. One kind of write only, see checkpoint.c.
+//
+// A directory is never wiped. It becomes a state by a file OWNER, written before RocksDB makes its files, and the key
+// "\0format", written last; a directory that has neither belongs to somebody else.
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "state/encoding.h"
+#include "state/store_rocks.h"
+
+enum {
+    GET_BATCH = 64, // keys of one multi-get: bounds the blocks that it pins in the strict cache
+};
+
+static int rocks_get(struct k_store *base, uint32_t n, const struct k_str *keys, struct k_arena *arena,
+                     struct k_str *ret_values, struct k_error *err)
+{
+    struct k_rocks_store *store = (struct k_rocks_store *)base;
+    int rc = 0;
+    for (uint32_t from = 0; rc == 0 && from < n; from += GET_BATCH) {
+        uint32_t count = n - from < GET_BATCH ? n - from : GET_BATCH;
+        const char *data[GET_BATCH];
+        size_t lengths[GET_BATCH];
+        rocksdb_pinnableslice_t *slices[GET_BATCH] = {0};
+        char *messages[GET_BATCH] = {0};
+        for (uint32_t i = 0; i < count; i++) {
+            data[i] = keys[from + i].data;
+            lengths[i] = keys[from + i].length;
+        }
+        rocksdb_batched_multi_get_cf(store->db, store->read_options, store->family, count, data, lengths, slices,
+                                     messages, false);
+        for (uint32_t i = 0; i < count; i++) {
+            if (messages[i] && rc == 0) rc = k_rocks_fail(store, messages[i], err);
+            else rocksdb_free(messages[i]);
+            struct k_str *value = &ret_values[from + i];
+            *value = (struct k_str){0};
+            if (!slices[i]) continue;
+            size_t length;
+            const char *bytes = rocksdb_pinnableslice_value(slices[i], &length);
+            *value = (struct k_str){k_arena_copy(arena, bytes, length), (uint32_t)length};
+            rocksdb_pinnableslice_destroy(slices[i]);
+        }
+    }
+    return rc;
+}
+
+static int rocks_apply(struct k_store *base, const struct k_write *writes, size_t n, struct k_error *err)
+{
+    struct k_rocks_store *store = (struct k_rocks_store *)base;
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    // Inside a batch, order counts: ranges first, so that no put falls to one.
+    for (size_t i = 0; i < n; i++)
+        if (writes[i].remove && writes[i].to.data)
+            rocksdb_writebatch_delete_range(batch, writes[i].key.data, writes[i].key.length, writes[i].to.data,
+                                            writes[i].to.length);
+    for (size_t i = 0; i < n; i++) {
+        const struct k_write *write = &writes[i];
+        if (!write->remove)
+            rocksdb_writebatch_put(batch, write->key.data, write->key.length,
+                                   write->value.data ? write->value.data : "", write->value.length);
+        else if (!write->to.data)
+            rocksdb_writebatch_delete(batch, write->key.data, write->key.length);
+    }
+    char *message = NULL;
+    rocksdb_write(store->db, store->write_options, batch, &message);
+    rocksdb_writebatch_destroy(batch);
+    return message ? k_rocks_fail(store, message, err) : 0;
+}
+
+static const struct k_store_ops rocks_ops = {
+    .get = rocks_get,
+    .apply = rocks_apply,
+    .iterate = k_rocks_iterate,
+    .next = k_rocks_next,
+    .seek = k_rocks_seek,
+    .iterate_end = k_rocks_iterate_end,
+    .export_to = k_rocks_export,
+    .pressure = k_rocks_pressure,
+    .memory_used = k_rocks_memory_used,
+    .disk_used = k_rocks_disk_used,
+    .close = k_rocks_close,
+};
+
+// What stands in a directory before it is opened.
+struct survey {
+    bool exists, rocksdb, owner, foreign;
+};
+
+static int fail_errno(struct k_error *err, const char *what, const char *path)
+{
+    int code = errno == EACCES || errno == EPERM || errno == EROFS ? K_E_DENIED
+               : errno == ENOSPC || errno == EDQUOT                ? K_E_DISK_FULL
+                                                                   : K_E_IO;
+    return k_fail(err, code, "cannot %s \"%s\": %s", what, path, strerror(errno));
+}
+
+static int survey_directory(const char *directory, struct survey *survey, struct k_error *err)
+{
+    *survey = (struct survey){0};
+    DIR *dir = opendir(directory);
+    if (!dir && errno == ENOENT) return 0;
+    if (!dir && errno == ENOTDIR) return k_fail(err, K_E_CORRUPT, "\"%s\" is no directory", directory);
+    if (!dir) return fail_errno(err, "open state directory", directory);
+    survey->exists = true;
+    const struct dirent *entry;
+    while ((entry = readdir(dir))) {
+        const char *name = entry->d_name, *dot = strrchr(name, '.');
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
+        if (strcmp(name, "OWNER") == 0) survey->owner = true;
+        else if (strcmp(name, "CURRENT") == 0) survey->rocksdb = true;
+        // What an open that was cut short may leave behind; anything else has to belong to a RocksDB.
+        else if (strcmp(name, "OWNER.new") != 0 && strcmp(name, "LOCK") != 0 && strcmp(name, "IDENTITY") != 0 &&
+                 strncmp(name, "LOG", 3) != 0 && strncmp(name, "MANIFEST-", 9) != 0 &&
+                 !(dot && strcmp(dot, ".dbtmp") == 0))
+            survey->foreign = true;
+    }
+    closedir(dir);
+    return 0;
+}
+
+static int check_survey(const char *directory, const struct survey *survey, bool create, struct k_error *err)
+{
+    if (!survey->exists && !create) return k_fail(err, K_E_NOT_FOUND, "there is no state directory \"%s\"", directory);
+    if (survey->rocksdb) return 0;
+    if (survey->foreign)
+        return k_fail(err, K_E_CORRUPT, survey->owner ? "the state in \"%s\" is damaged: its file CURRENT is gone"
+                                                      : "\"%s\" is not empty and holds no state of kappa",
+                      directory);
+    return create ? 0 : k_fail(err, K_E_NOT_FOUND, "there is no state in \"%s\"", directory);
+}
+
+static int make_directories(const char *directory, struct k_error *err)
+{
+    char *path = k_strdup(directory);
+    int rc = 0;
+    for (char *at = path + 1; rc == 0; at++) {
+        if (*at != '/' && *at != '\0') continue;
+        char kept = *at;
+        *at = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST) rc = fail_errno(err, "make the directory", path);
+        *at = kept;
+        if (!kept) break;
+    }
+    free(path);
+    return rc;
+}
+
+// Says whose directory this is: for people, and for the check above.
+static int write_owner(const char *directory, struct k_error *err)
+{
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    char *path = k_format("%s/OWNER", directory), *fresh = k_format("%s/OWNER.new", directory);
+    FILE *file = fopen(fresh, "w");
+    int rc = 0;
+    if (file)
+        fprintf(file, "kappa state, format %d; last written by process %ld on %s\n", K_STATE_FORMAT, (long)getpid(),
+                host);
+    if (!file || fclose(file) != 0 || rename(fresh, path) != 0) rc = fail_errno(err, "write", path);
+    free(path);
+    free(fresh);
+    return rc;
+}
+
+static int fail_locked(const char *directory, struct k_error *err)
+{
+    char line[256] = "";
+    char *path = k_format("%s/OWNER", directory);
+    FILE *file = fopen(path, "r");
+    if (file && fgets(line, sizeof line, file)) line[strcspn(line, "\n")] = '\0';
+    if (file) fclose(file);
+    free(path);
+    const char *by = strstr(line, "last written by ");
+    return k_fail(err, K_E_UNAVAILABLE, "the state in \"%s\" is in use%s%s; `fuser %s/LOCK` names the process",
+                  directory, by ? ", " : "", by ? by : "", directory);
+}
+
+static int open_database(struct k_rocks_store *store, bool create, struct k_error *err)
+{
+    rocksdb_options_set_create_if_missing(store->options, create);
+    store->write_options = rocksdb_writeoptions_create();
+    const char *name = "default";
+    const rocksdb_options_t *options = store->options;
+    char *message = NULL;
+    store->db = rocksdb_open_column_families(store->options, store->directory, 1, &name, &options, &store->family,
+                                             &message);
+    if (!message) return 0;
+    if (strstr(message, "lock file") || strstr(message, "lock hold")) {
+        rocksdb_free(message);
+        return fail_locked(store->directory, err);
+    }
+    return k_rocks_fail(store, message, err);
+}
+
+// An empty RocksDB is ours if we announced it.
+static int write_format(struct k_rocks_store *store, bool announced, struct k_error *err)
+{
+    if (!announced)
+        return k_fail(err, K_E_CORRUPT, "\"%s\" is an empty RocksDB, but no state of kappa", store->directory);
+    char text[16];
+    int length = snprintf(text, sizeof text, "%d", K_STATE_FORMAT);
+    struct k_write write = {.key = K_STR("\0format"), .value = {text, (uint32_t)length}};
+    return rocks_apply(&store->base, &write, 1, err);
+}
+
+int k_store_rocks_open(const char *directory, bool create, uint64_t memory_bytes, struct k_store **ret,
+                       struct k_error *err)
+{
+    struct survey survey;
+    int rc = survey_directory(directory, &survey, err);
+    if (rc == 0) rc = check_survey(directory, &survey, create, err);
+    if (rc == 0 && !survey.exists) rc = make_directories(directory, err);
+    if (rc == 0 && !survey.rocksdb && !survey.owner) rc = write_owner(directory, err);
+    if (rc) return rc;
+
+    struct k_rocks_store *store;
+    rc = k_rocks_create(directory, K_ROCKS_WRITER, memory_bytes, &store, err);
+    if (rc) return rc;
+    store->base.ops = &rocks_ops;
+    bool empty = false;
+    rc = open_database(store, !survey.rocksdb, err);
+    if (rc == 0) rc = k_rocks_check_format(store, &empty, err);
+    if (rc == 0 && empty) rc = write_format(store, survey.owner || !survey.rocksdb, err);
+    if (rc == 0) rc = write_owner(directory, err);
+    if (rc) {
+        k_rocks_destroy(store);
+        return rc;
+    }
+    *ret = &store->base;
+    return 0;
+}
