@@ -18,6 +18,7 @@
 
 #include <stdlib.h>
 
+#include "proto/format_json_template.h"
 #include "proto/json_index.h"
 #include "proto/json_path.h"
 #include "proto/json_text.h"
@@ -33,7 +34,7 @@ static uint8_t key_hash(struct k_str key)
                      24);
 }
 
-struct k_json_member *k_json_member_find(const struct k_json_object *object, struct k_str key)
+static struct k_json_member *member_find(const struct k_json_object *object, struct k_str key)
 {
     struct k_json_member *member = object->table[key_hash(key)];
     while (member && !k_str_equal(member->key, key)) member = member->next_of_hash;
@@ -42,7 +43,7 @@ struct k_json_member *k_json_member_find(const struct k_json_object *object, str
 
 static struct k_json_member *member_make(struct k_json_object *object, struct k_str key)
 {
-    struct k_json_member *member = k_json_member_find(object, key);
+    struct k_json_member *member = member_find(object, key);
     if (member) return member;
     member = k_new(struct k_json_member);
     member->key = (struct k_str){k_strndup(key.data, key.length), key.length};
@@ -67,8 +68,7 @@ static void object_destroy(struct k_json_object *object)
     free(object);
 }
 
-// The text at token t, up to the next token, without the white space behind it. Of scalars and strings it is the whole.
-static struct k_str token_text(const struct k_json_decoder *json, uint32_t t)
+struct k_str k_json_token_text(const struct k_json_decoder *json, uint32_t t)
 {
     uint32_t begin = json->tokens[t], end = json->tokens[t + 1];
     while (end > begin && k_json_space(json->text.data[end - 1])) end--;
@@ -140,13 +140,13 @@ static bool skip_value(struct k_json_decoder *json, uint32_t *t, uint32_t level)
     case ':':
     case ',': return bad_frame(json, *t, "a value");
     default:
-        if (!unread_scalar(token_text(json, *t))) return bad_frame(json, *t, "a value");
+        if (!unread_scalar(k_json_token_text(json, *t))) return bad_frame(json, *t, "a value");
         (*t)++;
         return true;
     }
 }
 
-void k_json_bad_value(struct k_json_decoder *json, const struct k_slot *slot, struct k_str token, const char *why)
+static void bad_value(struct k_json_decoder *json, const struct k_slot *slot, struct k_str token, const char *why)
 {
     char excerpt[K_EXCERPT];
     const char *path = slot->field->json_path;
@@ -173,7 +173,7 @@ bool k_json_read_slots(struct k_json_decoder *json, const struct k_json_member *
         const char *why = k_scalar_json(token, slot->field->type, json->base.timestamp_unit, json->base.arena,
                                         k_slot_cell(slot, json->row));
         if (why) {
-            k_json_bad_value(json, slot, token, why);
+            bad_value(json, slot, token, why);
             return false;
         }
     }
@@ -196,7 +196,7 @@ static bool read_value(struct k_json_decoder *json, const struct k_json_member *
         uint32_t end = json->tokens[*t - 1] + 1;
         token = (struct k_str){json->text.data + json->tokens[begin], end - json->tokens[begin]};
     } else {
-        token = token_text(json, begin);
+        token = k_json_token_text(json, begin);
         (*t)++;
     }
     if (!k_json_read_slots(json, member, token)) return false;
@@ -209,14 +209,14 @@ static bool read_value(struct k_json_decoder *json, const struct k_json_member *
     return false;
 }
 
-// The member for the key token, or NULL when nobody reads it. Escapes in keys are rare, but mean what they mean.
-static struct k_json_member *find_key(struct k_json_decoder *json, struct k_json_object *object, struct k_str token)
+// Escapes in keys are rare, but mean what they mean.
+struct k_json_member *k_json_key_find(struct k_json_decoder *json, struct k_json_object *object, struct k_str token)
 {
     struct k_str key = {token.data + 1, token.length - 2};
-    struct k_json_member *member = k_json_member_find(object, key);
+    struct k_json_member *member = member_find(object, key);
     if (member || !memchr(key.data, '\\', key.length)) return member;
     if (k_json_string_read(token, json->base.arena, &key) != NULL) return NULL;
-    return k_json_member_find(object, key);
+    return member_find(object, key);
 }
 
 // *t stands at the opening brace, and is moved behind the closing one.
@@ -230,7 +230,7 @@ static bool read_object(struct k_json_decoder *json, struct k_json_object *objec
     for (;;) {
         if (token_char(json, at) != '"') return bad_frame(json, at, "a key");
         if (token_char(json, at + 1) != ':') return bad_frame(json, at + 1, "a colon");
-        struct k_json_member *member = find_key(json, object, token_text(json, at));
+        struct k_json_member *member = k_json_key_find(json, object, k_json_token_text(json, at));
         at += 2;
         if (member && member->seen != json->stamp) {
             member->seen = json->stamp;
@@ -272,7 +272,7 @@ static bool check_whole(struct k_json_decoder *json)
     return false;
 }
 
-void k_json_row_full(struct k_json_decoder *json)
+static void read_full(struct k_json_decoder *json)
 {
     json->stamp++;
     json->found_count = 0;
@@ -302,7 +302,17 @@ static void json_row(struct k_decoder *decoder, const struct k_message *message,
     struct k_json_decoder *json = (struct k_json_decoder *)decoder;
     json->text = message->value.data ? message->value : *no_text;
     json->row = row;
-    k_json_row_full(json);
+    if (json->shapes && k_json_template_row(json->shapes, json)) return;
+    uint32_t bad_count = decoder->bad_count;
+    read_full(json);
+    if (json->shapes && decoder->bad_count == bad_count) k_json_template_learn(json->shapes, json);
+}
+
+void k_json_full_only(struct k_decoder *decoder)
+{
+    struct k_json_decoder *json = (struct k_json_decoder *)decoder;
+    k_json_template_destroy(json->shapes);
+    json->shapes = NULL;
 }
 
 static void json_destroy(struct k_decoder *decoder)
@@ -310,6 +320,7 @@ static void json_destroy(struct k_decoder *decoder)
     struct k_json_decoder *json = (struct k_json_decoder *)decoder;
     object_destroy(json->root);
     k_json_index_destroy(json->index);
+    k_json_template_destroy(json->shapes);
     free(json->next_slot);
     free(json->found);
     k_decoder_fini(decoder);
@@ -353,6 +364,8 @@ int k_decoder_json(const struct k_decoder_options *options, struct k_decoder **r
     json->index = index;
     json->root = k_new(struct k_json_object);
     json->validate_full = options->validate_full;
+    // A template does not look at what nobody reads.
+    json->shapes = options->validate_full ? NULL : k_json_template_create();
     uint32_t columns = options->schema->count;
     json->next_slot = k_new_array(int32_t, columns);
     json->found = k_new_array(uint64_t, columns);

@@ -6,6 +6,7 @@
 
 struct k_json_index;
 struct k_json_object;
+struct k_json_template;
 
 // A key that leads to a field that is read: to columns, to keys below it, or to both.
 struct k_json_member {
@@ -26,6 +27,7 @@ struct k_json_decoder {
     struct k_json_index *index;
     struct k_json_object *root;
     bool validate_full;
+    struct k_json_template *shapes; // NULL: the full reader reads every record
     int32_t *next_slot;  // per column: the next one of the same member, or -1
     uint32_t read_count; // columns that are read
     // of the record being read
@@ -39,11 +41,14 @@ struct k_json_decoder {
     char closing[K_JSON_DEPTH_MAX];
 };
 
-struct k_json_member *k_json_member_find(const struct k_json_object *object, struct k_str key);
+// The text of token t up to the next token, without the white space behind it: the whole of a scalar or string.
+struct k_str k_json_token_text(const struct k_json_decoder *json, uint32_t t);
+// The member for a key token (with its quotes), or NULL when nobody reads it.
+struct k_json_member *k_json_key_find(struct k_json_decoder *json, struct k_json_object *object, struct k_str token);
 // Reads the value into all columns of the member. false: the row is bad now.
 bool k_json_read_slots(struct k_json_decoder *json, const struct k_json_member *member, struct k_str token);
 // Makes the columns NULL that the record did not have. false: the row is bad now.
 bool k_json_fill_missing(struct k_json_decoder *json);
-void k_json_bad_value(struct k_json_decoder *json, const struct k_slot *slot, struct k_str token, const char *why);
-// Reads json->text into json->row, the complete way.
-void k_json_row_full(struct k_json_decoder *json);
+
+// Every record goes through the full reader from now on: for the tests that compare the two ways.
+void k_json_full_only(struct k_decoder *decoder);
