@@ -6,6 +6,7 @@
 
 struct k_topics_options {
     bool create;            // make what is absent (else say what is missing)
+    bool absent_is_fine;    // without create: what run would make need not be there yet
     int32_t replication;    // of topics that are made; -1: the broker's default
     int32_t partitions;     // of outputs whose sink does not say; -1: the broker's default
 };

@@ -1,0 +1,17 @@
+// The verbs, in the order of the help: one line each.
+#include "cli/command.h"
+
+#define VERBS(X) \
+    X(validate)  \
+    X(run)
+
+#define X(name) extern const struct command command_##name;
+VERBS(X)
+#undef X
+
+const struct command *const commands[] = {
+#define X(name) &command_##name,
+    VERBS(X)
+#undef X
+};
+const uint32_t command_count = sizeof commands / sizeof *commands;
