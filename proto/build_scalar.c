@@ -104,7 +104,8 @@ static bool build_unsigned(const struct scalar *scalar, uint64_t most, uint64_t 
     enum integer outcome = parse_integer(scalar, &minus, &magnitude);
     if (outcome == NO_INTEGER)
         return wrong(scalar, K0105, "wants a whole number, not %.*s", shown(scalar), scalar->value->text.data);
-    if (outcome == TOO_LARGE || magnitude > most || (minus && magnitude))
+    // protoc refuses -0 here; JSON knows no difference from 0.
+    if (outcome == TOO_LARGE || magnitude > most || (minus && (magnitude || !scalar->is_json)))
         return wrong(scalar, K0106, "lies between 0 and %llu; %.*s does not", (unsigned long long)most, shown(scalar),
             scalar->value->text.data);
     *ret = magnitude;
@@ -140,6 +141,7 @@ static bool build_integer(const struct scalar *scalar, void *destination)
 static bool build_double(const struct scalar *scalar, double *ret)
 {
     const struct k_tree_value *value = scalar->value;
+    if (value->kind == K_TREE_MESSAGE) return wrong_type(scalar, "a number");
     const char *text = value->text.data;
     bool minus = value->text.length && *text == '-';
     const char *plain = minus ? text + 1 : text;

@@ -12,7 +12,7 @@ struct printer {
     struct k_buf *out;
 };
 
-static void print_fields(const struct printer *printer, const ProtobufCMessage *message, uint32_t level);
+static void print_fields(const struct printer *printer, const ProtobufCMessage *message, uint32_t level, bool first);
 
 bool k_document_has_comments(const struct k_document *document) { return document->comment_count > 0; }
 
@@ -151,7 +151,7 @@ static void print_message(const struct printer *printer, const ProtobufCFieldDes
     }
     out->length = open;
     k_buf_add_char(out, '\n');
-    print_fields(printer, message, level + 1);
+    print_fields(printer, message, level + 1, true);
     indent(out, level);
     k_buf_add_char(out, '}');
 }
@@ -179,9 +179,9 @@ static void print_value(const struct printer *printer, const ProtobufCMessage *m
     k_buf_add_char(out, '\n');
 }
 
-static void print_fields(const struct printer *printer, const ProtobufCMessage *message, uint32_t level)
+// first: nothing stands before the fields on their level.
+static void print_fields(const struct printer *printer, const ProtobufCMessage *message, uint32_t level, bool first)
 {
-    bool first = true;
     for (unsigned f = 0; f < message->descriptor->n_fields; f++) {
         const ProtobufCFieldDescriptor *field = &message->descriptor->fields[f];
         size_t count = k_field_count(message, field);
@@ -203,6 +203,6 @@ void k_print(const struct k_document *document, enum k_form form, struct k_buf *
     } else {
         struct printer printer = {document, out};
         print_comments(out, document->head, 0, true);
-        print_fields(&printer, document->message, 0);
+        print_fields(&printer, document->message, 0, !document->head);
     }
 }

@@ -30,7 +30,9 @@ int main(int argc, char **argv)
     }
     const ProtobufCMessageDescriptor *type =
         strcmp(argv[1], "graph") == 0 ? &kappa__v1__graph__descriptor : &kappa__test__every__descriptor;
-    enum k_form form = strcmp(argv[2], "text") == 0 ? K_FORM_TEXT : strcmp(argv[2], "json") == 0 ? K_FORM_JSON : K_FORM_BINARY;
+    enum k_form form = strcmp(argv[2], "text") == 0 ? K_FORM_TEXT
+        : strcmp(argv[2], "json") == 0              ? K_FORM_JSON
+                                                    : K_FORM_BINARY;
     struct k_buf content = read_file(argv[3]), out = {0};
     struct k_diags diags = {0};
     struct k_document *document = NULL;

@@ -96,8 +96,8 @@ def literal(dice, raw):
 
 def scalar(dice, name):
     if "double" in name or "float" in name:
-        return dice.choice(["inf", "-nan", "nan", "-INF", "1e3f", "-.5", "0", "-0", "7f", "%r" % dice.uniform(-1e6, 1e6),
-                            "%de%d" % (dice.randrange(99), dice.randrange(-30, 30))])
+        return dice.choice(["inf", "-nan", "nan", "-INF", "1e3f", "-.5", "0", "-0", "7f",
+                            "%r" % dice.uniform(-1e6, 1e6), "%de%d" % (dice.randrange(99), dice.randrange(-30, 30))])
     if "bool" in name or name == "truth":
         return dice.choice(["true", "false", "t", "f", "True", "False", "0", "1"])
     if "choice" in name:
@@ -112,9 +112,9 @@ def scalar(dice, name):
     return sign + dice.choice(["", " "] if sign else [""]) + dice.choice(["%d", "0x%x", "0%o", "0X%X"]) % size
 
 
-SINGULAR = ["an_int32", "a_sint32", "a_sfixed32", "an_int64", "a_sint64", "a_sfixed64", "a_uint32", "a_fixed32", "a_uint64",
-            "a_fixed64", "a_float", "a_double", "a_bool", "a_choice", "a_string", "some_bytes", "inner", "with_default",
-            "number_with_default"]
+SINGULAR = ["an_int32", "a_sint32", "a_sfixed32", "an_int64", "a_sint64", "a_sfixed64", "a_uint32", "a_fixed32",
+            "a_uint64", "a_fixed64", "a_float", "a_double", "a_bool", "a_choice", "a_string", "some_bytes", "inner",
+            "with_default", "number_with_default"]
 REPEATED = ["int32s", "int64s", "uint64s", "doubles", "bools", "choices", "strings", "byteses", "inners"]
 EITHER = ["text", "number", "message", "truth"]
 
@@ -147,10 +147,10 @@ def message(dice, depth):
 
 def mutated(dice, text):
     tokens = list(text)
-    for _ in range(dice.randrange(1, 4)):
+    for _ in range(dice.randrange(1, 3)):
         at = dice.randrange(len(tokens) + 1)
-        tokens[at:at + dice.randrange(3)] = dice.choice([[], list("{"), list("}"), list(":"), list("\""), list("0"), list("e"),
-                                                         list("["), list(","), list("-"), list("\\"), list(" x "), list(">")])
+        new = dice.choice(["", "{", "}", ":", "\"", "0", "e", "[", ",", ";", "-", "\\", " x ", ">", " ", "\n", "\f"])
+        tokens[at:at + dice.randrange(2)] = list(new)
     return "".join(tokens)
 
 
@@ -171,7 +171,7 @@ def generated(folder, dice):
         assert ours == expected, (turn, wrong.decode(), "protoc: " + theirs, "kappa: " + errors)
         accepted += ours is not None
         refused += ours is None
-    assert accepted > 10 and refused > 50, (accepted, refused)
+    assert accepted > 5 and refused > 50, (accepted, refused)
 
 
 print("seed", SEED)
