@@ -1,9 +1,9 @@
 // The group coordinator of the in-memory log, and its clients, the members.
 //
-// A group rebalances when a member joins, leaves or is silent for longer than its session: every member rejoins at its
-// next poll; when all have, or the session timeout has passed, the generation goes up and the range assignor gives the one
-// partition to the first by (client.id, member id). A member learns of each change only when it polls; until then it is a
-// zombie, and what it sends with the old generation is refused.
+// A group rebalances when a member joins, leaves or is silent for longer than its session: every member rejoins at
+// its next poll; when all have, or the session timeout has passed, the generation goes up and the range assignor gives
+// the one partition to the first by (client.id, member id). A member learns of each change only when it polls; until
+// then it is a zombie, and what it sends with the old generation is refused.
 #include "engine/log_memory_private.h"
 
 #include <stdlib.h>

@@ -1,17 +1,19 @@
-// What the files of the in-memory log share: log_memory.c (cloud, connection, faults, time), log_memory_topics.c (topics,
-// records, markers), log_memory_reader.c, log_memory_transactions.c (coordinator and producers), log_memory_groups.c.
+// What the files of the in-memory log share: log_memory.c (cloud, connection, faults, time), log_memory_topics.c
+// (topics, records, markers), log_memory_reader.c, log_memory_transactions.c (coordinator and producers),
+// log_memory_groups.c.
 //
-// Two sides, as with a real broker: what the cloud holds (topics, coordinators) outlives every worker; what a client holds
-// (readers, producers, members, a k_log) is freed by its owner, and freeing it tells the cloud nothing, except that a
-// living member says good-bye.
+// Two sides, as with a real broker: what the cloud holds (topics, coordinators) outlives every worker; what a client
+// holds (readers, producers, members, a k_log) is freed by its owner, and freeing it tells the cloud nothing, except
+// that a living member says good-bye.
 //
 // Invariants
 // 1. A record or marker takes one offset, for ever; the memory of a record lives as long as the cloud, so messages are
 //    handed out without a copy.
-// 2. A span is a transaction's part in one partition. It is open from its first record until its marker is written there.
-//    The last stable offset is the first record of the earliest open span.
+// 2. A span is a transaction's part in one partition. It is open from its first record until its marker is written
+//    there. The last stable offset is the first record of the earliest open span.
 // 3. A transaction is decided once (commit or abort); its markers may then be written late and in any order.
-// 4. A transactional id has at most one transaction that is not complete; only the holder of the present epoch adds to it.
+// 4. A transactional id has at most one transaction that is not complete; only the holder of the present epoch adds
+//    to it.
 #pragma once
 #include "base/hash.h"
 #include "engine/log_memory.h"

@@ -1,8 +1,8 @@
 // A reader of the in-memory log: one partition, read_committed.
 //
 // The client knows of markers and aborted records when a fetch has come to them, so the position moves over them in
-// fetch only. With the fault fetch_short a fetch may be cut, may find nothing, or may know an older end than the true one
-// (its answer was long on the way).
+// fetch only. With the fault fetch_short a fetch may be cut, may find nothing, or may know an older end than the true
+// one (its answer was long on the way).
 #include "engine/log_memory_private.h"
 
 #include <stdlib.h>

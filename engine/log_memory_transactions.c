@@ -1,9 +1,9 @@
 // The transaction coordinator of the in-memory log, and its clients, the producers.
 //
-// A transactional id:   (none) ──add──► open ──EndTxn, timeout, init──► decided ──all markers written──► (none)
-// add opens a transaction when there is none; EndTxn names only the epoch, so one that comes late ends whatever is open by
-// then, and a client that knows nothing of it goes on in a second transaction. While an earlier one is decided but not
-// complete, the client of the next is kept waiting: on one thread that means that the markers are written first.
+// A transactional id:  (none) ──add──► open ──EndTxn, timeout, init──► decided ──all markers──► (none)
+// add opens a transaction when there is none; EndTxn names only the epoch, so one that comes late ends whatever is
+// open by then, and a client that knows nothing of it goes on in a second transaction. While an earlier one is decided
+// but not complete, the client of the next is kept waiting: on one thread, the markers are written first.
 #include "engine/log_memory_private.h"
 
 #include <stdlib.h>
@@ -274,7 +274,8 @@ static int commit(struct k_producer *producer, bool *ret_tainted, struct k_error
         }
         if (!end_transaction(cloud, owner, COMMITTED)) {
             producer->fenced = true; // INVALID_TXN_STATE is fatal for the client
-            return k_fail(err, K_E_FENCED, "transactional id %s: the transaction was ended by another request", owner->id);
+            return k_fail(err, K_E_FENCED, "transactional id %s: the transaction was ended by another request",
+                          owner->id);
         }
         if (FAULT(cloud, commit_answer_lost)) {
             code = memory_leave(producer->log, 0, err);
