@@ -44,7 +44,7 @@ static void check_string(struct scan *scan, const ProtobufCMessageDescriptor *ty
     const ProtobufCFieldDescriptor *field, struct k_str value)
 {
     bool is_nul = value.length && memchr(value.data, 0, value.length);
-    if (!is_nul && k_utf8_valid(value)) return;
+    if (!is_nul && k_utf8_valid(value.data, value.length)) return;
     struct k_buf text = {0};
     k_buf_printf(&text, "field \"%s\" of a message %s is text, but %s", field->name, type->short_name,
         is_nul ? "holds a NUL character" : "is not UTF-8");

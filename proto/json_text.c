@@ -44,41 +44,6 @@ struct k_str k_json_trim(struct k_str text)
     return text;
 }
 
-// The length of the UTF-8 character at data, which begins above ASCII; 0: broken.
-static size_t utf8_length(const uint8_t *data, size_t length)
-{
-    uint8_t first = data[0], low = 0x80, high = 0xBF;
-    size_t size = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    if (first < 0xC2 || first > 0xF4 || length < size) return 0;
-    if (first == 0xE0) low = 0xA0;
-    if (first == 0xED) high = 0x9F;
-    if (first == 0xF0) low = 0x90;
-    if (first == 0xF4) high = 0x8F;
-    for (size_t i = 1; i < size; i++) {
-        if (data[i] < low || data[i] > high) return 0;
-        low = 0x80;
-        high = 0xBF;
-    }
-    return size;
-}
-
-bool k_utf8_valid(const char *data, size_t length)
-{
-    size_t at = 0;
-    while (at < length) {
-        if (length - at >= 8 && !(load8(data + at) & highs)) {
-            at += 8;
-        } else if (!(data[at] & 0x80)) {
-            at++;
-        } else {
-            size_t size = utf8_length((const uint8_t *)data + at, length - at);
-            if (size == 0) return false;
-            at += size;
-        }
-    }
-    return true;
-}
-
 static const char *skip_digits(const char *at, const char *end)
 {
     while (at < end && *at >= '0' && *at <= '9') at++;

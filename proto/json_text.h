@@ -4,6 +4,7 @@
 // A function that returns `const char *` returns NULL when all is well, else the stable reason word of a bad row
 // ("json", "utf8", "depth").
 #pragma once
+#include "base/utf8.h"
 #include "base/bytes.h"
 #include "base/memory.h"
 
@@ -17,8 +18,6 @@ static inline bool k_json_space(char c)
 // Without the white space before and behind.
 struct k_str k_json_trim(struct k_str text);
 
-// RFC 3629: shortest form, no surrogates, at most U+10FFFF.
-bool k_utf8_valid(const char *data, size_t length);
 
 // What a text is, as the JSON grammar has numbers: "-0", "12" are integers, "1.0", "1e3" decimals.
 enum k_json_number { K_JSON_NO_NUMBER, K_JSON_INTEGER, K_JSON_DECIMAL };

@@ -146,7 +146,7 @@ static void declare(struct k_params *params, const struct k_graph *graph, struct
             struct value *value = &params->values[params->value_count++];
             *value = (struct value){.param = param, .text = look_up(params, param)};
             if (value->text && param->secret) remember_secret(params, value->text);
-            if (!value->text || k_utf8_valid(k_str_of(value->text))) continue;
+            if (!value->text || k_utf8_valid(value->text, strlen(value->text))) continue;
             value->text = NULL;
             value->is_reported = true;
             k_diag_error(diags, k_graph_pos(graph, param, "name", 0), K0108,

@@ -101,39 +101,3 @@ struct k_spot k_spans_at(const struct k_spans *spans, struct k_spot start, size_
     if (!span->folded) at.column += (uint32_t)(offset - span->offset);
     return at;
 }
-
-uint32_t k_utf8_length(const char *text, size_t length)
-{
-    const unsigned char *c = (const unsigned char *)text;
-    if (length == 0) return 0;
-    if (c[0] < 0x80) return 1;
-    if (c[0] < 0xC2 || c[0] > 0xF4) return 0;
-    uint32_t count = c[0] < 0xE0 ? 2 : c[0] < 0xF0 ? 3 : 4;
-    if (count > length) return 0;
-    for (uint32_t i = 1; i < count; i++)
-        if ((c[i] & 0xC0) != 0x80) return 0;
-    if (c[0] == 0xE0 && c[1] < 0xA0) return 0;  // overlong
-    if (c[0] == 0xED && c[1] >= 0xA0) return 0; // surrogates
-    if (c[0] == 0xF0 && c[1] < 0x90) return 0;  // overlong
-    if (c[0] == 0xF4 && c[1] >= 0x90) return 0; // beyond U+10FFFF
-    return count;
-}
-
-bool k_utf8_valid(struct k_str text)
-{
-    for (uint32_t at = 0, step; at < text.length; at += step)
-        if (!(step = k_utf8_length(text.data + at, text.length - at))) return false;
-    return true;
-}
-
-void k_utf8_add(struct k_buf *buf, uint32_t point)
-{
-    if (point < 0x80) {
-        k_buf_add_char(buf, (char)point);
-        return;
-    }
-    int more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-    static const unsigned char lead[] = {0, 0xC0, 0xE0, 0xF0};
-    k_buf_add_char(buf, (char)(lead[more] | point >> (6 * more)));
-    while (more--) k_buf_add_char(buf, (char)(0x80 | (point >> (6 * more) & 0x3F)));
-}

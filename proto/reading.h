@@ -8,6 +8,7 @@
 //
 // Everything lives in the document's arena.
 #pragma once
+#include "base/utf8.h"
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "proto/codes.h"
@@ -132,12 +133,6 @@ void k_spans_add(struct k_span_maker *maker, uint32_t offset, struct k_spot at, 
 struct k_spans k_spans_done(const struct k_span_maker *maker, size_t length, struct k_spot end);
 // Where byte offset stands; start: the place of an empty string.
 struct k_spot k_spans_at(const struct k_spans *spans, struct k_spot start, size_t offset);
-
-// The length of the first well-formed UTF-8 character of text, 0 if there is none.
-uint32_t k_utf8_length(const char *text, size_t length);
-bool k_utf8_valid(struct k_str text);
-// Appends a code point as UTF-8 (a surrogate too: the caller's check of the whole finds it).
-void k_utf8_add(struct k_buf *buf, uint32_t code_point);
 
 // A scalar of a tree → *destination, a value of the field in a message's struct; strings go to the arena.
 // Wrong ones are reported: `what` says which field it is ("field "name" of node "a""). build.c's other half.
