@@ -6,7 +6,7 @@
 // that the store may hold. A failure frees all fresh entries: nothing has changed.
 #include "state/cache.h"
 
-enum { BLOCK = 64 };
+enum { BLOCK = 32 };
 
 static void reserve(struct k_state *state, uint32_t n)
 {
@@ -41,13 +41,19 @@ static void prefetch_slots(struct k_family *family, const int64_t *segments, con
     }
 }
 
-static void prefetch_entries(struct k_state *state, uint32_t from, uint32_t to)
+static void prefetch_entries(struct k_family *family, uint32_t from, uint32_t to)
 {
+    struct k_state *state = family->state;
     for (uint32_t i = from; i < to; i++) {
         const struct k_segment *segment = state->of_key[i];
         if (!segment || !segment->slot_count) continue;
-        uint64_t slot = segment->slots[state->hashes[i] & (segment->slot_count - 1)];
-        if (slot) __builtin_prefetch(k_slot_entry(slot), 1);
+        uint32_t mask = segment->slot_count - 1, at = state->hashes[i] & mask;
+        while (segment->slots[at] && segment->slots[at] >> 48 != state->tags[i]) at = (at + 1) & mask;
+        if (!segment->slots[at]) continue;
+        // An entry lies across two lines as often as not.
+        const struct k_entry *entry = k_slot_entry(segment->slots[at]);
+        __builtin_prefetch(entry, 1);
+        __builtin_prefetch(entry->value + family->key_offset);
     }
 }
 
@@ -192,7 +198,7 @@ int k_family_find(struct k_family *family, enum k_find how, uint32_t n, const in
     for (uint32_t from = 0; from < n; from += BLOCK) {
         uint32_t to = from + BLOCK < n ? from + BLOCK : n;
         prefetch_slots(family, segments, keys, from, to, how != K_FIND);
-        prefetch_entries(state, from, to);
+        prefetch_entries(family, from, to);
         for (uint32_t i = from; i < to; i++) {
             bool created;
             ret_values[i] = find_one(state, i, how, keys[i], &created);
@@ -217,8 +223,8 @@ int k_family_find(struct k_family *family, enum k_find how, uint32_t n, const in
 
 void k_family_dirty(struct k_family *family, void *value)
 {
-    (void)family; // the entry knows
     struct k_entry *entry = k_entry_of_value(value);
+    if (entry->dirty_index != K_NOT_DIRTY && family->owned_offset == 0) return;
     k_entry_dirty(k_slab_of(entry)->segment, entry);
 }
 

@@ -152,6 +152,7 @@ int k_family_take(struct k_family *family, int64_t id, uint32_t max, k_family_vi
     if (done) {
         k_segment_drop_run(segment);
         segment->complete = segment->gone_all = true;
+        if (segment->count == 0) k_segment_clear(segment); // its table goes now, the segment with the next checkpoint
     }
     return rc;
 }
