@@ -16,9 +16,7 @@ static uint64_t dirty_limit(const struct k_shard *shard)
 bool checkpoint_is_due(struct k_shard *shard)
 {
     if (!shard->moved) return false;
-    struct k_state_figures figures;
-    k_state_figures(shard->store, &figures);
-    if (figures.dirty_bytes >= dirty_limit(shard)) return true;
+    if (k_state_dirty_bytes(shard->store) >= dirty_limit(shard)) return true;
     if (shard_now(shard) - shard->checkpoint_at_us < shard->options.checkpoint_interval_us) return false;
     uint32_t files = 0;
     uint64_t debt = 0;
@@ -53,8 +51,8 @@ int checkpoint_take(struct k_shard *shard, struct k_error *err)
     if (!shard->moved) return 0;
     struct k_buf position = {0};
     encode_position(shard, &position);
-    int code = 0;
-    if (K_PLANT(checkpoint_torn)) code = k_state_checkpoint(shard->store, k_state_position(shard->store), err);
+    int code = k_machine_tidy(shard->machine, err);
+    if (!code && K_PLANT(checkpoint_torn)) code = k_state_checkpoint(shard->store, k_state_position(shard->store), err);
     if (!code) code = k_state_checkpoint(shard->store, k_buf_str(&position), err);
     k_buf_fini(&position);
     if (code) return k_wrap(err, code, "checkpoint of shard %u", shard->options.shard);

@@ -155,3 +155,14 @@ int64_t k_machine_clock(const struct k_machine *m)
 {
     return m->clock_us;
 }
+
+int k_machine_tidy(struct k_machine *m, struct k_error *err)
+{
+    for (uint32_t i = 0; i < m->plan->node_count; i++) {
+        struct post *post = &m->posts[m->plan->source_count + i];
+        if (!post->node->type->tidy) continue;
+        int code = post->node->type->tidy(post->instance, node_frontier(post->node, m->frontier_us), err);
+        if (code) return k_wrap(err, code, "%s", post->name);
+    }
+    return 0;
+}

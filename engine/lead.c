@@ -125,9 +125,7 @@ static int work_off(struct k_shard *shard, uint64_t *work, struct k_error *err)
         uint64_t done;
         TRY(k_machine_work(shard->machine, shard->options.work_portion, &done, err));
         *work += done;
-        struct k_state_figures figures;
-        k_state_figures(shard->store, &figures);
-        if (figures.dirty_bytes >= shard->options.state.cache_bytes / 4 * 3) break;
+        if (k_state_dirty_bytes(shard->store) >= shard->options.state.cache_bytes / 4 * 3) break;
     }
     return 0;
 }
@@ -248,11 +246,9 @@ static int announce(struct k_shard *shard, struct k_error *err)
 
 static bool commit_is_full(struct k_shard *shard)
 {
-    struct k_state_figures figures;
-    k_state_figures(shard->store, &figures);
     uint64_t limit =
         shard->options.dirty_limit_bytes ? shard->options.dirty_limit_bytes : shard->options.state.cache_bytes / 2;
-    return figures.dirty_bytes >= limit || shard->output_bytes >= OUTPUT_BYTES_MAX ||
+    return k_state_dirty_bytes(shard->store) >= limit || shard->output_bytes >= OUTPUT_BYTES_MAX ||
            shard->pending.range_count >= RANGES_MAX || shard->pending.embedded_bytes >= EMBEDDED_BYTES_MAX;
 }
 

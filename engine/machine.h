@@ -66,6 +66,8 @@ K_CHECKED int k_machine_due(struct k_machine *machine, int64_t clock_us, const s
                             uint32_t end_count, bool *ret_due, struct k_error *err);
 // Nothing is left to do at the present frontier.
 bool k_machine_is_settled(const struct k_machine *machine);
+// Housekeeping before a checkpoint; invisible in results.
+K_CHECKED int k_machine_tidy(struct k_machine *machine, struct k_error *err);
 bool k_machine_is_final(const struct k_machine *machine);
 int64_t k_machine_frontier(const struct k_machine *machine);
 int64_t k_machine_clock(const struct k_machine *machine);

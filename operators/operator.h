@@ -127,6 +127,9 @@ struct k_operator {
     // The least frontier at which on_frontier would find work; INT64_MAX: none. Asked at every commit interval, so
     // that an idle pipeline writes nothing. NULL: never any.
     int (*next_frontier)(void *instance, int64_t *ret_us, struct k_error *err);
+    // Housekeeping before a checkpoint, in bounded portions, that no result and no reader shows (expired rows of tables).
+    // NULL: none.
+    int (*tidy)(void *instance, int64_t frontier_us, struct k_error *err);
     void (*close)(void *instance); // frees what open made, also of a half-opened instance
 };
 

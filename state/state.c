@@ -173,6 +173,11 @@ void k_family_write_only(struct k_family *family) { family->write_only = true; }
 
 struct k_store *k_state_store(struct k_state *state) { return state->store; }
 
+uint64_t k_state_dirty_bytes(const struct k_state *state)
+{
+    return state->figures.dirty_bytes;
+}
+
 void k_state_figures(struct k_state *state, struct k_state_figures *ret)
 {
     *ret = state->figures;

@@ -101,4 +101,5 @@ struct k_state_figures {
     uint64_t store_memory_bytes, store_disk_bytes;
 };
 void k_state_figures(struct k_state *state, struct k_state_figures *ret);
+uint64_t k_state_dirty_bytes(const struct k_state *state); // cheap: asked between batches
 struct k_store *k_state_store(struct k_state *state); // borrowed: export, pressure, reading after a checkpoint
