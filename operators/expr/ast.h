@@ -65,12 +65,13 @@ struct k_target {
 
 // What a look at the tokens alone tells, before anything recursive sees the text: false after a report if the text
 // is empty, no UTF-8, holds a comment or a semicolon, is too long or too deeply nested, or cannot be cut into tokens.
-// has_as: the text ends with AS and a name; alias: where a name stands that would be taken as one without AS.
 struct k_scan {
-    bool has_as;
-    size_t last_offset; // of the last token
-    size_t as_offset;   // of AS
+    bool has_as;          // the last token but one is AS
+    size_t first_offset, last_offset; // of the first and the last token
+    size_t clause_offset; // of the first word outside parentheses that begins a clause of SELECT; else 0
 };
+// PostgreSQL's positions count characters from 1: the byte in the text.
+size_t k_expr_cursor(struct k_str text, int cursor);
 bool k_expr_scan(struct k_expr_report *report, struct k_scan *ret_scan);
 
 // Parses the text as exactly one target. false after at least one report.

@@ -9,7 +9,8 @@
 #include "base/error.h"
 #include "proto/codes.h"
 
-struct k_expr *k_node(struct k_binder *binder, enum k_node_kind kind, enum k_type type, uint32_t offset, uint32_t count)
+struct k_expr *k_node(struct k_binder *binder, enum k_node_kind kind, enum k_type type, uint32_t offset,
+                      uint32_t count)
 {
     struct k_expr *node = k_arena_zeroed(binder->report->arena, sizeof *node);
     node->kind = kind;
@@ -149,6 +150,11 @@ static struct k_expr *unshare(struct k_binder *binder, const struct shared *shar
     if (shared->use == shared->value) return body;
     binder->slots--;
     if (!body) return NULL;
+    if (body->kind == K_NODE_IN && body->args[0] == shared->use) {
+        // A set looks at its operand once.
+        body->args[0] = shared->value;
+        return k_node_done(binder, body);
+    }
     struct k_expr *let = k_node(binder, K_NODE_LET, body->type, body->offset, 2);
     let->index = shared->use->index;
     let->args[0] = shared->value;
@@ -206,7 +212,8 @@ static struct k_expr *bind_between(struct k_binder *binder, const struct k_ast *
     struct shared x;
     if (!share(binder, ast->args[0], &x)) return NULL;
     struct k_expr *low = k_bind(binder, ast->args[1]), *high = k_bind(binder, ast->args[2]);
-    struct k_expr *both[2] = {call2(binder, ">=", ast->offset, x.use, low), call2(binder, "<=", ast->offset, x.use, high)};
+    struct k_expr *both[2] = {call2(binder, ">=", ast->offset, x.use, low),
+                              call2(binder, "<=", ast->offset, x.use, high)};
     struct k_expr *body = logic(binder, K_NODE_AND, ast->offset, both, 2);
     return negated(binder, ast->negated, unshare(binder, &x, body));
 }
@@ -228,7 +235,8 @@ static struct k_expr *in_set(struct k_binder *binder, uint32_t offset, struct k_
     qsort(set->values, set->count, sizeof *set->values, order_values);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < set->count; i++)
-        if (kept == 0 || k_value_order(&set->values[kept - 1], &set->values[i]) != 0) set->values[kept++] = set->values[i];
+        if (kept == 0 || k_value_order(&set->values[kept - 1], &set->values[i]) != 0)
+            set->values[kept++] = set->values[i];
     set->count = kept;
     struct k_expr *node = k_node(binder, K_NODE_IN, K_BOOL, offset, 1);
     node->args[0] = args[0];

@@ -58,7 +58,8 @@ static bool text_to_double(struct k_str text, double *ret)
 {
     struct k_str bare = text;
     bool negative = text.length && text.data[0] == '-';
-    if (text.length && (text.data[0] == '-' || text.data[0] == '+')) bare = (struct k_str){text.data + 1, text.length - 1};
+    if (text.length && (text.data[0] == '-' || text.data[0] == '+'))
+        bare = (struct k_str){text.data + 1, text.length - 1};
     if (is_word(text, "nan")) *ret = NAN;
     else if (is_word(bare, "infinity") || is_word(bare, "inf")) *ret = negative ? -INFINITY : INFINITY;
     else return text.length && k_double_parse(text.data, text.length, ret) == 0;
@@ -152,7 +153,7 @@ void k_kernel_cast_double_int64(struct k_call *call)
     K_UNARY_LOOP(call, double, int64_t, {
         double whole = rint(a); // halves to even
         if (whole >= -0x1p63 && whole < 0x1p63) out[r] = (int64_t)whole;
-        else if (!k_call_null(call, r)) k_call_fail(call, r, "cast", "%.17g is out of the range of int64", a);
+        else if (!k_call_null(call, r)) k_call_fail(call, r, "cast", "%g is out of the range of int64", a);
     });
 }
 

@@ -29,7 +29,8 @@ enum {
 
 // Operators before, between and behind their operands.
 #define BEFORE(name, a, r, flags, kernel, doc, example)                                                             \
-    ROW(name, 1, r, K_FN_OPERATOR | (flags), 0, k_kernel_##kernel, NULL, name " " TEXT_##a " → " TEXT_##r, doc, example, TYPE_##a)
+    ROW(name, 1, r, K_FN_OPERATOR | (flags), 0, k_kernel_##kernel, NULL, name " " TEXT_##a " → " TEXT_##r, doc,     \
+        example, TYPE_##a)
 #define BETWEEN(name, a, b, r, flags, kernel, check, doc, example)                                                  \
     ROW(name, 2, r, K_FN_OPERATOR | (flags), 0, k_kernel_##kernel, check,                                           \
         TEXT_##a " " name " " TEXT_##b " → " TEXT_##r, doc, example, TYPE_##a, TYPE_##b)
@@ -53,8 +54,8 @@ enum {
     ROW(name, 3, r, flags, 0, k_kernel_##kernel, check,                                                             \
         name "(" TEXT_##a ", " TEXT_##b ", " TEXT_##c ") → " TEXT_##r, doc, example, TYPE_##a, TYPE_##b, TYPE_##c)
 #define CAST(a, r, flags, kernel, doc, example)                                                                     \
-    ROW("CAST", 1, r, K_FN_CAST | K_FN_FORM | (flags), 0, k_kernel_##kernel, NULL, "CAST(" TEXT_##a " AS " TEXT_##r ")", doc,   \
-        example, TYPE_##a)
+    ROW("CAST", 1, r, K_FN_CAST | K_FN_FORM | (flags), 0, k_kernel_##kernel, NULL,                                  \
+        "CAST(" TEXT_##a " AS " TEXT_##r ")", doc, example, TYPE_##a)
 // Forms with a place of their own in the grammar: described here, compiled by bind.c.
 #define FORM(name, signature, doc, example) ROW(name, 0, A, K_FN_FORM, 0, NULL, NULL, signature, doc, example, 0)
 #define AGGREGATE(name, count, r, which, flags, signature, doc, example, ...)                                       \
@@ -75,7 +76,8 @@ static const struct k_function functions[] = {
             "TIMESTAMP '2026-01-02' - TIMESTAMP '2026-01-01' = INTERVAL '24 hours' → true"),
     BETWEEN("*", I, I, I, K_FN_FALLIBLE, int64_multiply, NULL, "The product.", "2 * 3 → 6"),
     BETWEEN("*", D, D, D, K_FN_FALLIBLE, double_multiply, NULL, "The product.", "0.5 * 3 → 1.5"),
-    BETWEEN("/", I, I, I, K_FN_FALLIBLE, int64_divide, NULL, "The quotient of integers, cut towards zero.", "-7 / 2 → -3"),
+    BETWEEN("/", I, I, I, K_FN_FALLIBLE, int64_divide, NULL, "The quotient of integers, cut towards zero.",
+            "-7 / 2 → -3"),
     BETWEEN("/", D, D, D, K_FN_FALLIBLE, double_divide, NULL, "The quotient.", "7.0 / 2 → 3.5"),
     BETWEEN("%", I, I, I, K_FN_FALLIBLE, int64_modulo, NULL, "The rest of the division, with the sign of the first.",
             "-7 % 2 → -1"),
@@ -96,11 +98,16 @@ static const struct k_function functions[] = {
             "'a' < 'b' → true", "1 < 2 → true", "1.5 < 'NaN' → true", "TIMESTAMP '2026-01-01' < '2026-01-02' → true",
             "false < true → true", "INTERVAL '1 hour' < '1 day' → true"),
     COMPARE("<=", le, "Whether the first is less or equal.", "'b' <= 'a' → false", "2 <= 2 → true", "2.5 <= 2 → false",
-            "TIMESTAMP '2026-01-01' <= '2026-01-02' → true", "true <= false → false", "INTERVAL '1 h' <= '60 min' → true"),
-    COMPARE(">", gt, "Whether the first is greater.", "'b' > 'a' → true", "1 > 2 → false", "'NaN'::double > 1e300 → true",
-            "TIMESTAMP '2026-01-01' > '2026-01-02' → false", "true > false → true", "INTERVAL '1 month' > '29 days' → true"),
-    COMPARE(">=", ge, "Whether the first is greater or equal.", "'b' >= 'a' → true", "1 >= 2 → false", "2.0 >= 2 → true",
-            "TIMESTAMP '2026-01-01' >= '2026-01-02' → false", "true >= true → true", "INTERVAL '1 h' >= '1 day' → false"),
+            "TIMESTAMP '2026-01-01' <= '2026-01-02' → true", "true <= false → false",
+            "INTERVAL '1 h' <= '60 min' → true"),
+    COMPARE(">", gt, "Whether the first is greater.", "'b' > 'a' → true", "1 > 2 → false",
+            "'NaN'::double > 1e300 → true",
+            "TIMESTAMP '2026-01-01' > '2026-01-02' → false", "true > false → true",
+            "INTERVAL '1 month' > '29 days' → true"),
+    COMPARE(">=", ge, "Whether the first is greater or equal.", "'b' >= 'a' → true", "1 >= 2 → false",
+            "2.0 >= 2 → true",
+            "TIMESTAMP '2026-01-01' >= '2026-01-02' → false", "true >= true → true",
+            "INTERVAL '1 h' >= '1 day' → false"),
 
     BEHIND("IS NULL", A, is_null, "Whether there is no value.", "NULL IS NULL → true"),
     BEHIND("IS NOT NULL", A, is_not_null, "Whether there is a value.", "1 IS NOT NULL → true"),
@@ -110,7 +117,7 @@ static const struct k_function functions[] = {
     BEHIND("IS NOT FALSE", B, is_not_false, "Whether it is true or NULL.", "NULL IS NOT FALSE → true"),
     BEHIND("IS UNKNOWN", B, is_null, "Whether it is NULL.", "NULL IS UNKNOWN → true"),
     BEHIND("IS NOT UNKNOWN", B, is_not_null, "Whether it is true or false.", "true IS NOT UNKNOWN → true"),
-    FORM("IS DISTINCT FROM", "any IS [NOT] DISTINCT FROM the same type → bool",
+    FORM("IS DISTINCT FROM", "any IS DISTINCT FROM the same type → bool",
          "Whether both differ, where NULL is equal to NULL.", "1 IS DISTINCT FROM NULL → true"),
 
     FORM("AND", "bool AND bool → bool", "True if both are; the second is not looked at where the first is false.",
@@ -121,20 +128,24 @@ static const struct k_function functions[] = {
     FORM("CASE", "CASE WHEN bool THEN any … [ELSE any] END, CASE any WHEN any THEN any … END",
          "The result of the first condition that is true; the others are not looked at.",
          "CASE 2 WHEN 1 THEN 'one' WHEN 2 THEN 'two' ELSE 'many' END → 'two'"),
-    FORM("COALESCE", "COALESCE(any, …) → the same type", "The first value that is not NULL.", "COALESCE(NULL, 1, 2) → 1"),
+    FORM("COALESCE", "COALESCE(any, …) → the same type", "The first value that is not NULL.",
+         "COALESCE(NULL, 1, 2) → 1"),
     FORM("NULLIF", "NULLIF(any, any) → the first type", "NULL if both are equal, else the first.", "NULLIF(1, 2) → 1"),
     FORM("IN", "any [NOT] IN (any, …) → bool", "Whether the value is one of the list.", "2 IN (1, 2, 3) → true"),
-    FORM("BETWEEN", "any [NOT] BETWEEN any AND any → bool", "Whether the value lies between two others or is one of them.",
+    FORM("BETWEEN", "any [NOT] BETWEEN any AND any → bool",
+         "Whether the value lies between two others or is one of them.",
          "2 BETWEEN 1 AND 2 → true"),
 
     BETWEEN("LIKE", S, S, B, K_FN_FALLIBLE | K_FN_COSTLY, like, k_check_like,
             "Whether the string matches: % stands for any characters, _ for one, \\ or ESCAPE for a plain one.",
             "'a_b' LIKE '%!_b' ESCAPE '!' → true"),
     CALL2("like_escape", S, S, S, K_FN_FALLIBLE | K_FN_COSTLY, like_escape, k_check_like_escape,
-          "A pattern of LIKE with another escape character, written with backslashes.", "like_escape('!%', '!') → '\\%'"),
+          "A pattern of LIKE with another escape character, written with backslashes.",
+          "like_escape('!%', '!') → '\\%'"),
     BETWEEN("||", S, S, S, K_FN_FALLIBLE | K_FN_COSTLY, string_concat, NULL, "One string behind the other.",
             "'a' || 'b' → 'ab'"),
-    CALL1("lower", S, S, K_FN_COSTLY, string_lower, "In small letters, by Unicode's simple mapping.", "lower('ÄB') → 'äb'"),
+    CALL1("lower", S, S, K_FN_COSTLY, string_lower, "In small letters, by Unicode's simple mapping.",
+          "lower('ÄB') → 'äb'"),
     CALL1("upper", S, S, K_FN_COSTLY, string_upper, "In capitals, by Unicode's simple mapping.", "upper('äb') → 'ÄB'"),
     CALL1("length", S, I, K_FN_COSTLY, string_length, "How many characters.", "length('äb') → 2"),
     CALL1("char_length", S, I, K_FN_COSTLY, string_length, "How many characters.", "char_length('äb') → 2"),
@@ -149,7 +160,7 @@ static const struct k_function functions[] = {
     CALL2("mod", I, I, I, K_FN_FALLIBLE, int64_modulo, NULL, "The rest of the division, with the sign of the first.",
           "mod(7, 4) → 3"),
     CALL2("date_trunc", S, T, T, K_FN_FALLIBLE | K_FN_COSTLY, date_trunc, k_check_date_trunc,
-          "The start of the microsecond, millisecond, second, minute, hour, day, week (Monday), month, quarter or year.",
+          "The start of the microsecond, millisecond, second, minute, hour, day, week (Monday), month, quarter, year.",
           "date_trunc('hour', TIMESTAMP '2026-01-01 12:34:56') → TIMESTAMP '2026-01-01 12:00:00'"),
 
     CAST(B, I, 0, cast_bool_int64, "1 or 0.", "true::int64 → 1"),
@@ -158,21 +169,25 @@ static const struct k_function functions[] = {
     CAST(I, D, 0, cast_int64_double, "The nearest double.", "1::double / 2 → 0.5"),
     CAST(I, S, K_FN_COSTLY, cast_int64_string, "The digits.", "12::string → '12'"),
     CAST(D, I, K_FN_FALLIBLE, cast_double_int64, "The nearest integer, halves to even.", "2.5::int64 → 2"),
-    CAST(D, S, K_FN_COSTLY, cast_double_string, "The shortest digits that mean the same double.", "0.10::string → '0.1'"),
+    CAST(D, S, K_FN_COSTLY, cast_double_string, "The shortest digits that mean the same double.",
+         "0.10::string → '0.1'"),
     CAST(T, S, K_FN_COSTLY, cast_timestamp_string, "As PostgreSQL prints it, in UTC.",
          "TIMESTAMP '2026-01-01T12:30:00.50Z'::string → '2026-01-01 12:30:00.5'"),
     CAST(J, S, 0, cast_json_string, "The JSON text itself.", NULL),
-    CAST(S, B, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any, "true, yes, on, 1 and the opposites, or a beginning of them.",
+    CAST(S, B, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any,
+         "true, yes, on, 1 and the opposites, or a beginning of them.",
          "lower(' YES ')::bool → true"),
     CAST(S, I, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any, "From digits.", "lower(' -12 ')::int64 → -12"),
-    CAST(S, D, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any, "From digits, NaN or Infinity.", "lower('1E3')::double → 1000.0"),
+    CAST(S, D, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any, "From digits, NaN or Infinity.",
+         "lower('1E3')::double → 1000.0"),
     CAST(S, T, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any, "From RFC 3339, a date alone, or PostgreSQL's form.",
          "lower('2026-01-01')::timestamp → TIMESTAMP '2026-01-01'"),
     CAST(S, V, K_FN_FALLIBLE | K_FN_COSTLY, cast_string_any, "From numbers with units, or hours:minutes:seconds.",
          "lower('1 day 2h')::interval = INTERVAL '26 hours' → true"),
 
     AGGREGATE("count", 0, I, K_AGG_COUNT_STAR, K_FN_STAR, "count(*) → int64", "How many rows.", "count(*)", 0),
-    AGGREGATE("count", 1, I, K_AGG_COUNT, 0, "count(any) → int64", "How many rows where it is not NULL.", "count(s)", TYPE_A),
+    AGGREGATE("count", 1, I, K_AGG_COUNT, 0, "count(any) → int64", "How many rows where it is not NULL.", "count(s)",
+              TYPE_A),
     AGGREGATE("sum", 1, I, K_AGG_SUM, 0, "sum(int64) → int64", "The sum; NULL of no values.", "sum(i)", TYPE_I),
     AGGREGATE("sum", 1, D, K_AGG_SUM, 0, "sum(double) → double", "The sum; NULL of no values.", "sum(d)", TYPE_D),
     AGGREGATE("avg", 1, D, K_AGG_AVG, 0, "avg(double) → double", "The mean; NULL of no values.", "avg(i)", TYPE_D),

@@ -17,7 +17,7 @@
 #define K_UNARY_LOOP(call, A, R, ...)                               \
     do {                                                            \
         const A *pa_ = (call)->args[0].column.data;                 \
-        R *out = (call)->out;                                       \
+        R *restrict out = (call)->out;                              \
         if ((call)->args[0].constant) {                             \
             A a = pa_[0];                                           \
             K_EACH_ROW((call)->rows, r, __VA_ARGS__);                      \
@@ -30,7 +30,7 @@
     do {                                                                         \
         const A *pa_ = (call)->args[0].column.data;                              \
         const B *pb_ = (call)->args[1].column.data;                              \
-        R *out = (call)->out;                                                    \
+        R *restrict out = (call)->out;                                           \
         bool ca_ = (call)->args[0].constant, cb_ = (call)->args[1].constant;     \
         if (ca_ && cb_) {                                                        \
             A a = pa_[0];                                                        \

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "base/double_text.h"
+
 static void int64_overflow(struct k_call *call, uint32_t row, int64_t a, const char *name, int64_t b)
 {
     k_call_fail(call, row, "overflow", "%lld %s %lld is out of the range of int64", (long long)a, name, (long long)b);
@@ -77,11 +79,26 @@ void k_kernel_int64_identity(struct k_call *call)
     K_UNARY_LOOP(call, uint64_t, uint64_t, out[r] = a;);
 }
 
+// A double for people, in the caller's bytes.
+static const char *show(double value, char text[K_DOUBLE_TEXT + 1])
+{
+    if (!isfinite(value)) return isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity";
+    text[k_double_print(text, value)] = 0;
+    return text;
+}
+
 static void double_range(struct k_call *call, uint32_t row, double a, const char *name, double b, double result)
 {
     bool over = isinf(result);
-    k_call_fail(call, row, over ? "overflow" : "underflow", "%.17g %s %.17g is %s for a double", a, name, b,
-                over ? "too large" : "too small");
+    char left[K_DOUBLE_TEXT + 1], right[K_DOUBLE_TEXT + 1];
+    k_call_fail(call, row, over ? "overflow" : "underflow", "%s %s %s is %s for a double", show(a, left), name,
+                show(b, right), over ? "too large" : "too small");
+}
+
+static void double_by_zero(struct k_call *call, uint32_t row, double a, const char *name)
+{
+    char text[K_DOUBLE_TEXT + 1];
+    k_call_fail(call, row, "division_by_zero", "%s %s 0", show(a, text), name);
 }
 
 // As PostgreSQL: infinite from finite numbers, and zero from a product or quotient without a zero, are errors.
@@ -128,7 +145,7 @@ void k_kernel_double_divide(struct k_call *call)
     K_BINARY_LOOP(call, double, double, double, {
         if (k_call_null(call, r)) continue;
         double result = out[r];
-        if (b == 0 && !isnan(a)) k_call_fail(call, r, "division_by_zero", "%.17g / 0", a);
+        if (b == 0 && !isnan(a)) double_by_zero(call, r, a, "/");
         else if (is_bad_quotient(a, b, result)) double_range(call, r, a, "/", b, result);
     });
 }
@@ -137,7 +154,7 @@ void k_kernel_double_modulo(struct k_call *call)
 {
     K_BINARY_LOOP(call, double, double, double, {
         out[r] = fmod(a, b);
-        if (b == 0 && !isnan(a) && !k_call_null(call, r)) k_call_fail(call, r, "division_by_zero", "%.17g %% 0", a);
+        if (b == 0 && !isnan(a) && !k_call_null(call, r)) double_by_zero(call, r, a, "%");
     });
 }
 

@@ -37,6 +37,12 @@ void k_kernel_string_concat(struct k_call *call)
     });
 }
 
+// utf8proc makes ß a capital that Unicode's simple mapping does not have.
+static utf8proc_int32_t to_upper(utf8proc_int32_t c)
+{
+    return c == 0xDF ? c : utf8proc_toupper(c);
+}
+
 // Each character through a table that comes with the program, so that no locale and no system changes the result.
 // Mappings are one to one; a character may take more bytes than before, at most half as many again.
 static struct k_str map_characters(struct k_arena *arena, struct k_str text, utf8proc_int32_t (*map)(utf8proc_int32_t))
@@ -85,7 +91,7 @@ void k_kernel_string_upper(struct k_call *call)
 {
     struct k_arena *arena = k_call_arena(call);
     EACH_STRING(call, r, {
-        out[r] = is_ascii(text) ? map_ascii(arena, text, 'a') : map_characters(arena, text, utf8proc_toupper);
+        out[r] = is_ascii(text) ? map_ascii(arena, text, 'a') : map_characters(arena, text, to_upper);
     });
 }
 

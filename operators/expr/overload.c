@@ -55,7 +55,8 @@ static struct k_expr *read_literal(struct k_binder *binder, const struct k_expr 
     if (type == K_STRING) return k_node_const(binder, expr->offset, expr->value);
     const char *why = k_text_to_value(expr->value.s, type, &value);
     if (!why) return k_node_const(binder, expr->offset, value);
-    k_expr_report(binder->report, expr->offset, K0305, "\"%.*s\" %s", (int)expr->value.s.length, expr->value.s.data, why);
+    k_expr_report(binder->report, expr->offset, K0305, "\"%.*s\" %s", (int)expr->value.s.length, expr->value.s.data,
+                  why);
     return NULL;
 }
 
@@ -127,7 +128,8 @@ static const struct k_function *best_fit(const char *name, uint16_t kind, struct
 }
 
 // The types of the arguments as people read them: "(string, int64)", or around an operator "string + int64".
-static void add_arguments(struct k_buf *out, const char *name, uint16_t kind, struct k_expr *const *args, uint32_t count)
+static void add_arguments(struct k_buf *out, const char *name, uint16_t kind, struct k_expr *const *args,
+                          uint32_t count)
 {
     const char *types[2] = {count > 0 ? k_type_name(args[0]->type) : "", count > 1 ? k_type_name(args[1]->type) : ""};
     if (kind & K_FN_OPERATOR) {
@@ -141,29 +143,73 @@ static void add_arguments(struct k_buf *out, const char *name, uint16_t kind, st
     k_buf_add_text(out, ")");
 }
 
-static void report_no_overload(struct k_binder *binder, const char *name, uint16_t kind, uint32_t offset,
-                               struct k_expr *const *args, uint32_t count)
+static bool is_called(const struct k_function *function, const char *name, uint16_t kind)
+{
+    uint16_t own = function->flags & (K_FN_OPERATOR | K_FN_AGGREGATE | K_FN_FORM);
+    return own == kind && strcmp(function->name, name) == 0;
+}
+
+// Lists what there is of the name: with as many arguments, or if there is no such, with any number.
+static void list_signatures(struct k_buf *out, const char *name, uint16_t kind, uint32_t count)
 {
     uint32_t functions_count, shown = 0;
     const struct k_function *functions = k_functions(&functions_count);
+    for (int any = 0; any < 2 && !shown; any++)
+        for (uint32_t i = 0; i < functions_count; i++)
+            if (is_called(&functions[i], name, kind) && (any || functions[i].count == count))
+                k_buf_printf(out, "%s %s", shown++ ? "," : "; there is", functions[i].signature);
+}
+
+static bool is_comparison(const char *name, uint16_t kind)
+{
+    uint32_t count;
+    const struct k_function *functions = k_functions(&count);
+    for (uint32_t i = 0; i < count; i++)
+        if (is_called(&functions[i], name, kind)) return functions[i].flags & K_FN_COMPARISON;
+    return false;
+}
+
+static void report_no_overload(struct k_binder *binder, const char *name, uint16_t kind, uint32_t offset,
+                               struct k_expr *const *args, uint32_t count)
+{
     struct k_buf text = {0};
-    bool comparison = false;
     k_buf_add_text(&text, "there is no ");
     add_arguments(&text, name, kind, args, count);
-    for (uint32_t i = 0; i < functions_count && !comparison; i++) {
-        if ((functions[i].flags & (K_FN_OPERATOR | K_FN_AGGREGATE | K_FN_FORM)) != kind) continue;
-        if (strcmp(functions[i].name, name) != 0) continue;
-        comparison = functions[i].flags & K_FN_COMPARISON;
-        if (!comparison) k_buf_printf(&text, "%s %s", shown++ ? "," : "; there is", functions[i].signature);
-    }
-    if (strcmp(name, "||") == 0) k_buf_add_text(&text, "; cast what is no string, as in x::string");
-    if (comparison) {
+    if (is_comparison(name, kind)) {
         bool json = args[0]->type == K_JSON || args[1]->type == K_JSON;
         k_buf_add_text(&text, json ? "; json cannot be compared: cast it, as in x::string"
                                    : "; cast one side to the type of the other, as in x::string");
+    } else {
+        list_signatures(&text, name, kind, count);
+        if (strcmp(name, "||") == 0) k_buf_add_text(&text, "; cast what is no string, as in x::string");
     }
     k_expr_report(binder->report, offset, K0321, "%s", text.data);
     k_buf_fini(&text);
+}
+
+// What people look for that cannot be here, or goes by another name.
+static const char *function_advice(const char *name)
+{
+    static const struct {
+        const char *name, *advice;
+    } table[] = {
+        {"now", "an outcome depends on the records alone, so that a replay gives the same; use a timestamp of theirs"},
+        {"random", "an outcome depends on the records alone, so that a replay gives the same"},
+        {"clock_timestamp", "an outcome depends on the records alone; use a timestamp of theirs"},
+        {"if", "use CASE WHEN … THEN … ELSE … END"},
+        {"ifnull", "use COALESCE"},
+        {"isnull", "use IS NULL"},
+        {"nvl", "use COALESCE"},
+        {"concat", "use ||"},
+        {"len", "use length"},
+        {"tolower", "use lower"},
+        {"toupper", "use upper"},
+        {"substr", "use substring"},
+        {"mean", "use avg"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (strcmp(name, table[i].name) == 0) return table[i].advice;
+    return NULL;
 }
 
 static void report_unknown_function(struct k_binder *binder, const char *name, uint32_t offset)
@@ -174,10 +220,11 @@ static void report_unknown_function(struct k_binder *binder, const char *name, u
     for (uint32_t i = 0; i < count; i++)
         if (!(functions[i].flags & (K_FN_OPERATOR | K_FN_FORM | K_FN_CAST))) names[found++] = functions[i].name;
     const char *nearest = k_nearest(name, names, found);
-    if (nearest)
-        k_expr_report(binder->report, offset, K0320, "there is no function \"%s\"; did you mean \"%s\"?", name, nearest);
-    else
-        k_expr_report(binder->report, offset, K0320, "there is no function \"%s\"; `kappa functions` lists all", name);
+    const char *advice = function_advice(name);
+    bool mean = !advice && nearest;
+    k_expr_report(binder->report, offset, K0320, "there is no function \"%s\"; %s%s%s", name,
+                  mean ? "did you mean \"" : "", advice ? advice : mean ? nearest : "`kappa functions` lists all",
+                  mean ? "\"?" : "");
 }
 
 static bool is_known(const char *name, uint16_t kind)
@@ -185,9 +232,7 @@ static bool is_known(const char *name, uint16_t kind)
     uint32_t count;
     const struct k_function *functions = k_functions(&count);
     for (uint32_t i = 0; i < count; i++)
-        if ((functions[i].flags & (K_FN_OPERATOR | K_FN_AGGREGATE | K_FN_FORM | K_FN_CAST)) == kind &&
-            strcmp(functions[i].name, name) == 0)
-            return true;
+        if (is_called(&functions[i], name, kind)) return true;
     return false;
 }
 
@@ -272,8 +317,8 @@ static bool find_type(struct k_binder *binder, const struct k_ast *ast, enum k_t
     }
     const char *nearest = k_nearest(ast->name, names, count);
     k_expr_report(binder->report, ast->offset, K0323,
-                  "unknown type \"%s\"; the types are bool, int64, double, string, timestamp, interval%s%s%s", ast->name,
-                  nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+                  "unknown type \"%s\"; the types are bool, int64, double, string, timestamp, interval%s%s%s",
+                  ast->name, nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
     return false;
 }
 

@@ -200,7 +200,8 @@ static struct k_ast *form(struct parse *parse, const PgQuery__AExpr *node, enum 
     struct k_ast *ast = make(parse, kind, node->location, (uint32_t)count + 1);
     ast->negated = negated;
     bool good = convert_into(parse, ast, 0, node->lexpr);
-    if (!convert_all(parse, ast, 1, list ? node->rexpr->list->items : (Node *const *)&node->rexpr, count)) good = false;
+    Node *const *items = list ? node->rexpr->list->items : &node->rexpr;
+    if (!convert_all(parse, ast, 1, items, count)) good = false;
     return good ? ast : NULL;
 }
 
@@ -273,6 +274,12 @@ static struct k_ast *convert_bool_expr(struct parse *parse, const PgQuery__BoolE
     return convert_all(parse, ast, 0, node->args, node->n_args) ? ast : NULL;
 }
 
+static struct k_ast *convert_null_test(struct parse *parse, const PgQuery__NullTest *node)
+{
+    bool null = node->nulltesttype == PG_QUERY__NULL_TEST_TYPE__IS_NULL;
+    return operator_of(parse, null ? "IS NULL" : "IS NOT NULL", node->location, node->arg, NULL);
+}
+
 static struct k_ast *convert_bool_test(struct parse *parse, const PgQuery__BooleanTest *node)
 {
     static const char *const names[] = {[PG_QUERY__BOOL_TEST_TYPE__IS_TRUE] = "IS TRUE",
@@ -321,10 +328,7 @@ static struct k_ast *convert_node(struct parse *parse, const Node *node)
     case PG_QUERY__NODE__NODE_BOOL_EXPR: return convert_bool_expr(parse, node->bool_expr);
     case PG_QUERY__NODE__NODE_BOOLEAN_TEST: return convert_bool_test(parse, node->boolean_test);
     case PG_QUERY__NODE__NODE_CASE_EXPR: return convert_case(parse, node->case_expr);
-    case PG_QUERY__NODE__NODE_NULL_TEST:
-        return operator_of(parse,
-                           node->null_test->nulltesttype == PG_QUERY__NULL_TEST_TYPE__IS_NULL ? "IS NULL" : "IS NOT NULL",
-                           node->null_test->location, node->null_test->arg, NULL);
+    case PG_QUERY__NODE__NODE_NULL_TEST: return convert_null_test(parse, node->null_test);
     case PG_QUERY__NODE__NODE_COALESCE_EXPR:
         ast = make(parse, K_AST_COALESCE, node->coalesce_expr->location, (uint32_t)node->coalesce_expr->n_args);
         return convert_all(parse, ast, 0, node->coalesce_expr->args, node->coalesce_expr->n_args) ? ast : NULL;
@@ -343,7 +347,9 @@ static struct k_ast *convert_node(struct parse *parse, const Node *node)
         return unsupported(parse, node->named_arg_expr->location, "an argument by name");
     case PG_QUERY__NODE__NODE_A_INDIRECTION: {
         struct k_ast *inner = convert(parse, node->a_indirection->arg);
-        if (inner) k_expr_report(parse->report, inner->offset, K0304, "a subscript or field behind a value is not supported here");
+        if (inner)
+            k_expr_report(parse->report, inner->offset, K0304,
+                          "a subscript or field behind a value is not supported here");
         return NULL;
     }
     case PG_QUERY__NODE__NODE_XML_EXPR: return unsupported(parse, node->xml_expr->location, "XML");
@@ -399,6 +405,27 @@ static bool nesting_is_bounded(const ProtobufCMessageDescriptor *type, const uin
     return true;
 }
 
+// The column that is written at the offset, if the word there names one (in any case).
+static const char *column_at(const struct k_scope *scope, struct k_str text, size_t offset)
+{
+    size_t end = offset;
+    while (end < text.length && (isalnum((unsigned char)text.data[end]) || text.data[end] == '_')) end++;
+    for (uint32_t i = 0; scope && i < scope->schema->count; i++) {
+        const char *name = scope->schema->fields[i].name;
+        if (strlen(name) == end - offset && strncasecmp(name, text.data + offset, end - offset) == 0) return name;
+    }
+    return NULL;
+}
+
+static bool report_word(struct k_expr_report *report, const struct k_scope *scope, size_t offset)
+{
+    const char *column = column_at(scope, report->text, offset);
+    if (!column) return false;
+    k_expr_report(report, offset, K0311, "\"%s\" is a word of SQL; to name the column, put it in double quotes",
+                  column);
+    return true;
+}
+
 // The clauses of SELECT that are no part of an expression.
 static const char *clause_of(const PgQuery__SelectStmt *select)
 {
@@ -436,8 +463,8 @@ static bool convert_target(struct k_expr_report *report, const struct k_scan *sc
     return ret->ast != NULL;
 }
 
-static bool convert_result(struct k_expr_report *report, const struct k_scan *scan, const PgQuery__ParseResult *tree,
-                           struct k_target *ret)
+static bool convert_result(struct k_expr_report *report, const struct k_scope *scope, const struct k_scan *scan,
+                           const PgQuery__ParseResult *tree, struct k_target *ret)
 {
     if (tree->n_stmts != 1 || tree->stmts[0]->stmt->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) {
         k_expr_report(report, 0, K0301, "one expression is expected");
@@ -446,7 +473,9 @@ static bool convert_result(struct k_expr_report *report, const struct k_scan *sc
     const PgQuery__SelectStmt *select = tree->stmts[0]->stmt->select_stmt;
     const char *clause = clause_of(select);
     if (clause) {
-        k_expr_report(report, 0, K0301, "%s is not part of an expression", clause);
+        // A column called limit begins a clause, too.
+        if (report_word(report, scope, scan->clause_offset)) return false;
+        k_expr_report(report, scan->clause_offset, K0301, "%s is not part of an expression", clause);
         return false;
     }
     if (select->n_target_list != 1) {
@@ -457,37 +486,10 @@ static bool convert_result(struct k_expr_report *report, const struct k_scan *sc
     return convert_target(report, scan, select->target_list[0]->res_target, ret);
 }
 
-// PostgreSQL counts characters from 1; we count bytes of our own text from 0.
-static size_t error_offset(struct k_str text, int cursor)
-{
-    size_t at = 0;
-    for (int left = cursor - 1 - PREFIX_LENGTH; left > 0 && at < text.length; left--) {
-        at++;
-        while (at < text.length && ((unsigned char)text.data[at] & 0xC0) == 0x80) at++;
-    }
-    return at;
-}
-
-// The column that is written at the offset, if the word there names one (in any case).
-static const char *column_at(const struct k_scope *scope, struct k_str text, size_t offset)
-{
-    size_t end = offset;
-    while (end < text.length && (isalnum((unsigned char)text.data[end]) || text.data[end] == '_')) end++;
-    for (uint32_t i = 0; scope && i < scope->schema->count; i++) {
-        const char *name = scope->schema->fields[i].name;
-        if (strlen(name) == end - offset && strncasecmp(name, text.data + offset, end - offset) == 0) return name;
-    }
-    return NULL;
-}
-
 static void report_syntax(struct k_expr_report *report, const struct k_scope *scope, const PgQueryError *error)
 {
-    size_t offset = error_offset(report->text, error->cursorpos);
-    const char *column = column_at(scope, report->text, offset);
-    if (column)
-        k_expr_report(report, offset, K0311, "\"%s\" is a word of SQL; to name the column, put it in double quotes",
-                      column);
-    else k_expr_report(report, offset, K0300, "%s", error->message);
+    size_t offset = k_expr_cursor(report->text, error->cursorpos - PREFIX_LENGTH);
+    if (!report_word(report, scope, offset)) k_expr_report(report, offset, K0300, "%s", error->message);
 }
 
 bool k_expr_parse(struct k_expr_report *report, const struct k_scope *scope, struct k_target *ret_target)
@@ -509,7 +511,7 @@ bool k_expr_parse(struct k_expr_report *report, const struct k_scope *scope, str
         PgQuery__ParseResult *tree = NULL;
         if (nesting_is_bounded(&pg_query__parse_result__descriptor, data, length, NESTING_MAX))
             tree = pg_query__parse_result__unpack(NULL, length, data);
-        if (tree) good = convert_result(report, &scan, tree, ret_target);
+        if (tree) good = convert_result(report, scope, &scan, tree, ret_target);
         else k_expr_report(report, 0, K0302, "the expression is nested too deeply");
         if (tree) pg_query__parse_result__free_unpacked(tree, NULL);
     }

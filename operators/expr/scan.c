@@ -144,12 +144,51 @@ static bool check_token(struct k_expr_report *report, struct depth *depth, const
     return true;
 }
 
+size_t k_expr_cursor(struct k_str text, int cursor)
+{
+    size_t at = 0;
+    for (int left = cursor - 1; left > 0 && at < text.length; left--) {
+        at++;
+        while (at < text.length && ((unsigned char)text.data[at] & 0xC0) == 0x80) at++;
+    }
+    return at;
+}
+
+static bool begins_clause(PgQuery__Token token)
+{
+    switch ((int)token) {
+    case PG_QUERY__TOKEN__DISTINCT:
+    case PG_QUERY__TOKEN__INTO:
+    case PG_QUERY__TOKEN__FROM:
+    case PG_QUERY__TOKEN__WHERE:
+    case PG_QUERY__TOKEN__GROUP_P:
+    case PG_QUERY__TOKEN__HAVING:
+    case PG_QUERY__TOKEN__WINDOW:
+    case PG_QUERY__TOKEN__ORDER:
+    case PG_QUERY__TOKEN__LIMIT:
+    case PG_QUERY__TOKEN__OFFSET:
+    case PG_QUERY__TOKEN__FETCH:
+    case PG_QUERY__TOKEN__FOR:
+    case PG_QUERY__TOKEN__UNION:
+    case PG_QUERY__TOKEN__INTERSECT:
+    case PG_QUERY__TOKEN__EXCEPT: return true;
+    default: return false;
+    }
+}
+
 static bool check_tokens(struct k_expr_report *report, const PgQuery__ScanResult *scan, struct k_scan *ret_scan)
 {
     struct depth depth = {.count = 1};
     depth.levels[0] = (struct level){0};
-    for (size_t i = 0; i < scan->n_tokens; i++)
-        if (!check_token(report, &depth, scan->tokens[i])) return false;
+    bool clause = false;
+    *ret_scan = (struct k_scan){0};
+    for (size_t i = 0; i < scan->n_tokens; i++) {
+        const PgQuery__ScanToken *token = scan->tokens[i];
+        if (!check_token(report, &depth, token)) return false;
+        if (clause || depth.count > 1 || !begins_clause(token->token)) continue;
+        clause = true;
+        ret_scan->clause_offset = (size_t)token->start;
+    }
     if (scan->n_tokens == 0) {
         k_expr_report(report, 0, K0301, "the expression is empty");
         return false;
@@ -159,11 +198,9 @@ static bool check_tokens(struct k_expr_report *report, const PgQuery__ScanResult
         k_expr_report(report, (size_t)first->start, K0301, "ALL is not part of an expression");
         return false;
     }
-    *ret_scan = (struct k_scan){.last_offset = (size_t)last->start};
-    if (scan->n_tokens >= 2 && scan->tokens[scan->n_tokens - 2]->token == PG_QUERY__TOKEN__AS) {
-        ret_scan->has_as = true;
-        ret_scan->as_offset = (size_t)scan->tokens[scan->n_tokens - 2]->start;
-    }
+    ret_scan->first_offset = (size_t)first->start;
+    ret_scan->last_offset = (size_t)last->start;
+    ret_scan->has_as = scan->n_tokens >= 2 && scan->tokens[scan->n_tokens - 2]->token == PG_QUERY__TOKEN__AS;
     return true;
 }
 
@@ -173,8 +210,7 @@ bool k_expr_scan(struct k_expr_report *report, struct k_scan *ret_scan)
     PgQueryScanResult result = pg_query_scan(report->text.data);
     bool good = false;
     if (result.error) {
-        // The scanner tells no usable position for what has no end; the text from the last opening quote on is it.
-        k_expr_report(report, 0, K0300, "%s", result.error->message);
+        k_expr_report(report, k_expr_cursor(report->text, result.error->cursorpos), K0300, "%s", result.error->message);
     } else {
         PgQuery__ScanResult *scan =
             pg_query__scan_result__unpack(NULL, result.pbuf.len, (const uint8_t *)result.pbuf.data);
