@@ -26,12 +26,21 @@ static const char *word_of_alternatives(const ProtobufCMessageDescriptor *type)
 
 static bool is_alternative(const ProtobufCFieldDescriptor *field) { return field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF; }
 
+// Whether a name can go into an error text, which ends up on a terminal.
+static bool is_showable(struct k_str name)
+{
+    for (uint32_t i = 0; i < name.length; i++)
+        if ((unsigned char)name.data[i] < ' ' || name.data[i] == 0x7F) return false;
+    return name.length <= 100 && k_utf8_valid(name.data, name.length);
+}
+
 // Appends `node "errors"`, or `filter of node "errors"` for a message that has no name itself.
 static void add_label(struct k_buf *out, const struct frame *frame)
 {
     k_buf_add_text(out, frame->word);
     for (const struct k_tree_field *field = frame->tree->fields; field; field = field->next) {
         if (!k_str_equal(field->name, K_STR("name")) || field->value->kind != K_TREE_STRING) continue;
+        if (!is_showable(field->value->text)) break;
         k_buf_printf(out, " \"%.*s\"", (int)field->value->text.length, field->value->text.data);
         return;
     }

@@ -103,6 +103,10 @@ static bool parse_plain(struct parser *parser, struct k_tree_value *value)
         unexpected(parser, minus ? "a number behind \"-\"" : "a value");
         return false;
     }
+    if (lexer->token.is_wrong) {
+        k_lexer_next(lexer);
+        return false;
+    }
     value->kind = lexer->token.kind == K_TOKEN_NUMBER ? K_TREE_NUMBER : K_TREE_WORD;
     char *text = k_arena_get(&parser->reading->document->arena, lexer->token.text.length + 2u);
     text[0] = '-'; // blanks may stand behind the sign, but not in the value

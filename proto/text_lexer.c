@@ -96,6 +96,7 @@ static const char *number_end(struct k_lexer *lexer, const char *start)
     if (!wrong && at < end && (is_letter(*at) || is_digit(*at) || *at == '.'))
         wrong = "there must be a space behind a number";
     while (at < end && (is_letter(*at) || is_digit(*at) || *at == '.')) at++;
+    lexer->token.is_wrong = wrong != NULL;
     if (wrong)
         k_reading_error(lexer->reading, spot_of(lexer, start), K0101, "wrong number \"%.*s\": %s",
             (int)(at - start), start, wrong);
@@ -123,6 +124,7 @@ void k_lexer_next(struct k_lexer *lexer)
         const char *start = lexer->next, *at = start;
         token->at = spot_of(lexer, start);
         token->blank_before = blank_before;
+        token->is_wrong = false;
         if (at == lexer->end) {
             token->kind = K_TOKEN_END;
         } else if (is_letter(*at)) {
@@ -197,7 +199,7 @@ static const char *unescape_unicode(const char **at, const char *end, bool big, 
 static const char *unescape(const char **at, const char *end, struct k_buf *bytes)
 {
     static const char letters[] = "abfnrtv\\?'\"", meant[] = "\a\b\f\n\r\t\v\\?'\"";
-    if (*at == end) return "an escape is cut short";
+    if (*at == end) return NULL; // only in a piece that is not closed, which has been reported
     char c = *(*at)++;
     const char *simple = c ? strchr(letters, c) : NULL;
     if (simple) {

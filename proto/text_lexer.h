@@ -15,6 +15,7 @@ struct k_token {
     struct k_str text; // in the content
     struct k_spot at;
     bool blank_before; // there is an empty line between it and what stands before it, a comment included
+    bool is_wrong;     // a number that has been reported as none
 };
 
 struct k_lexer {
