@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the graph reader and printer with protoc: the same bytes for every right text, the same verdict for wrong ones.
+"""Compares the graph reader and printer with protoc: the same bytes for right texts, one verdict for wrong ones.
 
 test_protoc.py PROTOC CONVERT SEED: reads right/*, then texts made from SEED, which is printed.
 """
