@@ -1,5 +1,5 @@
-// Record formats: from the bytes of messages to columns. One format per file: format_json.cc (the only user of
-// simdjson), format_line.c (the only user of pcre2 here), format_raw.c.
+// Record formats: from the bytes of messages to columns. One format per file: format_json.c (over
+// json_index.cc, the only user of simdjson), format_line.c (the only user of pcre2 here), format_raw.c.
 //
 // A decoder is made once per source from the schema and the set of fields that the graph reads (projection): other
 // fields are not decoded and, unless `validate_full`, not validated. It turns messages into rows one to one: row i is
@@ -10,8 +10,8 @@
 
 struct k_decoder;
 
-// Why a message is malformed: a stable reason word ("json", "type", "missing", "utf8", "depth", "line") and a text for
-// people. Borrowed from the arena of the decode call.
+// Why a message is malformed: a stable reason word ("json", "type", "range", "missing", "utf8", "depth", "line") and a
+// text for people, with at most 80 bytes of the data. Borrowed from the arena of the decode call.
 struct k_bad_row {
     uint32_t row;
     const char *reason;
@@ -37,11 +37,13 @@ struct k_decoder_options {
 // JSON objects, one a message. A declared field that is absent is NULL, or bad ("missing") when not null; a value of
 // another JSON type is bad ("type"): no coercion, except integral doubles ("5.0") are bad for int64 and integers are
 // fine for double. int64 beyond 64 bits is bad ("range"). json-typed fields keep the raw text. bytes are base64.
-// `at $.a.b.c` walks objects only.
+// `at $.a.b.c` walks objects only: below a key that is absent or null all is NULL, anything else there is bad ("type").
+// Of members with one key the first counts. What else makes a record malformed: format_json.c.
 int k_decoder_json(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);
 // One line a message, matched by the pattern (pcre2, bounded match and depth limits, no JIT); named groups become
 // columns by name; a group that did not take part is NULL. No match is bad ("line"). A trailing "\n" or "\r\n" is cut.
-// Columns that are not strings are read as casts from text would read them.
+// Columns that are not strings are read as casts from text would read them; bytes are the group's own. The line is
+// UTF-8, or bad ("utf8"). Every column of the schema must have a group.
 int k_decoder_line(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);
 // The whole value: column "value" (bytes or string, as declared; string must be UTF-8).
 int k_decoder_raw(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);

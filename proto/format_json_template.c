@@ -23,14 +23,15 @@ enum {
     SHAPES = 4,
     STEPS_MAX = 64,
     TEXT_MAX = 4096, // all literals of a shape
-    WORDS_MAX = 16,  // a literal up to this length is compared as two words
+    WORDS = 4,       // a literal up to so many words is compared as such
+    WORDS_MAX = WORDS * 8,
     CREDIT_MAX = 64,
     LEARNING_COST = 8,
     LEARNING_EVERY = 256, // without credit, one record in so many is learned from
 };
 
 struct literal {
-    uint64_t words[2], masks[2];
+    uint64_t words[WORDS], masks[WORDS];
     const char *text;
     uint32_t length;
 };
@@ -86,44 +87,62 @@ static struct literal literal_of(const char *text, uint32_t length)
     // The text behind a literal is another one's, or zeros: the masks leave it out.
     memcpy(literal.words, text, WORDS_MAX);
     memset(literal.masks, 0xFF, length);
-    literal.words[0] &= literal.masks[0];
-    literal.words[1] &= literal.masks[1];
+    for (int i = 0; i < WORDS; i++) literal.words[i] &= literal.masks[i];
     return literal;
 }
 
-static bool literal_stands(const struct literal *literal, const char *at, const char *end)
+static inline bool literal_stands(const struct literal *literal, const char *at, const char *end)
 {
     if (literal->length <= WORDS_MAX && end - at >= WORDS_MAX) {
-        uint64_t words[2];
+        uint64_t words[WORDS], differ = 0;
         memcpy(words, at, WORDS_MAX);
-        return (((words[0] & literal->masks[0]) ^ literal->words[0]) |
-                ((words[1] & literal->masks[1]) ^ literal->words[1])) == 0;
+        for (int i = 0; i < WORDS; i++) differ |= (words[i] & literal->masks[i]) ^ literal->words[i];
+        return differ == 0;
     }
-    return (size_t)(end - at) >= literal->length && memcmp(at, literal->text, literal->length) == 0;
+    // Near the end of the record, where the braces are.
+    if ((size_t)(end - at) < literal->length) return false;
+    if (literal->length > 2) return memcmp(at, literal->text, literal->length) == 0;
+    return at[0] == literal->text[0] && at[literal->length - 1] == literal->text[literal->length - 1];
 }
 
+#ifdef __SSE2__
+// A bit for each of 16 bytes that is not plain inside a string.
+static inline unsigned special_bytes(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+    __m128i backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    __m128i controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), controls));
+}
+#endif
+
 // The first byte from `at` that is not plain inside a string: a quote, a backslash, a control character; or the end.
-static const char *plain_end(const char *at, const char *end)
+// begin: of the record.
+static inline const char *plain_end(const char *begin, const char *at, const char *end)
 {
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), control = _mm_set1_epi8(0x1F);
     for (; end - at >= 16; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
-                                       _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
-        unsigned mask = (unsigned)_mm_movemask_epi8(special);
-        if (mask) return at + __builtin_ctz(mask);
+        unsigned special = special_bytes(at);
+        if (special) return at + __builtin_ctz(special);
     }
+    if (end - begin >= 16) {
+        // The last 16 bytes once more, without those that were seen.
+        unsigned special = special_bytes(end - 16) >> (16 - (end - at));
+        return special ? at + __builtin_ctz(special) : end;
+    }
+#else
+    (void)begin;
 #endif
     while (at < end && (uint8_t)*at >= ' ' && *at != '"' && *at != '\\') at++;
     return at;
 }
 
 // The closing quote of the string whose content begins at `at`; NULL: not a string by rule 1.
-static const char *string_end(const char *at, const char *end)
+static inline const char *string_end(const char *begin, const char *at, const char *end)
 {
     for (;;) {
-        at = plain_end(at, end);
+        at = plain_end(begin, at, end);
         if (at == end) return NULL;
         if (*at == '"') return at;
         if (*at != '\\' || end - at < 2 || (uint8_t)at[1] < ' ') return NULL;
@@ -139,7 +158,7 @@ static const char *nested_end(struct k_json_decoder *json, const char *at, const
         if (at == end) return NULL;
         switch (*at) {
         case '"':
-            at = string_end(at + 1, end);
+            at = string_end(json->text.data, at + 1, end);
             if (!at) return NULL;
             break;
         case '{':
@@ -159,6 +178,22 @@ static const char *nested_end(struct k_json_decoder *json, const char *at, const
     return at;
 }
 
+// Behind the scalar at `at`, which is no string; `at` itself when there is none. Most are a few digits, whose end is
+// found without a loop over them.
+static inline const char *scalar_end(const struct k_json_template *shapes, const char *at, const char *end)
+{
+#ifdef __SSE2__
+    if (end - at >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i offsets = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+        __m128i digits = _mm_cmpeq_epi8(_mm_min_epu8(offsets, _mm_set1_epi8(9)), offsets);
+        at += __builtin_ctz(~(unsigned)_mm_movemask_epi8(digits)); // 16 when all are digits: the bits above are set
+    }
+#endif
+    while (at < end && shapes->scalar[(uint8_t)*at]) at++;
+    return at;
+}
+
 // Behind the value at `at`; NULL: not sure, or not a value of this shape.
 static inline const char *value_end(const struct k_json_template *shapes, struct k_json_decoder *json,
                                     const struct step *step, const char *at, const char *end)
@@ -166,12 +201,12 @@ static inline const char *value_end(const struct k_json_template *shapes, struct
     if (at == end) return NULL;
     const char *begin = at;
     if (*at == '"') {
-        at = string_end(at + 1, end);
+        at = string_end(json->text.data, at + 1, end);
         if (at) at++;
     } else if (*at == '{' || *at == '[') {
         at = nested_end(json, at, end, step->level);
     } else {
-        while (at < end && shapes->scalar[(uint8_t)*at]) at++;
+        at = scalar_end(shapes, at, end);
         if (at == begin) return NULL;
     }
     if (step->null_only && at && (at - begin != 4 || memcmp(begin, "null", 4) != 0)) return NULL;

@@ -1,5 +1,5 @@
 // How long does decoding take? Nanoseconds of CPU per record: 3 of 8 fields of Nexmark-like bids of about 300 bytes.
-// Run by hand: build/tests/bench/bench_decode [rounds]
+// Run by hand: build/tests/bench/bench_decode [rounds [number of the case]]
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -83,6 +83,7 @@ static void run(const char *name, const struct work *work, const char *const *fi
 int main(int argc, char **argv)
 {
     uint32_t rounds = argc > 1 ? (uint32_t)atoi(argv[1]) : 2000;
+    int only = argc > 2 ? atoi(argv[2]) : 0, number = 0;
     static struct work work;
     struct k_arena arena;
     k_arena_init(&arena);
@@ -95,9 +96,9 @@ int main(int argc, char **argv)
         size_t bytes;
         fill(&work, &arena, swapped, &bytes);
         printf("%s\n", swapped ? "key order changes with each record" : "one key order");
-        run("  3 integers", &work, integers, 3, rounds, false, bytes);
-        run("  integer, string, RFC 3339", &work, mixed, 3, rounds, false, bytes);
-        run("  3 integers, validate_full", &work, integers, 3, rounds, true, bytes);
+        if (!only || only == ++number) run("  3 integers", &work, integers, 3, rounds, false, bytes);
+        if (!only || only == ++number) run("  integer, string, RFC 3339", &work, mixed, 3, rounds, false, bytes);
+        if (!only || only == ++number) run("  3 integers, validate_full", &work, integers, 3, rounds, true, bytes);
     }
     k_arena_fini(&arena);
     return 0;
