@@ -3,7 +3,8 @@
 
 #define VERBS(X) \
     X(validate)  \
-    X(run)
+    X(run)       \
+    X(test)
 
 #define X(name) extern const struct command command_##name;
 VERBS(X)

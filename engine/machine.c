@@ -19,7 +19,7 @@ static int machine_emit(struct k_host *host, uint32_t port, const struct k_batch
     struct k_machine *m = post->machine;
     if (batch->selected == 0) return 0;
     post->counters.out += batch->selected;
-    if (m->owner.tap) m->owner.tap(m->owner.context, post->outputs[port].name, batch);
+    if (m->owner.tap && m->outputs_wanted) m->owner.tap(m->owner.tap_context, post->outputs[port].name, batch);
     const struct k_links *links = &post->links[port];
     for (uint32_t i = 0; i < links->count; i++) {
         struct post *reader = &m->posts[m->plan->source_count + links->items[i].node];

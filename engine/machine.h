@@ -32,8 +32,9 @@ struct k_machine_owner {
     void *context;
     // A message for a topic. NULL: outputs are not wanted (following).
     int (*output)(void *context, const struct k_output *output, struct k_error *err);
-    // Shows every batch that an output port gives, for `kappa test`. NULL: nobody looks.
+    // Shows every batch that an output port gives while outputs are wanted, for `kappa test`. NULL: nobody looks.
     void (*tap)(void *context, const char *edge, const struct k_batch *batch);
+    void *tap_context;
 };
 
 // partitions[i]: how many partitions the topic of source i has. state is borrowed and outlives the machine. position:

@@ -60,5 +60,5 @@ static inline bool k_column_null(const struct k_column *column, uint32_t row)
 }
 // One value of a column, borrowed.
 struct k_value k_column_value(const struct k_column *column, uint32_t row);
-// A row as a JSON object, columns in order.
+// A row as a JSON object, columns in order, without hidden ones.
 void k_row_json(struct k_buf *out, const struct k_batch *batch, uint32_t row);

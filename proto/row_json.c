@@ -45,9 +45,12 @@ void k_row_json(struct k_buf *out, const struct k_batch *batch, uint32_t row)
 {
     K_ASSERT(row < batch->rows);
     k_buf_add_char(out, '{');
+    bool first = true;
     for (uint32_t i = 0; i < batch->schema->count; i++) {
+        if (batch->schema->fields[i].hidden) continue;
         struct k_value value = k_column_value(&batch->columns[i], row);
-        if (i > 0) k_buf_add_char(out, ',');
+        if (!first) k_buf_add_char(out, ',');
+        first = false;
         k_json_string(out, k_str_of(batch->schema->fields[i].name));
         k_buf_add_char(out, ':');
         k_value_json(out, &value);
