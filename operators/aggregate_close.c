@@ -1,0 +1,173 @@
+// The frontier of an aggregate: what can get no more rows is worked off, the least end first.
+//
+//   pane ≤ least window   the pane's groups are merged into its windows      a unit a group
+//   else the window       ON_CLOSE: its groups speak, ON_UPDATE: they go      a unit a group
+//
+// The cursor is the state itself: what was taken is gone from it. A pane comes before a window that ends with it, so that
+// a window speaks only when all its panes are in it.
+#include "operators/aggregate.h"
+#include "state/encoding.h"
+
+// Rows on their way out of one window.
+struct closing {
+    struct k_aggregator *aggregate;
+    int64_t end_us;
+    struct k_making making;
+    uint32_t count;
+    struct k_misfit *misfits;
+    uint32_t misfit_count;
+};
+
+static int speak(void *context, struct k_str key, void *value, struct k_error *err)
+{
+    struct closing *c = context;
+    const struct k_aggregate_config *config = c->aggregate->config;
+    struct k_arena *arena = c->aggregate->host->arena;
+    if (((const struct k_group *)value)->rows <= 0) return 0; // all its rows were taken back
+    struct k_value *values = k_arena_array(arena, struct k_value, config->key_count);
+    size_t used;
+    // The key is the entry's, which is gone before the row is.
+    struct k_str copy = {k_arena_copy(arena, key.data, key.length), key.length};
+    int code = k_key_decode(copy, config->key_count, arena, values, &used, err);
+    if (code) return code;
+    uint32_t row = c->count++;
+    for (uint32_t g = 0; g < config->group_count; g++) k_made_value(&c->making.columns[g], row, &values[g]);
+    bool inherit = config->window.kind == K_WINDOW_INHERIT;
+    k_made_i(&c->making.columns[config->group_count], row,
+             inherit ? values[config->group_count].i : c->end_us - config->window.size_us);
+    k_made_i(&c->making.columns[config->group_count + 1], row, c->end_us);
+    for (uint32_t i = 0; i < config->call_count; i++) {
+        const struct k_part *part = &config->parts[i];
+        if (!part->kind->result(part, value, arena, &c->making.columns[config->named_count + i], row))
+            c->misfits[c->misfit_count++] = (struct k_misfit){row, i};
+    }
+    return 0;
+}
+
+static int emit(struct closing *c, struct k_error *err)
+{
+    if (c->count == 0) return 0;
+    struct k_aggregator *aggregate = c->aggregate;
+    struct k_host *host = aggregate->host;
+    struct k_arena *arena = host->arena;
+    const uint32_t *all = k_all_rows(arena, c->count);
+    struct k_batch out;
+    struct k_expr_errors errors;
+    k_aggregate_finish(aggregate, &c->making, c->count, all, c->count, c->misfits, c->misfit_count, arena, &out, &errors);
+    int64_t *time = k_arena_array(arena, int64_t, c->count);
+    for (uint32_t i = 0; i < c->count; i++) time[i] = c->end_us - 1;
+    out.time = time;
+    uint64_t failed_before = host->counters->dropped + host->counters->dead_lettered;
+    int code = k_drop_failed(host, aggregate->node->on_error, &out, &errors, &out.selection, &out.selected, err);
+    if (code) return code;
+    // What failed was no input row; it is counted in, so that each row in ends as exactly one thing.
+    host->counters->in += host->counters->dropped + host->counters->dead_lettered - failed_before;
+    return out.selected ? host->ops->emit(host, 0, &out, err) : 0;
+}
+
+static int close_window(struct k_aggregator *aggregate, int64_t end_us, uint32_t max, uint32_t *ret_taken,
+                        struct k_error *err)
+{
+    struct k_arena *arena = aggregate->host->arena;
+    struct closing c = {.aggregate = aggregate, .end_us = end_us};
+    c.misfits = k_arena_array(arena, struct k_misfit, (size_t)max * aggregate->config->call_count);
+    k_making_init(aggregate, &c.making, max, arena);
+    int code = k_family_take(aggregate->groups, end_us, max, speak, &c, ret_taken, err);
+    return code ? code : emit(&c, err);
+}
+
+static int forget(void *context, struct k_str key, void *value, struct k_error *err)
+{
+    (void)context, (void)key, (void)value, (void)err;
+    return 0;
+}
+
+// A pane on its way into its windows.
+struct merging {
+    struct k_aggregator *aggregate;
+    int64_t *ends;
+    struct k_str *keys;
+    void **values;
+};
+
+static int merge(void *context, struct k_str key, void *value, struct k_error *err)
+{
+    struct merging *m = context;
+    const struct k_aggregate_config *config = m->aggregate->config;
+    uint32_t windows = config->window.count;
+    for (uint32_t w = 0; w < windows; w++) m->keys[w] = key;
+    int code = k_family_find(m->aggregate->groups, K_FIND_OR_CREATE, windows, m->ends, m->keys, m->values, NULL, err);
+    if (code) return code;
+    for (uint32_t w = 0; w < windows; w++) {
+        ((struct k_group *)m->values[w])->rows += ((const struct k_group *)value)->rows;
+        for (uint32_t i = 0; i < config->call_count; i++)
+            if (config->parts[i].kind->size) config->parts[i].kind->merge(&config->parts[i], m->values[w], value);
+        k_family_dirty(m->aggregate->groups, m->values[w]);
+    }
+    return 0;
+}
+
+static int merge_pane(struct k_aggregator *aggregate, int64_t end_us, uint32_t max, uint32_t *ret_taken,
+                      struct k_error *err)
+{
+    const struct k_window *window = &aggregate->config->window;
+    struct k_arena *arena = aggregate->host->arena;
+    struct merging m = {aggregate, k_arena_array(arena, int64_t, window->count),
+                        k_arena_array(arena, struct k_str, window->count), k_arena_array(arena, void *, window->count)};
+    for (uint32_t w = 0; w < window->count; w++) m.ends[w] = end_us + (int64_t)w * window->every_us;
+    return k_family_take(aggregate->panes, end_us, max, merge, &m, ret_taken, err);
+}
+
+// What comes first: the end of the least pane or window, INT64_MAX when there is neither.
+static int first_end(struct k_aggregator *aggregate, int64_t *ret_end_us, bool *ret_is_pane, struct k_error *err)
+{
+    int64_t pane_us = INT64_MAX, window_us = INT64_MAX, segment;
+    bool found;
+    int code = k_family_first_segment(aggregate->groups, &segment, &found, err);
+    if (code) return code;
+    if (found) window_us = segment;
+    if (aggregate->panes) {
+        code = k_family_first_segment(aggregate->panes, &segment, &found, err);
+        if (code) return code;
+        if (found) pane_us = segment;
+    }
+    *ret_is_pane = aggregate->panes && pane_us <= window_us;
+    *ret_end_us = *ret_is_pane ? pane_us : window_us;
+    return 0;
+}
+
+int k_aggregate_on_frontier(void *instance, int64_t frontier_us, uint64_t max, uint64_t *ret_done, struct k_error *err)
+{
+    struct k_aggregator *aggregate = instance;
+    const struct k_aggregate_config *config = aggregate->config;
+    *ret_done = 0;
+    while (*ret_done < max) {
+        int64_t end_us;
+        bool is_pane;
+        int code = first_end(aggregate, &end_us, &is_pane, err);
+        if (code) return code;
+        if (end_us == INT64_MAX || !k_window_over(end_us, config->window.grace_us, frontier_us)) return 0;
+        uint64_t left = max - *ret_done;
+        uint32_t some = left < K_BATCH_ROWS ? (uint32_t)left : K_BATCH_ROWS, taken = 0;
+        if (is_pane) code = merge_pane(aggregate, end_us, some, &taken, err);
+        else if (config->on_update) code = k_family_take(aggregate->groups, end_us, some, forget, NULL, &taken, err);
+        else code = close_window(aggregate, end_us, some, &taken, err);
+        if (code) return code;
+        K_ASSERT(taken > 0); // a segment that is first holds an entry
+        *ret_done += taken;
+    }
+    return 0;
+}
+
+int k_aggregate_next_frontier(void *instance, int64_t *ret_us, struct k_error *err)
+{
+    struct k_aggregator *aggregate = instance;
+    *ret_us = INT64_MAX;
+    if (aggregate->config->window.kind == K_WINDOW_NONE) return 0;
+    int64_t end_us;
+    bool is_pane;
+    int code = first_end(aggregate, &end_us, &is_pane, err);
+    if (code || end_us == INT64_MAX) return code;
+    if (__builtin_add_overflow(end_us, aggregate->config->window.grace_us, ret_us)) *ret_us = INT64_MAX - 1;
+    return 0;
+}
