@@ -151,6 +151,7 @@ static int read_settings(struct call *call, struct settings *s, struct k_error *
     if (!code) code = progress_read(call, PROGRESS, STATS, &s->progress, err);
     if (!code) code = read_trace(call, err);
     w->worker = w->kafka.worker;
+    w->lag = s->progress.line || s->progress.plain || s->progress.stats;
     w->snapshot_keep = (uint32_t)keep;
     s->topics = (struct k_topics_options){.create = true, .replication = (int32_t)replication, .partitions = -1};
     return code;

@@ -63,6 +63,7 @@ struct k_log_ops {
     void (*wait)(struct k_log *log, struct k_reader *const *readers, uint32_t count, int64_t timeout_us);
 
     int (*topic_info)(struct k_log *log, const char *topic, struct k_topic_info *ret, struct k_error *err);
+    // 0 also when the topic is there already, whatever its settings (two workers may start at once); ask topic_info.
     int (*topic_create)(struct k_log *log, const char *topic, const struct k_topic_spec *spec, struct k_error *err);
     // The log's start and its end: read_committed: the last stable offset, transaction markers included; else the
     // high watermark. Asked of the partition's leader, never cached. Either ret may be NULL.
@@ -124,7 +125,7 @@ struct k_log {
 
 // --- librdkafka ---
 struct k_kafka_options {
-    const char *brokers;
+    const char *brokers;         // NULL: bootstrap.servers of the properties
     const char *worker;          // a name for client.id: letters, digits, -, _
     const char *properties_file; // client properties (security), NULL: none; allow-listed; also KAPPA_KAFKA_<NAME>
     uint64_t queue_bytes;        // of all fetch queues of this worker together
@@ -132,5 +133,8 @@ struct k_kafka_options {
     int64_t session_timeout_us;  // group membership; broker's minimum is 6 s by default
     int64_t request_timeout_us;  // metadata, admin calls, init_transactions: how long one call may take
 };
+// Readers share one client per thread that opens them, with a connection and a thread of librdkafka to each broker:
+// open a shard's readers on the shard's thread. queue_bytes / readers_expected bounds each reader; above some MiB each, more
+// is slower rather than faster.
 // Does not wait for the broker: the first call that needs it does, and says K_E_UNAVAILABLE naming the address.
 int k_log_kafka_open(const struct k_kafka_options *options, struct k_log **ret, struct k_error *err);

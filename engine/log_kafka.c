@@ -71,6 +71,14 @@ void k_kafka_listen(struct k_kafka_handle *handle)
     while (rd_kafka_poll(handle->rk, 0) > 0) {}
 }
 
+void k_kafka_forget(struct k_kafka_handle *handle)
+{
+    pthread_mutex_lock(&handle->lock);
+    handle->said[0] = '\0';
+    pthread_mutex_unlock(&handle->lock);
+    atomic_store(&handle->refused, false);
+}
+
 // --- errors ---
 
 int k_kafka_code(rd_kafka_resp_err_t code)
@@ -116,6 +124,13 @@ static bool is_authorization(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
 }
 
+static bool is_silence(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE ||
+           code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+           code == RD_KAFKA_RESP_ERR__RESOLVE || code == RD_KAFKA_RESP_ERR__WAIT_COORD;
+}
+
 int k_kafka_fail(struct k_kafka *kafka, struct k_kafka_handle *handle, struct k_error *err, rd_kafka_resp_err_t code,
                  const char *detail, const char *what, ...)
 {
@@ -144,11 +159,11 @@ int k_kafka_fail(struct k_kafka *kafka, struct k_kafka_handle *handle, struct k_
     if (kind == K_E_NOT_FOUND)
         return k_fail(err, kind, "%s: does not exist at the brokers at %s; check its name, or create it", subject,
                       kafka->brokers);
-    if (kind == K_E_UNAVAILABLE)
+    if (is_silence(code))
         return k_fail(err, kind, "%s: no answer from the brokers at %s: %s; is this the right address, and is it "
                       "reachable? Try: kappa doctor --brokers %s", subject, kafka->brokers, said[0] ? said : detail,
                       kafka->brokers);
-    return k_fail(err, kind, "%s: %s (brokers at %s)", subject, detail, kafka->brokers);
+    return k_fail(err, kind, "%s: the brokers at %s say: %s", subject, kafka->brokers, detail);
 }
 
 // --- configurations and handles ---

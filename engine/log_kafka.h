@@ -88,9 +88,15 @@ int k_kafka_fail(struct k_kafka *kafka, struct k_kafka_handle *handle, struct k_
                  const char *detail, const char *what, ...) __attribute__((format(printf, 6, 7)));
 // Serves the handle's callbacks, without blocking, so that what it has to say is known.
 void k_kafka_listen(struct k_kafka_handle *handle);
+// A call has succeeded, so what was said before is no longer the reason of anything.
+void k_kafka_forget(struct k_kafka_handle *handle);
 
 int64_t k_kafka_clock_us(void); // monotonic
-static inline int k_kafka_ms(int64_t us) { return us <= 0 ? 0 : us > 2000000000000 ? 2000000000 : (int)((us + 999) / 1000); }
+// Milliseconds as librdkafka takes them, rounded up and bounded.
+static inline int k_kafka_ms(int64_t us)
+{
+    return us <= 0 ? 0 : us > 2000000000000 ? 2000000000 : (int)((us + 999) / 1000);
+}
 static inline int64_t k_kafka_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t k_kafka_max(int64_t a, int64_t b) { return a > b ? a : b; }
 

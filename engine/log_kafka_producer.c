@@ -11,7 +11,7 @@
 //                  connection broke meanwhile, or when it took longer than SLOW_US: a copy may still be under way.
 //   K_E_ABORTED    EndTxn was not sent, or the broker said no.
 //   K_E_FENCED     the broker said no, and that this producer is over.
-//   K_E_DOUBTFUL   everything else: no answer in time; or an answer after a lost one, which may be about the copy.
+//   K_E_DOUBTFUL   everything else: no answer in time; or a no after a lost answer, which may have been a yes.
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +98,10 @@ static rd_kafka_conf_t *configuration(struct k_kafka *kafka, const char *id, int
     rd_kafka_conf_t *conf = k_kafka_conf(kafka, NULL);
     k_kafka_set(conf, "transactional.id", id);
     k_kafka_set_int(conf, "transaction.timeout.ms", k_kafka_ms(timeout_us));
+    // librdkafka wants one request to end before the transaction does, and has its own default for that.
+    const char *socket = k_kafka_properties_get(&kafka->properties, "socket.timeout.ms");
+    if (socket != NULL && strtoll(socket, NULL, 10) > k_kafka_ms(timeout_us))
+        k_kafka_set_int(conf, "socket.timeout.ms", k_kafka_ms(timeout_us));
     // AddOffsets and EndTxn are tried again after this while the last transaction completes.
     k_kafka_set(conf, "retry.backoff.ms", "5");
     k_kafka_set(conf, "linger.ms", "2");
@@ -121,8 +125,8 @@ static int init(struct k_producer *producer, struct k_error *err)
     for (;;) {
         // A call that timed out is taken up again by the next; in between, refusals are heard.
         int64_t left_us = deadline_us - k_kafka_clock_us();
-        rd_kafka_error_t *error =
-            rd_kafka_init_transactions(producer->handle.rk, k_kafka_ms(k_kafka_max(1000, k_kafka_min(left_us, 250000))));
+        int slice_ms = k_kafka_ms(k_kafka_max(1000, k_kafka_min(left_us, 250000)));
+        rd_kafka_error_t *error = rd_kafka_init_transactions(producer->handle.rk, slice_ms);
         if (error == NULL) return 0;
         k_kafka_listen(&producer->handle);
         rd_kafka_resp_err_t code = rd_kafka_error_code(error);
@@ -244,7 +248,9 @@ static rd_kafka_error_t *enqueue(struct k_producer *producer, rd_kafka_topic_t *
     arguments[count].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
     arguments[count++].u.i = RD_KAFKA_MSG_F_COPY;
     arguments[count].vtype = RD_KAFKA_VTYPE_VALUE;
-    arguments[count].u.mem.ptr = !message->has_value ? NULL : message->value.length ? (void *)(uintptr_t)message->value.data : "";
+    // An empty value is not a null one, which is a tombstone.
+    const char *value = message->value.length > 0 ? message->value.data : "";
+    arguments[count].u.mem.ptr = message->has_value ? (void *)(uintptr_t)value : NULL;
     arguments[count++].u.mem.size = message->has_value ? message->value.length : 0;
     if (message->has_key) {
         arguments[count].vtype = RD_KAFKA_VTYPE_KEY;
@@ -287,8 +293,9 @@ int k_kafka_produce(struct k_producer *producer, const struct k_out_message *mes
             rd_kafka_resp_err_t answer = rd_kafka_error_code(error);
             if (answer != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && answer != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
                 return refused(producer, err, error, "writing a message");
-            code = k_kafka_fail(producer->kafka, NULL, err, answer, NULL, "writing %u bytes to topic \"%s\" partition %d",
-                                message->value.length, message->topic, message->partition);
+            code = k_kafka_fail(producer->kafka, NULL, err, answer, NULL,
+                                "writing %u bytes to topic \"%s\" partition %d", message->value.length,
+                                message->topic, message->partition);
             rd_kafka_error_destroy(error);
             return code;
         }
@@ -353,13 +360,14 @@ int k_kafka_commit(struct k_producer *producer, bool *ret_tainted, struct k_erro
     rd_kafka_error_t *error = rd_kafka_commit_transaction(handle->rk, timeout_ms);
     int64_t took_us = k_kafka_clock_us() - begun_us;
     k_kafka_listen(handle);
-    bool copies = atomic_load(&handle->unanswered_ends) != unanswered;
+    bool copies = atomic_load(&handle->unanswered_ends) != unanswered ||
+                  atomic_load(&handle->disconnects) != disconnects;
     if (error != NULL) return failed_commit(producer, error, copies, err);
     producer->open = false;
-    *ret_tainted = copies || atomic_load(&handle->disconnects) != disconnects || took_us > SLOW_US;
+    *ret_tainted = copies || took_us > SLOW_US;
     if (*ret_tainted)
         k_trace(K_TRACE_INFO, "kafka", "a commit of \"%s\" took %lld ms%s; its producer is replaced", producer->id,
-                (long long)(took_us / 1000), copies ? " and was sent more than once" : "");
+                (long long)(took_us / 1000), copies ? " and may have been sent more than once" : "");
     return 0;
 }
 
@@ -380,8 +388,8 @@ int k_kafka_abort(struct k_producer *producer, struct k_error *err)
     int64_t deadline_us = k_kafka_clock_us() + timeout_us;
     // An abort before the first delivery report is fatal: the purge races with AddPartitionsToTxn.
     if (rd_kafka_flush(handle->rk, k_kafka_ms(timeout_us)) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return k_fail(err, K_E_DOUBTFUL, "aborting as \"%s\": the brokers at %s do not answer; the next producer of this "
-                      "id, or the transaction's time-out, ends it", producer->id, producer->kafka->brokers);
+        return k_fail(err, K_E_DOUBTFUL, "aborting as \"%s\": the brokers at %s do not answer; the next producer of "
+                      "this id, or the transaction's time-out, ends it", producer->id, producer->kafka->brokers);
     rd_kafka_error_t *error = rd_kafka_abort_transaction(
         handle->rk, k_kafka_ms(k_kafka_max(500000, deadline_us - k_kafka_clock_us())));
     if (error == NULL) return 0;

@@ -30,7 +30,7 @@ static int ask(struct k_kafka *kafka, struct k_kafka_handle *handle, const char 
             handle->rk, 0, rkt, ret, k_kafka_ms(k_kafka_max(1000, k_kafka_min(deadline_us - now, SLICE_US))));
         k_kafka_listen(handle);
         if (answer == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            atomic_store(&handle->refused, false);
+            k_kafka_forget(handle);
             break;
         }
         bool hopeless = atomic_load(&handle->refused) || k_kafka_code(answer) != K_E_UNAVAILABLE;
@@ -233,6 +233,7 @@ int k_kafka_offsets(struct k_log *log, const char *topic, int32_t partition, boo
             handle->rk, topic, partition, &start, &end,
             k_kafka_ms(k_kafka_max(1000, k_kafka_min(deadline_us - now, 4 * SLICE_US))));
         if (answer == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            k_kafka_forget(handle);
             if (ret_start != NULL) *ret_start = start;
             if (ret_end != NULL) *ret_end = end;
             return 0;

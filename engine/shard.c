@@ -280,12 +280,22 @@ static bool passes(int code)
     }
 }
 
+// Once a second, if anyone wants to know; a broker that does not answer is no reason to stop.
+static void look_at_lag(struct k_shard *shard)
+{
+    if (!shard->options.lag || !shard->machine || shard_now(shard) - shard->lag_at_us < LAG_US) return;
+    struct k_error ignored = {0};
+    if (feed_lag(shard, &ignored)) shard->report.lag_records = -1;
+    shard->lag_at_us = shard_now(shard);
+}
+
 int k_shard_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
 {
     *ret_wait_us = 0;
     enum k_shard_state before = shard->state;
     int code = behaviours[before].step(shard, ret_wait_us, err);
     if (!code) {
+        look_at_lag(shard);
         if (shard->state == K_SHARD_STOPPED && before != K_SHARD_STOPPED && shard->member) {
             shard->options.log->ops->member_leave(shard->member);
             shard->member = NULL;

@@ -82,6 +82,7 @@ struct k_shard_options {
     uint64_t work_portion;           // units of frontier work between two looks at the clock
     bool once;                       // stop at the ends that the sources have at the start
     bool final;                      // with once: declare the input complete there
+    bool lag;                        // ask the broker every second how far behind it is
     bool can_lead;                   // false: only follow (a standby that must not take over)
     void (*tap)(void *context, const char *edge, const struct k_batch *batch);
     void *tap_context;

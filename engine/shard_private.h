@@ -53,7 +53,7 @@ struct k_shard {
 
     // Kept over RESET.
     struct k_member *member;
-    int64_t retry_at_us;
+    int64_t retry_at_us, lag_at_us;
     int64_t *once_ends; // per input; NULL until asked
     char *journal_topic, *group, *transactional_id;
     char output_position[64];

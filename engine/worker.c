@@ -137,6 +137,7 @@ static void *shard_thread(void *context)
                                       .step_budget_us = 200000,
                                       .once = o->once,
                                       .final = o->final,
+                                      .lag = o->lag,
                                       .can_lead = true};
     struct k_kafka_options kafka = o->kafka;
     kafka.queue_bytes = w->budget.queue_bytes;

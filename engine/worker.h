@@ -13,6 +13,7 @@ struct k_worker_options {
     struct k_kafka_options kafka; // queue_bytes and readers_expected are filled by the worker
     int64_t commit_interval_us, checkpoint_interval_us, transaction_timeout_us;
     bool once, final;
+    bool lag;                  // ask how far behind the shards are, for progress and statistics
     const char *snapshot_dir;  // NULL: none
     int64_t snapshot_interval_us;
     uint32_t snapshot_keep;
