@@ -13,7 +13,7 @@
 #include "engine/log.h"
 
 struct k_kafka;
-struct k_kafka_consumer; // log_kafka_reader.c
+struct k_kafka_consumer; // log_kafka_reader.h
 
 // --- properties (log_kafka_conf.c) ---
 struct k_kafka_property {
@@ -55,7 +55,7 @@ struct k_kafka {
 
     pthread_mutex_t lock;                    // of all that follows
     struct k_kafka_handle raw, stable;       // read_uncommitted (and administration); read_committed
-    struct k_kafka_consumer *consumers;      // log_kafka_reader.c
+    struct k_kafka_consumer *consumers;      // log_kafka_reader.h
     struct k_kafka_topic_count *topic_counts; // partitions of the topics that readers have asked for
     size_t topic_count_count;
 
@@ -110,7 +110,7 @@ int k_kafka_offsets(struct k_log *log, const char *topic, int32_t partition, boo
 int k_kafka_delete_records(struct k_log *log, const char *topic, int32_t partition, int64_t before,
                            struct k_error *err);
 
-// --- readers (log_kafka_reader.c) ---
+// --- readers (log_kafka_reader.c, log_kafka_consumer.c) ---
 void k_kafka_wait(struct k_log *log, struct k_reader *const *readers, uint32_t count, int64_t timeout_us);
 int k_kafka_reader_open(struct k_log *log, const char *topic, int32_t partition, int64_t offset,
                         struct k_reader **ret, struct k_error *err);

@@ -503,7 +503,9 @@ static void one_member_leads(struct log_contract *c)
     // The leader leaves: the other leads, and sooner than the session would end.
     one->ops->member_leave(a);
     a = NULL;
+    int64_t begun = two->ops->now_us(two);
     CALL(await(c, two, b, NULL, K_MEMBER_ASSIGNED, NULL, &err));
+    NEED(two->ops->now_us(two) - begun < c->session_timeout_us * 3 / 4);
     // A lower rank takes over from a healthy one, who is told, and whose offsets are refused.
     CALL(three->ops->member_join(three, c->topic, c->topic, "1", &d, &err));
     CALL(await(c, three, d, b, K_MEMBER_ASSIGNED, &lost, &err));
