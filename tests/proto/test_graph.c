@@ -3,6 +3,7 @@
 
 #include "proto/codes.h"
 #include "proto/graph.h"
+#include "proto/help.h"
 
 #include <stdlib.h>
 
@@ -180,11 +181,38 @@ static void test_every_code_has_a_meaning(void **state)
     assert_string_equal(K0102, "K0102");
 }
 
+// Every field and choice that a graph can have is explained; the help and the reference are made from it.
+static void check_help(const ProtobufCMessageDescriptor *type)
+{
+    if (!k_help_of(type->name)) fail_msg("message %s has no comment", type->name);
+    for (unsigned f = 0; f < type->n_fields; f++) {
+        const ProtobufCFieldDescriptor *field = &type->fields[f];
+        if (!k_help_of_field(type, field)) fail_msg("field %s of %s has no comment", field->name, type->name);
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE) check_help(field->descriptor);
+        if (field->type != PROTOBUF_C_TYPE_ENUM) continue;
+        const ProtobufCEnumDescriptor *choices = field->descriptor;
+        if (!k_help_of(choices->name)) fail_msg("enum %s has no comment", choices->name);
+        for (unsigned i = 0; i < choices->n_values; i++)
+            if (!k_help_of_choice(choices, &choices->values[i]))
+                fail_msg("choice %s of %s has no comment", choices->values[i].name, choices->name);
+    }
+}
+
+static void test_everything_is_explained(void **state)
+{
+    (void)state;
+    check_help(&kappa__v1__graph__descriptor);
+    assert_string_equal(k_help_of("kappa.v1.Node.filter"), "Keeps the rows for which a condition is true.");
+    assert_null(k_help_of("kappa.v1.Node.filtre"));
+    for (size_t i = 1; i < k_help_count; i++) assert_true(strcmp(k_help_table[i - 1].name, k_help_table[i].name) < 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_positions_in_text),
         cmocka_unit_test(test_positions_in_json), cmocka_unit_test(test_binary_has_no_positions),
         cmocka_unit_test(test_draft), cmocka_unit_test(test_forms), cmocka_unit_test(test_depth_of_nonsense),
-        cmocka_unit_test(test_every_code_has_a_meaning)};
+        cmocka_unit_test(test_every_code_has_a_meaning),
+        cmocka_unit_test(test_everything_is_explained)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
