@@ -42,6 +42,34 @@ static void test_int64(void **state)
     CHECK("x int64", cases);
 }
 
+// Every count of digits, and one wrong byte at every place among them.
+static void test_int64_digits(void **state)
+{
+    (void)state;
+    struct decode d;
+    decode_json(&d, (const char *const[]){"x int64", NULL}, false);
+    for (int digits = 1; digits <= 18; digits++) {
+        for (int minus = 0; minus < 2; minus++) {
+            char number[32], record[64], wanted[64];
+            snprintf(number, sizeof number, "%s%.*s", minus ? "-" : "", digits, "987654321012345678");
+            snprintf(record, sizeof record, "{\"x\":%s}", number);
+            snprintf(wanted, sizeof wanted, "{\"x\":%lld}", strtoll(number, NULL, 10));
+            assert_string_equal(decode_one(&d, k_str_of(record), NULL), wanted);
+            for (int at = minus; at < digits + minus; at++) {
+                static const char wrong[] = "/;aF.\x80\xb0";
+                for (int i = 0; wrong[i]; i++) {
+                    char broken[64];
+                    strcpy(broken, record);
+                    broken[5 + at] = wrong[i];
+                    const char *out = decode_one(&d, k_str_of(broken), NULL);
+                    if (out[0] == '{') fail_msg("%s gave %s", broken, out);
+                }
+            }
+        }
+    }
+    decode_fini(&d);
+}
+
 static void test_double(void **state)
 {
     (void)state;
@@ -437,7 +465,8 @@ static void test_error_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bool), cmocka_unit_test(test_int64), cmocka_unit_test(test_double),
+        cmocka_unit_test(test_bool), cmocka_unit_test(test_int64), cmocka_unit_test(test_int64_digits),
+        cmocka_unit_test(test_double),
         cmocka_unit_test(test_string), cmocka_unit_test(test_bytes), cmocka_unit_test(test_timestamp),
         cmocka_unit_test(test_timestamp_units), cmocka_unit_test(test_json), cmocka_unit_test(test_not_null),
         cmocka_unit_test(test_framing), cmocka_unit_test(test_unread), cmocka_unit_test(test_nothing_read),
