@@ -3,6 +3,7 @@
 
 #define VERBS(X) \
     X(validate)  \
+    X(plan)      \
     X(run)       \
     X(test)
 
