@@ -50,13 +50,15 @@ static size_t name_length(const char *text, size_t length)
     return at;
 }
 
+static const char *own_environment(const char *name) { return getenv(name); }
+
 struct k_params *k_params_create(
     const char *const *sets, size_t set_count, const char *(*environment)(const char *name))
 {
     struct k_params *params = k_new(struct k_params);
     params->sets = sets;
     params->set_count = set_count;
-    params->environment = environment;
+    params->environment = environment ? environment : own_environment;
     return params;
 }
 
@@ -98,7 +100,7 @@ static const char *look_up(const struct k_params *params, const Kappa__V1__Param
         if (strncmp(params->sets[i], param->name, length) == 0 && params->sets[i][length] == '=')
             return params->sets[i] + length + 1;
     char *variable = k_format("KAPPA_VAR_%s", param->name);
-    const char *found = params->environment ? params->environment(variable) : NULL;
+    const char *found = params->environment(variable);
     free(variable);
     return found ? found : param->default_;
 }

@@ -11,8 +11,8 @@
 
 struct k_params;
 
-// sets: NAME=value each, the last of a name counts; environment: as getenv, NULL for none (a test's). Both are
-// borrowed for the life of the result.
+// sets: NAME=value each, the last of a name counts. environment: looks up a variable, NULL if there is none;
+// itself NULL for the process's own. Both are borrowed for the life of the result.
 struct k_params *k_params_create(
     const char *const *sets, size_t set_count, const char *(*environment)(const char *name));
 void k_params_destroy(struct k_params *params); // NULL-safe

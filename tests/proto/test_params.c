@@ -86,6 +86,21 @@ static void test_set_wins_over_environment_and_default(void **state)
     finish(&applied);
 }
 
+static void test_the_process_has_an_environment_too(void **state)
+{
+    (void)state;
+    struct applied applied = {0};
+    struct k_str content = K_STR(PARAMS "comment: '${A}'");
+    assert_int_equal(k_graph_read("g", content, K_FORM_TEXT, &applied.diags, &applied.graph), 0);
+    setenv("KAPPA_VAR_A", "own", 1);
+    applied.params = k_params_create(NULL, 0, NULL);
+    applied.code = k_params_apply(applied.params, applied.graph, &applied.diags);
+    unsetenv("KAPPA_VAR_A");
+    assert_int_equal(applied.code, 0);
+    assert_string_equal(comment_of(&applied), "own");
+    finish(&applied);
+}
+
 static void test_wrong_sets(void **state)
 {
     (void)state;
@@ -179,7 +194,8 @@ static void test_secrets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),
-        cmocka_unit_test(test_set_wins_over_environment_and_default), cmocka_unit_test(test_wrong_sets),
+        cmocka_unit_test(test_set_wins_over_environment_and_default),
+        cmocka_unit_test(test_the_process_has_an_environment_too), cmocka_unit_test(test_wrong_sets),
         cmocka_unit_test(test_positions_survive), cmocka_unit_test(test_everywhere_but_in_params),
         cmocka_unit_test(test_secrets)};
     return cmocka_run_group_tests(tests, NULL, NULL);

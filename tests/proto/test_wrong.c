@@ -29,12 +29,18 @@ static int is_graph(const struct dirent *entry)
     return ending && (strcmp(ending, ".textproto") == 0 || strcmp(ending, ".json") == 0);
 }
 
+static const char *no_environment(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
 // All that is said about one graph.
 static struct k_buf diagnostics_of(const char *name, struct k_str content)
 {
     struct k_diags diags = {0};
     struct k_graph *graph = NULL;
-    struct k_params *params = k_params_create(NULL, 0, NULL);
+    struct k_params *params = k_params_create(NULL, 0, no_environment);
     struct k_buf out = {0};
     int code = k_graph_read(name, content, K_FORM_AUTO, &diags, &graph);
     if (code == 0) code = k_params_apply(params, graph, &diags);
