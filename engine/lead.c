@@ -263,6 +263,11 @@ static int commit_is_due(struct k_shard *shard, bool *ret_due, int64_t *ret_wait
         *ret_wait_us = shard->transaction_since_us + interval - now;
         return 0;
     }
+    if (!k_machine_is_settled(shard->machine)) {
+        // Frontier work that did not fit into the last transaction goes on at once.
+        *ret_due = true;
+        return 0;
+    }
     if (now - shard->commit_at_us < interval) {
         *ret_wait_us = shard->commit_at_us + interval - now;
         return 0;
