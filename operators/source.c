@@ -17,6 +17,7 @@ struct k_source {
     struct k_decoder *decoder;
     // PASS_NULL only: one decoder a column that is read, to tell a malformed field from a malformed record.
     struct k_decoder **single;
+    struct k_source_config one_field; // of the decoders in single, which point into it
 };
 
 // Instants that leave room for windows and graces on both sides.
@@ -51,15 +52,15 @@ int k_source_decoder(const struct k_source_config *config, const bool *read, str
 static int open_single(struct k_source *source, struct k_error *err)
 {
     uint32_t count = source->config->declared.count;
-    struct k_source_config config = *source->config;
-    config.validate_full = false;
+    source->one_field = *source->config;
+    source->one_field.validate_full = false;
     bool *read = k_new_array(bool, count);
     source->single = k_new_array(struct k_decoder *, count);
     int code = 0;
     for (uint32_t i = 0; i < count && code == 0; i++) {
         if (!source->plan->edge.read[i] && !source->config->validate_full) continue;
         read[i] = true;
-        code = k_source_decoder(&config, read, &source->single[i], err);
+        code = k_source_decoder(&source->one_field, read, &source->single[i], err);
         read[i] = false;
     }
     free(read);
