@@ -54,23 +54,24 @@ struct logic {
     uint8_t settles;
 };
 
+// Without branches, so that it vectorises. The value of a NULL is whatever it comes to; nothing looks at it.
+#define COMBINE(ln, rn)                                                    \
+    K_EACH_ROW(rows, r, {                                                  \
+        uint8_t lv = v[r] == s, rv = (b[r] != 0) == s, l = ln, n = rn;     \
+        uint8_t settled = (uint8_t)((l & lv) | (n & rv));                  \
+        valid[r] = (uint8_t)(settled | (l & n));                           \
+        v[r] = settled == s;                                               \
+    })
+
 static void combine(struct logic *into, const struct k_column *with, struct k_rows rows)
 {
-    uint8_t *v = into->values;
-    const uint8_t *b = with->b;
+    uint8_t *restrict v = into->values, *restrict valid = into->valid;
+    const uint8_t *restrict b = with->b, *restrict other = with->valid;
     const uint8_t s = into->settles; // 0: AND, 1: OR
-    if (!into->valid && !with->valid) {
-        if (s) K_EACH_ROW(rows, r, v[r] |= b[r] != 0;);
-        else K_EACH_ROW(rows, r, v[r] &= b[r] != 0;);
-        return;
-    }
-    K_EACH_ROW(rows, r, {
-        uint8_t lv = v[r]; uint8_t ln = into->valid[r];
-        uint8_t rv = b[r] != 0; uint8_t rn = with->valid ? with->valid[r] != 0 : 1;
-        uint8_t settled = (ln & (lv == s)) | (rn & (rv == s));
-        into->valid[r] = settled | (ln & rn);
-        v[r] = settled ? s : !s;
-    });
+    if (valid && other) COMBINE(valid[r], other[r] != 0);
+    else if (valid) COMBINE(valid[r], 1);
+    else if (s) K_EACH_ROW(rows, r, v[r] |= b[r] != 0;);
+    else K_EACH_ROW(rows, r, v[r] &= b[r] != 0;);
 }
 
 // The rows whose outcome is still open.
@@ -91,10 +92,6 @@ struct k_vec k_eval_logic(struct k_eval *eval, const struct k_expr *node, struct
     struct logic logic = {k_eval_values(eval, K_BOOL), NULL, node->kind == K_NODE_OR};
     struct k_rows open = rows;
     memset(logic.values, !logic.settles, eval->size);
-    if (!node->not_null) {
-        logic.valid = k_arena_get(eval->arena, eval->size);
-        memset(logic.valid, 1, eval->size);
-    }
     for (uint32_t i = 0; i < node->count && open.count; i++) {
         const struct k_expr *arg = node->args[i];
         if (i > 0 && (arg->fallible || arg->cost > CHEAP)) open = unsettled(eval, &logic, open);
@@ -102,7 +99,6 @@ struct k_vec k_eval_logic(struct k_eval *eval, const struct k_expr *node, struct
         struct k_vec vec = k_eval_node(eval, arg, open);
         vec = k_eval_flat(eval, &vec, open);
         if (vec.column.valid && !logic.valid) {
-            // A failed row is NULL also where the types say that nothing is.
             logic.valid = k_arena_get(eval->arena, eval->size);
             memset(logic.valid, 1, eval->size);
         }

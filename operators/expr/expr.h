@@ -1,8 +1,8 @@
 // Expressions: SQL scalar expressions in strings, in PostgreSQL's syntax, typed when the graph is validated,
 // compiled to a vectorised program over columns with a selection vector.
 //
-// parse.c is the only user of libpg_query; functions.c holds every function and operator in one table; typing,
-// compilation and evaluation know functions only through that table.
+// scan.c and parse.c are the only users of libpg_query; functions.c holds every function and operator in one table;
+// typing, compilation and evaluation know functions only through that table.
 #pragma once
 #include "base/diag.h"
 #include "proto/batch.h"

@@ -43,16 +43,28 @@ static int64_t floor_to(int64_t value, int64_t step)
     return rest < 0 ? rest + step : rest;
 }
 
-// false: the result lies before the first timestamp.
-static bool truncate(const struct unit *unit, int64_t us, int64_t *ret)
+// The months that a timestamp was last found in: those that follow mostly lie there, too.
+struct span {
+    int64_t begin, end; // empty at first
+};
+
+static bool truncate_months(struct span *last, int32_t months, int64_t us, int64_t *ret)
 {
-    if (unit->kind == MONTHS) {
+    if (us < last->begin || us >= last->end) {
         struct k_civil civil = k_civil_of(us);
-        struct k_civil start = {.year = civil.year, .day = 1};
-        start.month = 1 + (civil.month - 1) / (int32_t)unit->size * (int32_t)unit->size;
-        *ret = k_civil_us(&start);
-        return *ret != INT64_MIN;
+        struct k_civil edge = {.year = civil.year, .month = 1 + (civil.month - 1) / months * months, .day = 1};
+        last->begin = k_civil_us(&edge);
+        edge.month += months;
+        last->end = k_civil_us(&edge);
     }
+    *ret = last->begin;
+    return *ret != INT64_MIN; // saturated
+}
+
+// false: the result lies before the first timestamp.
+static bool truncate(const struct unit *unit, struct span *last, int64_t us, int64_t *ret)
+{
+    if (unit->kind == MONTHS) return truncate_months(last, (int32_t)unit->size, us, ret);
     // 1970 began on a Thursday; weeks begin on Mondays.
     int64_t shift = unit->kind == WEEK ? 3 * DAY : 0;
     int64_t past = floor_to(floor_to(us, unit->size) + shift, unit->size);
@@ -66,13 +78,17 @@ void k_kernel_date_trunc(struct k_call *call)
 {
     int64_t *out = call->out;
     const struct unit *unit = NULL;
+    struct span last = {0};
     bool constant = call->args[0].constant;
     if (constant) unit = find_unit(K_ARG(call, 0, struct k_str, 0));
     K_EACH_ROW(call->rows, r, {
         if (k_call_null(call, r)) continue;
-        if (!constant) unit = find_unit(K_ARG(call, 0, struct k_str, r));
+        if (!constant) {
+            unit = find_unit(K_ARG(call, 0, struct k_str, r));
+            last = (struct span){0};
+        }
         if (!unit) k_call_fail(call, r, "argument", "%s", bad_unit);
-        else if (!truncate(unit, K_ARG(call, 1, int64_t, r), &out[r]))
+        else if (!truncate(unit, &last, K_ARG(call, 1, int64_t, r), &out[r]))
             k_call_fail(call, r, "overflow", "the truncated timestamp is out of range");
     });
 }

@@ -127,8 +127,8 @@ static void arguments_are_marked_as_read(void **state)
     init(&r);
     bool read[TEST_FIELDS] = {false};
     struct k_scope scope = {&test_schema, "parsed", read};
-    r.expr = k_expr_compile_aggregate(&r.arena, K_STR("s || max(p) FILTER (WHERE b) AS x"), &scope, &groups, &test_place,
-                                      &r.diags, &r.name, r.calls, &r.count, CALLS_MAX);
+    r.expr = k_expr_compile_aggregate(&r.arena, K_STR("s || max(p) FILTER (WHERE b) AS x"), &scope, &groups,
+                                      &test_place, &r.diags, &r.name, r.calls, &r.count, CALLS_MAX);
     assert_non_null(r.expr);
     for (int i = 0; i < TEST_FIELDS; i++) assert_int_equal(read[i], i == 5 || i == 7); // p and b; s is a group
     fini(&r);
@@ -144,7 +144,8 @@ static void messages(void **state)
         {"sum(i) + j AS x",
          "f:1:10: error[K0332]: column \"j\" must appear in group_by or be used in an aggregate function\n"},
         {"sum(max(i)) AS x", "f:1:5: error[K0331]: max stands inside another aggregate function\n"},
-        {"sum(i) FILTER (WHERE max(i) > 3) AS x", "f:1:22: error[K0331]: max stands inside another aggregate function\n"},
+        {"sum(i) FILTER (WHERE max(i) > 3) AS x",
+         "f:1:22: error[K0331]: max stands inside another aggregate function\n"},
         {"count(DISTINCT i) AS x", "f:1:1: error[K0331]: DISTINCT inside count is not supported here\n"},
         {"sum(i ORDER BY j) AS x", "f:1:1: error[K0304]: ORDER BY inside a call is not supported here\n"},
         {"sum(i) OVER () AS x", "f:1:1: error[K0304]: OVER (a window function) is not supported here\n"},

@@ -93,8 +93,8 @@ static const struct {
     {"COALESCE(i, t)", "f:1:13: error[K0322]: COALESCE mixes int64 and timestamp; cast one of them\n"},
     {"i IN (1, s)", "f:1:10: error[K0322]: IN mixes int64 and string; cast one of them\n"},
     {"js IN (js)", "f:1:4: error[K0322]: IN cannot compare values of type json\n"},
-    {"i::numeric", "f:1:2: error[K0323]: no type \"numeric\"; decimal is not supported yet; use double, or int64 in the "
-                   "smallest unit\n"},
+    {"i::numeric", "f:1:2: error[K0323]: no type \"numeric\"; decimal is not supported yet; use double, or int64 in "
+                   "the smallest unit\n"},
     {"i::strng", "f:1:2: error[K0323]: unknown type \"strng\"; the types are bool, int64, double, string, timestamp, "
                  "interval; did you mean \"string\"?\n"},
     {"t::bool", "f:1:2: error[K0323]: there is no cast from timestamp to bool\n"},
@@ -118,8 +118,10 @@ static const struct {
      "f:1:20: error[K0324]: split_part counts fields from 1, or from -1 at the end; 0 is none\n"},
     {"substring(s, 1, -1)", "f:1:17: error[K0324]: the length of a substring cannot be negative\n"},
     // Aggregates in a scalar place.
-    {"count(*)", "f:1:1: error[K0330]: count is an aggregate function: it belongs in the select of an aggregate node\n"},
-    {"1 + sum(i)", "f:1:5: error[K0330]: sum is an aggregate function: it belongs in the select of an aggregate node\n"},
+    {"count(*)",
+     "f:1:1: error[K0330]: count is an aggregate function: it belongs in the select of an aggregate node\n"},
+    {"1 + sum(i)",
+     "f:1:5: error[K0330]: sum is an aggregate function: it belongs in the select of an aggregate node\n"},
     {"lower(*)", "f:1:1: error[K0331]: * is for aggregate functions; lower is none\n"},
     {"lower(DISTINCT s)", "f:1:1: error[K0331]: DISTINCT is for aggregate functions; lower is none\n"},
     {"lower(s) FILTER (WHERE b)", "f:1:1: error[K0331]: FILTER is for aggregate functions; lower is none\n"},
