@@ -37,9 +37,10 @@ struct k_aggregate_call {
     bool not_null;         // count never is NULL
 };
 
-// "expr", "expr AS name", or a bare column (named by itself).
-// Returns NULL after reporting at least one diagnostic. *ret_name (arena) may be NULL when the caller needs no name;
-// else an expression that is neither a bare column nor has AS is an error that asks for AS.
+// "expr", "expr AS name", or a bare column (named by itself; "a.id" by what is behind the dot).
+// Returns NULL after reporting at least one diagnostic, K03xx. ret_name may be NULL where no name is needed: then AS is
+// an error; else *ret_name (arena) is the name, and an expression that is neither a bare column nor has AS is an error
+// that asks for AS, as is one whose type is not known (NULL) or cannot leave an expression (interval).
 struct k_expr *k_expr_compile(struct k_arena *arena, struct k_str text, const struct k_scope *scope,
                               const struct k_expr_place *place, struct k_diags *diags, const char **ret_name);
 

@@ -136,7 +136,13 @@ static const char *function_name(struct parse *parse, const PgQuery__FuncCall *n
 {
     // The grammar itself puts pg_catalog before the functions behind its special forms.
     size_t skip = node->n_funcname == 2 && strcmp(node->funcname[0]->string->sval, "pg_catalog") == 0;
-    return dotted(parse, node->funcname + skip, node->n_funcname - skip);
+    const char *name = dotted(parse, node->funcname + skip, node->n_funcname - skip);
+    if (node->funcformat != PG_QUERY__COERCION_FORM__COERCE_SQL_SYNTAX) return name;
+    // The names behind the forms are not those that people wrote.
+    static const char *const forms[][2] = {{"btrim", "trim"}, {"timezone", "AT TIME ZONE"}};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+        if (strcmp(name, forms[i][0]) == 0) return forms[i][1];
+    return name;
 }
 
 static struct k_ast *convert_call(struct parse *parse, const PgQuery__FuncCall *node)

@@ -66,8 +66,10 @@ static void calls_become_columns(void **state)
     assert_int_equal(r.calls[2].type, K_STRING);
     assert_int_equal(k_expr_type(r.calls[2].filter), K_BOOL);
     assert_int_equal(k_expr_column(r.expr), 4);
+    compile(&r, "max(lower(p)) AS all_worst"); // without the filter it is another
+    assert_int_equal(r.count, 4);
     compile(&r, "count(*) AS n");
-    assert_int_equal(r.count, 3);
+    assert_int_equal(r.count, 4);
     assert_int_equal(k_expr_column(r.expr), 3);
     assert_true(k_expr_not_null(r.expr));
     struct k_buf text = {0};

@@ -48,6 +48,7 @@ static const struct {
     {"s ILIKE 'x'", "f:1:3: error[K0304]: ILIKE (use lower(…) LIKE) is not supported here\n"},
     {"$1", "f:1:1: error[K0304]: a parameter such as $1 (graphs have ${NAME}) is not supported here\n"},
     {"s COLLATE \"C\"", "f:1:3: error[K0304]: COLLATE is not supported here\n"},
+    {"trim(s)", "f:1:1: error[K0320]: there is no function \"trim\"; `kappa functions` lists all\n"},
     {"(1, 2)", "f:1:1: error[K0304]: a row of values is not supported here\n"},
     {"greatest(i, j)", "f:1:1: error[K0304]: GREATEST is not supported here\n"},
     {"sum(i) OVER ()", "f:1:1: error[K0304]: OVER (a window function) is not supported here\n"},
