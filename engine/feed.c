@@ -58,6 +58,14 @@ int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_er
         feed->at = feed->count = 0;
         int code = shard->options.log->ops->fetch(feed->reader, K_BATCH_ROWS, 4u << 20, 0, &feed->messages,
                                                   &feed->count, err);
+        if (code == K_E_LOST_RANGE && shard->options.log->ops->position(feed->reader) < in->next) {
+            // Gone since the reader was opened is only what nobody needs: the record to compare with, or markers that
+            // the journal has skipped since.
+            feed->verify = false;
+            TRY(shard->options.log->ops->seek(feed->reader, in->next, err));
+            code = shard->options.log->ops->fetch(feed->reader, K_BATCH_ROWS, 4u << 20, 0, &feed->messages,
+                                                  &feed->count, err);
+        }
         if (code == K_E_LOST_RANGE)
             return k_wrap(err, code, "topic %s, partition %u: the state needs offset %lld", topic_of(shard, in),
                           in->partition, (long long)in->next);
