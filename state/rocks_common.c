@@ -1,8 +1,9 @@
 // RocksDB as the writer and the reader both use it: options, messages, iterators, figures.
 //
-// Memory: one budget, half of it for memtables (bounded for the whole database), half for a strict LRU cache that index
-// and filter blocks are charged to as well. Filters and indexes are cut into partitions of 4 KiB, so that no block is
-// large beside a shard of the cache: a strict cache refuses what does not fit, and then the read fails.
+// Memory: one budget, half of it for memtables (bounded for the whole database), half for an LRU cache that index and
+// filter blocks are charged to as well. Filters and indexes are cut into partitions of 4 KiB, so that blocks are small
+// beside the cache. The cache keeps to its capacity but for what is in use at the moment; it is not "strict", because a
+// strict cache refuses what does not fit, and then compactions fail and with them the next write (met at 4 MiB).
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -15,6 +16,7 @@ enum {
     MEMTABLE_SHARE = 6,          // one memtable a sixth: two being flushed while one is filled
     BLOCK = 8 << 10,
     PARTITION = 4 << 10,         // of filters and indexes
+    CACHE_SHARD_BITS = 2,        // one thread reads, two compact: few locks, large shards
     FILTER_BITS = 10,            // per key: 1 % false positives
     LEVEL0_COMPACT = 4,          // files
     FILES_MIN = 64, FILES_MAX = 4096,
@@ -50,7 +52,11 @@ static int files_allowed(struct k_error *err, int *ret_files)
 
 static void set_table_options(struct k_rocks_store *store, uint64_t memory_bytes)
 {
-    store->cache = rocksdb_cache_create_lru_with_strict_capacity_limit(memory_bytes - memory_bytes / MEMTABLES_SHARE);
+    rocksdb_lru_cache_options_t *cache = rocksdb_lru_cache_options_create();
+    rocksdb_lru_cache_options_set_capacity(cache, memory_bytes - memory_bytes / MEMTABLES_SHARE);
+    rocksdb_lru_cache_options_set_num_shard_bits(cache, CACHE_SHARD_BITS);
+    store->cache = rocksdb_cache_create_lru_opts(cache);
+    rocksdb_lru_cache_options_destroy(cache);
     rocksdb_block_based_table_options_t *table = store->table_options = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_cache(table, store->cache);
     rocksdb_block_based_options_set_block_size(table, BLOCK);
@@ -62,6 +68,8 @@ static void set_table_options(struct k_rocks_store *store, uint64_t memory_bytes
     rocksdb_block_based_options_set_index_type(table, rocksdb_block_based_table_index_type_two_level_index_search);
     rocksdb_block_based_options_set_partition_filters(table, 1);
     rocksdb_block_based_options_set_metadata_block_size(table, PARTITION);
+    // Pinned, they would grow with the database until the cache is full of them.
+    rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 0);
     rocksdb_options_set_block_based_table_factory(store->options, table);
 }
 

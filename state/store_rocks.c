@@ -17,7 +17,7 @@
 #include "state/store_rocks.h"
 
 enum {
-    GET_BATCH = 64, // keys of one multi-get: bounds the blocks that it pins in the strict cache
+    GET_BATCH = 64, // keys of one multi-get: bounds the blocks that it pins in the cache
 };
 
 static int rocks_get(struct k_store *base, uint32_t n, const struct k_str *keys, struct k_arena *arena,

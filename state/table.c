@@ -2,7 +2,6 @@
 #include "state/table.h"
 
 #include "base/hash.h"
-#include "base/json_out.h"
 
 enum { BASE = 8 };
 
@@ -39,23 +38,33 @@ bool k_table_row_expired(int64_t expiry_base_us, int64_t retention_us, int64_t f
     return end_us <= frontier_us;
 }
 
-int32_t k_table_shard_of(const struct k_value *value, uint32_t partitions, uint32_t shards)
+// CRC-32 as zlib has it, bit by bit: librdkafka's "consistent" partitioner. Once a lookup, so it needs no table.
+static uint32_t crc32_of(struct k_str data)
+{
+    uint32_t crc = UINT32_MAX;
+    for (uint32_t i = 0; i < data.length; i++) {
+        crc ^= (uint8_t)data.data[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc;
+}
+
+int32_t k_table_shard_of(const struct k_value *value, bool crc32, uint32_t partitions, uint32_t shards)
 {
     K_ASSERT(partitions > 0 && partitions <= INT32_MAX && shards > 0);
     if (value->null) return -1;
     struct k_buf text = {0};
     struct k_str key;
-    switch (value->type) {
-    case K_STRING:
-    case K_BYTES:
-    case K_JSON: key = value->s; break;
-    default:
+    if (value->type == K_STRING || value->type == K_BYTES || value->type == K_JSON) {
+        key = value->s;
+    } else {
         k_value_json(&text, value);
         key = k_buf_str(&text);
-        if (value->type == K_TIMESTAMP) key = (struct k_str){key.data + 1, key.length - 2}; // without its quotes
-        break;
+        // What JSON has no number for comes in quotes, which no producer puts around a key.
+        if (key.length >= 2 && key.data[0] == '"') key = (struct k_str){key.data + 1, key.length - 2};
     }
-    int32_t partition = k_murmur2_partition(key, (int32_t)partitions);
+    uint32_t partition =
+        crc32 ? crc32_of(key) % partitions : (uint32_t)k_murmur2_partition(key, (int32_t)partitions);
     k_buf_fini(&text);
-    return (int32_t)((uint32_t)partition % shards);
+    return (int32_t)(partition % shards);
 }

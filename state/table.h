@@ -22,7 +22,7 @@ int k_table_row_decode(struct k_str bytes, uint32_t count, int64_t *ret_expiry_b
 // Whether a row is gone at this frontier. retention_us < 0: rows are kept for ever.
 bool k_table_row_expired(int64_t expiry_base_us, int64_t retention_us, int64_t frontier_us);
 
-// The shard that a key belongs to when keys are spread by one column: murmur2 of the column's text over partitions,
-// modulo shards. The text is what a producer of the source used as message key: a string's bytes, a number in decimal,
-// a timestamp in RFC 3339, a bool "true" or "false". A NULL belongs to no shard: -1.
-int32_t k_table_shard_of(const struct k_value *value, uint32_t partitions, uint32_t shards);
+// The shard that a key belongs to when keys are spread by one column: the partition that the producer gives to the
+// column's text, modulo shards. The text is what a producer of the source used as message key: a string's bytes, a
+// number in decimal, a timestamp in RFC 3339, a bool true or false. A NULL belongs to no shard: -1.
+int32_t k_table_shard_of(const struct k_value *value, bool crc32, uint32_t partitions, uint32_t shards);

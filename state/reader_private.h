@@ -1,0 +1,36 @@
+// What the files of the reader share. reader_open.c: which directories; reader.c: shards and views; reader_table.c:
+// tables, lookups, scans.
+#pragma once
+#include "proto/internal.pb-c.h"
+#include "state/reader.h"
+
+struct k_reader_shard {
+    char *directory, *scratch;
+    struct k_store *store;
+    Kappa__Internal__Identity *identity; // NULL: it has none yet
+    uint32_t number;
+    int64_t seen_offset; // of the newest view
+    uint64_t seen_sequence;
+};
+
+struct k_reader {
+    char *generation;
+    struct k_reader_shard *shards; // ascending by number
+    uint32_t shard_count;
+    uint32_t views;
+};
+
+struct k_view {
+    struct k_reader *reader;
+    struct k_arena arena;  // tables and keys: as long as the view
+    struct k_arena answer; // strings of the last row
+    struct k_shard_view *shards;
+    struct k_store_iterator **iterators; // one per shard
+    const struct k_table_info **tables;  // NULL until asked for
+    uint32_t table_count;
+};
+
+// Finds the shard directories: fills generation and shards (directory, number).
+int k_reader_find(struct k_reader *reader, const struct k_reader_options *options, struct k_error *err);
+// The value of a key in one shard of a view, borrowed until the iterator moves; data NULL: absent.
+int k_view_value(struct k_view *view, uint32_t shard, struct k_str key, struct k_str *ret_value, struct k_error *err);
