@@ -5,7 +5,12 @@
     X(validate)  \
     X(plan)      \
     X(run)       \
-    X(test)
+    X(test)      \
+    X(fmt)       \
+    X(convert)   \
+    X(operators) \
+    X(functions) \
+    X(version)
 
 #define X(name) extern const struct command command_##name;
 VERBS(X)
