@@ -3,6 +3,7 @@
 // A batch goes through the whole graph before the next one: emit calls the readers' on_batch, depth first. Everything
 // that a batch needs lies in one arena that is reset when it is through.
 #include "engine/machine_private.h"
+#include "engine/shard.h"
 
 #include "base/hash.h"
 
@@ -163,6 +164,17 @@ uint64_t k_record_hash(uint64_t before, const struct k_message *message)
     return k_hash_seeded(facts, sizeof facts, before);
 }
 
+// Planted bugs that give a partition a watermark which is not that of its own prefix; nothing in the product.
+static void plant_watermark(struct k_machine *m, struct k_input *in, bool behind)
+{
+    int64_t *watermark_us = &in->clock.watermark_us;
+    if (K_PLANT(late_by_clock) && m->clock_us > *watermark_us) *watermark_us = m->clock_us;
+    for (uint32_t i = 0; K_PLANT(late_by_mixed) && i < m->input_count; i++)
+        if (m->inputs[i].clock.watermark_us > *watermark_us) *watermark_us = m->inputs[i].clock.watermark_us;
+    if (K_PLANT(batch_boundary_shows) && behind && in->clock.max_time_us > *watermark_us)
+        *watermark_us = in->clock.max_time_us;
+}
+
 int k_machine_feed(struct k_machine *m, uint32_t input, const struct k_message *const *messages, uint32_t count,
                    struct k_error *err)
 {
@@ -171,7 +183,9 @@ int k_machine_feed(struct k_machine *m, uint32_t input, const struct k_message *
     m->feeding = in->source;
     while (count > 0) {
         uint32_t n = count < K_BATCH_ROWS ? count : K_BATCH_ROWS;
+        plant_watermark(m, in, false);
         int code = k_source_feed(post->source, messages, n, m->partitions[in->source], &in->clock, err);
+        plant_watermark(m, in, true);
         k_arena_reset(&m->arena);
         if (code) return k_wrap(err, code, "source \"%s\"", post->name);
         in->records += n;

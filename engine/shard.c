@@ -159,7 +159,10 @@ static int step_fence(struct k_shard *shard, int64_t *ret_wait_us, struct k_erro
     if (id != shard->transactional_id) free(id);
     // Only now: what the predecessor may have committed until it was fenced lies below this end.
     if (!code && !K_PLANT(skip_journal_end))
-        code = log->offsets(shard->options.log, shard->journal_topic, 0, false, NULL, &shard->journal_end, err);
+        // (Another id alone would only make the taker-over wait for the other's transaction; with the stable end, too,
+        // it overlooks it.)
+        code = log->offsets(shard->options.log, shard->journal_topic, 0, K_PLANT(id_per_worker), NULL,
+                            &shard->journal_end, err);
     if (code == K_E_RETRY || code == K_E_UNAVAILABLE) {
         log->producer_close(shard->producer);
         shard->producer = NULL;
