@@ -60,15 +60,33 @@ static int dead(struct memory_log *log, struct k_error *err)
     return k_fail(err, K_E_CRASHED, "the simulated worker %s is dead", log->worker);
 }
 
+void k_cloud_set_pause(struct k_cloud *cloud, uint32_t rate, k_cloud_pause pause, void *context)
+{
+    cloud->pause_rate = rate;
+    cloud->pause = pause;
+    cloud->pause_context = context;
+}
+
+static void maybe_pause(struct memory_log *log)
+{
+    struct k_cloud *cloud = log->cloud;
+    if (!cloud->pause_rate || log->paused || k_random_below(&cloud->random, cloud->pause_rate)) return;
+    log->paused = true;
+    cloud->pause(cloud->pause_context, &log->log);
+    log->paused = false;
+}
+
 int memory_enter(struct memory_log *log, struct k_error *err)
 {
+    if (!log->crashed) maybe_pause(log);
     if (log->crashed || FAULT(log->cloud, crash_before_call)) return dead(log, err);
     return 0;
 }
 
 int memory_leave(struct memory_log *log, int code, struct k_error *err)
 {
-    if (FAULT(log->cloud, crash_after_call)) return dead(log, err);
+    maybe_pause(log);
+    if (log->crashed || FAULT(log->cloud, crash_after_call)) return dead(log, err);
     return code;
 }
 

@@ -45,6 +45,11 @@ int64_t k_cloud_now(const struct k_cloud *cloud);
 void k_cloud_set_rates(struct k_cloud *cloud, const struct k_fault_rates *rates);
 const struct k_fault_counts *k_cloud_fault_counts(const struct k_cloud *cloud);
 
+// On entry and on return of a worker's calls, one in `rate` (0: never): the worker stands still there, and `pause` may let
+// others run and time pass before it goes on. Not called for a worker that stands still already.
+typedef void (*k_cloud_pause)(void *context, struct k_log *log);
+void k_cloud_set_pause(struct k_cloud *cloud, uint32_t rate, k_cloud_pause pause, void *context);
+
 // Writes one record outside any transaction, as other people's producers do. Copies. Returns its offset.
 int64_t k_cloud_produce(struct k_cloud *cloud, const struct k_out_message *message);
 // Visits committed records of a partition in order, as a read_committed reader would see them when all is settled.

@@ -114,6 +114,9 @@ struct k_cloud {
     int64_t wall_us;    // what the clock on the wall says
     struct k_fault_rates rates;
     struct k_fault_counts counts;
+    uint32_t pause_rate;
+    k_cloud_pause pause;
+    void *pause_context;
     struct k_arena arena; // records, and coordinator structures
     struct topic *topics;
     struct transactional *transactionals;
@@ -127,7 +130,7 @@ struct memory_log {
     struct k_log log;
     struct k_cloud *cloud;
     char *worker;
-    bool crashed;
+    bool crashed, paused;
 };
 static inline struct memory_log *memory_log_of(struct k_log *log) { return (struct memory_log *)log; }
 

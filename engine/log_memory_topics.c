@@ -218,10 +218,12 @@ int memory_offsets(struct k_log *base, const char *topic, int32_t partition, boo
     int code = memory_enter(log, err);
     if (!code) code = memory_request(log, topic, err);
     if (!code) code = memory_partition(log->cloud, topic, partition, &p, err);
-    if (!code) code = memory_leave(log, 0, err);
     if (code) return code;
-    if (ret_start) *ret_start = p->start;
-    if (ret_end) *ret_end = committed ? memory_stable_end(p) : p->end;
+    int64_t start = p->start, end = committed ? memory_stable_end(p) : p->end; // as of now, not of the answer
+    code = memory_leave(log, 0, err);
+    if (code) return code;
+    if (ret_start) *ret_start = start;
+    if (ret_end) *ret_end = end;
     return 0;
 }
 
