@@ -2,7 +2,7 @@
 BUILD ?= build
 export KAPPA_BUILD := $(abspath $(BUILD))
 
-.PHONY: build setup test demo clean
+.PHONY: build setup test demo bench clean
 
 build: $(BUILD)/build.ninja ## the program: build/kappa
 	ninja -C $(BUILD) cli/kappa
@@ -18,6 +18,10 @@ setup: ## installs the Debian packages that build and tests need, if any are mis
 
 test: setup build ## everything that can be checked in half an hour; last line "N passed, N failed"
 	tests/run
+
+bench: setup build ## what an event costs beside hand-written C: QUERY=q5 PAIRS=9 EVENTS=5000000
+	ninja -C $(BUILD) tests/bench/nexmark tests/tools/ktool
+	tests/bench/run $(if $(QUERY),--query $(QUERY)) $(if $(PAIRS),--pairs $(PAIRS)) $(if $(EVENTS),--events $(EVENTS))
 
 demo: setup build ## a guided tour on a real Kafka
 	demo/run
