@@ -300,6 +300,12 @@ int k_view_scan(struct k_view *view, const struct k_table_info *table, const str
                 void *context, struct k_error *err)
 {
     uint32_t count = view->reader->shard_count;
+    if (scan->prefix_begins && scan->prefix_count > 0) {
+        const struct k_value *last = &scan->prefix[scan->prefix_count - 1];
+        if (last->null || (last->type != K_STRING && last->type != K_BYTES && last->type != K_JSON))
+            return k_fail(err, K_E_USAGE, "only the beginning of a string can be searched for, not of a %s",
+                          k_type_name(last->type));
+    }
     struct cursor *cursors = k_new_array(struct cursor, count);
     struct k_value *values = k_new_array(struct k_value, table->schema.count);
     k_arena_reset(&view->answer);

@@ -4,10 +4,10 @@
 // Point lookups on it may answer from an old memtable what a newer file has, so everything here goes through iterators:
 // an iterator fixes a sequence number, and with one kind of write (checkpoint.c) that is always the end of one apply.
 //
-// One trap remains, and it was met: between the MANIFEST and the WAL the writer may flush a memtable and delete its log.
-// The reader then knows neither the log nor the new file, but reads the next log: a later batch without an earlier one.
-// So catching up counts only if the same logs were there before and after: whatever had been deleted before was in the
-// MANIFEST by then, and nothing was deleted or begun in between.
+// One trap remains, and it was met: between the MANIFEST and the WAL the writer may flush a memtable and delete its
+// log. The reader then knows neither the log nor the new file, but reads the next log: a later batch without an earlier
+// one. So catching up counts only if the same logs were there before and after: whatever had been deleted before was in
+// the MANIFEST by then, and nothing was deleted or begun in between.
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>

@@ -33,8 +33,16 @@ void remove_directory(char *directory)
     free(directory);
 }
 
+// The process that the tests run in; set before main.
+static pid_t test_process;
+__attribute__((constructor)) static void note_process(void) { test_process = getpid(); }
+
 void check_ok(int rc, const struct k_error *err)
 {
+    if (rc != 0 && getpid() != test_process) {
+        fprintf(stderr, "# child: %s: %s\n", k_error_name(rc), err->text);
+        _exit(1);
+    }
     if (rc != 0) fail_msg("%s: %s", k_error_name(rc), err->text);
 }
 

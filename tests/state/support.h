@@ -17,7 +17,7 @@ uint64_t test_seed(const char *test);
 char *make_directory(void);
 void remove_directory(char *directory); // frees the name too
 
-// Fails the test with the text of err unless rc is 0.
+// Fails the test with the text of err unless rc is 0. In a child process it ends that, with status 1.
 void check_ok(int rc, const struct k_error *err);
 
 // A value with everything that a family can have: a number in place, text that it owns. Encoded as 8 bytes and text.

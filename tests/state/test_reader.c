@@ -8,163 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "proto/internal.pb-c.h"
 #include "state/reader.h"
-#include "tests/state/support.h"
+#include "tests/state/tables.h"
 
-enum { ACCOUNTS = 300, VIEWS_MIN = 150, BUDGET = 8 << 20 };
+enum { ACCOUNTS = 300, VIEWS_MIN = 150 };
 #define VIEWING_US 2000000
-
-// The child process may not run on into cmocka when something fails in it.
-static pid_t test_process;
-static void check(int rc, const struct k_error *err)
-{
-    if (rc != 0 && getpid() != test_process) {
-        fprintf(stderr, "writer: %s: %s\n", k_error_name(rc), err->text);
-        _exit(1);
-    }
-    check_ok(rc, err);
-}
-
-struct table_writer {
-    struct k_state *state;
-    struct k_family *family;
-    const char *name;
-};
-
-// A value of a table's family in memory: its bytes.
-static void bytes_encode(const void *value, const void *context, struct k_buf *out)
-{
-    (void)context;
-    const struct thing *thing = value;
-    k_buf_add(out, thing->text, thing->length);
-}
-static int bytes_decode(struct k_str bytes, const void *context, void *value, struct k_error *err)
-{
-    (void)context, (void)err;
-    thing_set(value, 0, bytes);
-    return 0;
-}
-static void bytes_fini(void *value, const void *context)
-{
-    (void)context;
-    free(((struct thing *)value)->text);
-}
-static const struct k_family_type bytes_type = {
-    .size = sizeof(struct thing), .encode = bytes_encode, .decode = bytes_decode, .fini = bytes_fini};
-
-static struct k_state *open_writer(const char *directory)
-{
-    struct k_error err = {0};
-    struct k_store *store;
-    struct k_state *state;
-    struct k_state_options options = {.cache_bytes = 1 << 20};
-    check(k_store_rocks_open(directory, true, BUDGET, &store, &err), &err);
-    check(k_state_open(store, &options, &state, &err), &err);
-    return state;
-}
-
-static void put_message(struct k_state *state, const char *name, const ProtobufCMessage *message)
-{
-    struct k_buf bytes = {0};
-    size_t size = protobuf_c_message_get_packed_size(message);
-    protobuf_c_message_pack(message, (uint8_t *)k_buf_reserve(&bytes, size));
-    bytes.length = size;
-    k_state_put_meta(state, name, k_buf_str(&bytes));
-    k_buf_fini(&bytes);
-}
-
-static void put_identity(struct k_state *state, uint32_t shard, uint32_t shards)
-{
-    Kappa__Internal__Identity identity = KAPPA__INTERNAL__IDENTITY__INIT;
-    identity.graph = (char *)"bank";
-    identity.generation = (char *)"1";
-    identity.has_shard = identity.has_shards = identity.has_partitions = true;
-    identity.shard = shard;
-    identity.shards = shards;
-    if (shards > 1) identity.partitioned_by = (char *)"owner";
-    identity.partitions = 8;
-    put_message(state, "identity", &identity.base);
-}
-
-// owner string, number int64 (the key), balance double, open bool, since timestamp, note string
-static struct table_writer make_table(struct k_state *state, const char *name, int64_t retention_us)
-{
-    static const struct { const char *name; enum k_type type; } columns[] = {
-        {"balance", K_DOUBLE}, {"owner", K_STRING}, {"number", K_INT64},
-        {"open", K_BOOL}, {"since", K_TIMESTAMP}, {"note", K_STRING}};
-    enum { COLUMNS = sizeof columns / sizeof *columns };
-    Kappa__Internal__TableInfo__Column described[COLUMNS], *pointers[COLUMNS];
-    for (int i = 0; i < COLUMNS; i++) {
-        kappa__internal__table_info__column__init(&described[i]);
-        described[i].name = (char *)columns[i].name;
-        described[i].has_type = true;
-        described[i].type = columns[i].type;
-        pointers[i] = &described[i];
-    }
-    uint32_t key[] = {1, 2};
-    Kappa__Internal__TableInfo info = KAPPA__INTERNAL__TABLE_INFO__INIT;
-    info.name = (char *)name;
-    info.n_column = COLUMNS;
-    info.column = pointers;
-    info.n_key = 2;
-    info.key = key;
-    info.has_retention_us = retention_us >= 0;
-    info.retention_us = retention_us;
-    char *meta = k_format("table/%s", name);
-    put_message(state, meta, &info.base);
-    struct table_writer writer = {.state = state, .name = name};
-    struct k_error err = {0};
-    check(k_state_family(state, meta, &bytes_type, NULL, &writer.family, &err), &err);
-    k_family_write_only(writer.family);
-    free(meta);
-    return writer;
-}
-
-static void put_row(struct table_writer *writer, const char *owner, int64_t number, double balance, int64_t base_us)
-{
-    struct k_value values[] = {{.type = K_DOUBLE, .d = balance}, {.type = K_STRING, .s = k_str_of(owner)},
-                               {.type = K_INT64, .i = number},   {.type = K_BOOL, .b = true},
-                               {.type = K_TIMESTAMP, .i = 7},    {.null = true}};
-    struct k_buf key = {0}, row = {0};
-    k_key_add_value(&key, &values[1]);
-    k_key_add_value(&key, &values[2]);
-    k_table_row_encode_values(&row, base_us, values, sizeof values / sizeof *values);
-    struct k_str one = k_buf_str(&key);
-    void *value;
-    struct k_error err = {0};
-    check(k_family_find(writer->family, K_FIND_BLIND, 1, NULL, &one, &value, NULL, &err), &err);
-    thing_set(value, 0, k_buf_str(&row));
-    k_family_dirty(writer->family, value);
-    k_buf_fini(&key);
-    k_buf_fini(&row);
-}
-
-static void commit(struct k_state *state, int64_t offset, int64_t frontier_us)
-{
-    Kappa__Internal__Position position = KAPPA__INTERNAL__POSITION__INIT;
-    position.has_journal_offset = position.has_sequence = position.has_frontier_us = position.has_taken_us = true;
-    position.journal_offset = offset;
-    position.sequence = (uint64_t)offset;
-    position.frontier_us = frontier_us;
-    position.taken_us = 42;
-    uint8_t bytes[128];
-    size_t size = kappa__internal__position__pack(&position, bytes);
-    struct k_error err = {0};
-    check(k_state_checkpoint(state, (struct k_str){(const char *)bytes, (uint32_t)size}, &err), &err);
-}
-
-static char *make_state_directory(void)
-{
-    char *top = make_directory(), *graph = k_format("%s/bank", top), *generation = k_format("%s/bank/1", top);
-    assert_int_equal(mkdir(graph, 0777), 0);
-    assert_int_equal(mkdir(generation, 0777), 0);
-    free(graph);
-    free(generation);
-    return top;
-}
-
-static char *shard_directory(const char *top, int shard) { return k_format("%s/bank/1/%d", top, shard); }
 
 // Moves money about for ever. The sum of all balances is 0, and row (“counter”, 0) holds the position, in every commit.
 static void write_for_ever(const char *directory, uint64_t seed)
@@ -211,7 +59,7 @@ static void audit_view(struct k_reader *reader, int64_t *last_offset, uint64_t *
 {
     struct k_error err = {0};
     struct k_view *view;
-    check(k_view_open(reader, &view, &err), &err);
+    check_ok(k_view_open(reader, &view, &err), &err);
     uint32_t count, total;
     const struct k_shard_view *shards = k_view_shards(view, &count, &total);
     assert_int_equal(count, 1);
@@ -220,20 +68,20 @@ static void audit_view(struct k_reader *reader, int64_t *last_offset, uint64_t *
     *last_offset = shards[0].journal_offset;
 
     const struct k_table_info *table;
-    check(k_view_table(view, "accounts", &table, &err), &err);
+    check_ok(k_view_table(view, "accounts", &table, &err), &err);
     struct audit audit = {.counter = -1};
     struct k_value to = {.type = K_STRING, .s = K_STR("b")};
     struct k_scan some = {.to = &to, .to_count = 1};
-    check(k_view_scan(view, table, &some, audit_row, &audit, &err), &err);
+    check_ok(k_view_scan(view, table, &some, audit_row, &audit, &err), &err);
     struct k_value prefix = {.type = K_STRING, .s = K_STR("counter")};
     struct k_scan one = {.prefix = &prefix, .prefix_count = 1};
-    check(k_view_scan(view, table, &one, audit_row, &audit, &err), &err);
+    check_ok(k_view_scan(view, table, &one, audit_row, &audit, &err), &err);
     if (audit.sum != 0 || audit.counter != (double)*last_offset)
         fail_msg("at position %lld the sum is %f, the counter %f", (long long)*last_offset, audit.sum, audit.counter);
     assert_true(audit.rows > 1);
     struct k_value key[] = {{.type = K_STRING, .s = K_STR("counter")}, {.type = K_INT64, .i = 0}}, values[6];
     bool found;
-    check(k_view_get(view, table, key, &found, values, &err), &err);
+    check_ok(k_view_get(view, table, key, &found, values, &err), &err);
     assert_true(found && values[0].d == (double)*last_offset);
     k_view_close(view);
 }
@@ -261,7 +109,7 @@ static void wait_for_table(const char *top, struct k_reader **ret_reader)
         if (*ret_reader) k_reader_close(*ret_reader);
         *ret_reader = NULL;
         // While the writer makes its directory there is nothing, or nothing whole, to open.
-        if (rc != K_E_NOT_FOUND || now_us() > give_up_us) check(rc, &err);
+        if (rc != K_E_NOT_FOUND || now_us() > give_up_us) check_ok(rc, &err);
     }
 }
 
@@ -283,7 +131,7 @@ static void test_live_writer(void **unused)
         audit_view(reader, &offset, &changes);
         views++;
     }
-    // A writer that dies in the middle of whatever it does leaves a state that can be read, and one that can be opened.
+    // A writer that dies in the middle of whatever it does leaves a state that can be read, and that can be opened.
     kill(child, SIGKILL);
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -293,7 +141,7 @@ static void test_live_writer(void **unused)
     k_state_destroy(open_writer(directory));
     struct k_reader_options options = {.state_dir = directory};
     struct k_error err = {0};
-    check(k_reader_open(&options, &reader, &err), &err);
+    check_ok(k_reader_open(&options, &reader, &err), &err);
     audit_view(reader, &offset, &changes);
     k_reader_close(reader);
     fprintf(stderr, "# %llu views, %llu of them new, last position %lld\n", (unsigned long long)views,
@@ -312,8 +160,8 @@ static bool note_row(void *context, const struct k_value *values, const struct k
 {
     struct rows *rows = context;
     size_t length = strlen(rows->text);
-    snprintf(rows->text + length, sizeof rows->text - length, "%.*s/%lld@%u ", (int)values[1].s.length, values[1].s.data,
-             (long long)values[2].i, shard->shard);
+    snprintf(rows->text + length, sizeof rows->text - length, "%.*s/%lld@%u ", (int)values[1].s.length,
+             values[1].s.data, (long long)values[2].i, shard->shard);
     return true;
 }
 
@@ -321,34 +169,10 @@ static void check_scan(struct k_view *view, const char *table_name, const struct
 {
     struct k_error err = {0};
     const struct k_table_info *table;
-    check(k_view_table(view, table_name, &table, &err), &err);
+    check_ok(k_view_table(view, table_name, &table, &err), &err);
     struct rows rows = {.text = ""};
-    check(k_view_scan(view, table, scan, note_row, &rows, &err), &err);
+    check_ok(k_view_scan(view, table, scan, note_row, &rows, &err), &err);
     assert_string_equal(rows.text, expected);
-}
-
-// Shards 0 and 2 of 3; rows spread by hand.
-static char *make_two_shards(void)
-{
-    char *top = make_state_directory();
-    for (int shard = 0; shard < 3; shard += 2) {
-        char *directory = shard_directory(top, shard);
-        struct k_state *state = open_writer(directory);
-        put_identity(state, (uint32_t)shard, 3);
-        // Families are numbered in the order in which each shard declares them.
-        struct table_writer first = {0}, accounts;
-        if (shard == 2) first = make_table(state, "other", -1);
-        accounts = make_table(state, "accounts", 1000);
-        put_row(&accounts, shard ? "bea" : "ann", 1, 1, K_TABLE_NEVER);
-        put_row(&accounts, shard ? "bea" : "ann", -7, 2, 5000);  // gone from frontier 6000 on
-        put_row(&accounts, shard ? "bo" : "ann", 12, 3, 5001);
-        put_row(&accounts, shard ? "carl" : "b", 3, 4, K_TABLE_NEVER);
-        if (shard == 2) put_row(&first, "x", 9, 0, K_TABLE_NEVER);
-        commit(state, 10 + shard, shard ? 6000 : 5999);
-        k_state_destroy(state);
-        free(directory);
-    }
-    return top;
 }
 
 static void test_scans(void **unused)
@@ -359,8 +183,8 @@ static void test_scans(void **unused)
     struct k_reader *reader;
     struct k_view *view;
     struct k_reader_options options = {.state_dir = top, .graph = "bank", .generation = "live"};
-    check(k_reader_open(&options, &reader, &err), &err);
-    check(k_view_open(reader, &view, &err), &err);
+    check_ok(k_reader_open(&options, &reader, &err), &err);
+    check_ok(k_view_open(reader, &view, &err), &err);
     uint32_t count, total;
     const struct k_shard_view *shards = k_view_shards(view, &count, &total);
     assert_int_equal(count, 2);
@@ -372,7 +196,7 @@ static void test_scans(void **unused)
     assert_string_equal(shards[1].generation, "1");
 
     const struct k_table_info *const *tables;
-    check(k_view_tables(view, &tables, &count, &err), &err);
+    check_ok(k_view_tables(view, &tables, &count, &err), &err);
     assert_int_equal(count, 2);
     assert_string_equal(tables[0]->name, "accounts");
     assert_string_equal(tables[1]->name, "other");
@@ -426,15 +250,15 @@ static void test_gets(void **unused)
     struct k_reader *reader;
     struct k_view *view;
     struct k_reader_options options = {.state_dir = top};
-    check(k_reader_open(&options, &reader, &err), &err);
-    check(k_view_open(reader, &view, &err), &err);
+    check_ok(k_reader_open(&options, &reader, &err), &err);
+    check_ok(k_view_open(reader, &view, &err), &err);
     bool found = false;
     double balance = 0;
-    check(get(view, "ann", "12", &found, &balance, &err), &err);
+    check_ok(get(view, "ann", "12", &found, &balance, &err), &err);
     assert_true(found && balance == 3);
-    check(get(view, "ann", "-7", &found, &balance, &err), &err);
+    check_ok(get(view, "ann", "-7", &found, &balance, &err), &err);
     assert_true(found && balance == 2);
-    check(get(view, "carl", "3", &found, &balance, &err), &err);
+    check_ok(get(view, "carl", "3", &found, &balance, &err), &err);
     assert_true(found && balance == 4);
 
     // Absent: whether that says something depends on whose key it is.
@@ -449,7 +273,7 @@ static void test_gets(void **unused)
             assert_non_null(strstr(err.text, "shard 1 of 3"));
             elsewhere = true;
         } else {
-            check(rc, &err);
+            check_ok(rc, &err);
             assert_false(found);
             here = true;
         }
@@ -502,7 +326,7 @@ static void test_choosing(void **unused)
     struct k_reader_options options = {.state_dir = top};
     struct k_reader *reader;
     struct k_error err = {0};
-    check(k_reader_open(&options, &reader, &err), &err);
+    check_ok(k_reader_open(&options, &reader, &err), &err);
     k_reader_close(reader);
     free(live);
     free(other);
@@ -511,7 +335,6 @@ static void test_choosing(void **unused)
 
 int main(void)
 {
-    test_process = getpid();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_live_writer),
         cmocka_unit_test(test_scans),
