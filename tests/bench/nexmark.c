@@ -1,5 +1,5 @@
-// Nexmark's events as its definition has them (proportions 1 person : 3 auctions : 46 bids, hot sellers, hot auctions, hot
-// bidders). The seed of everything random in an event is its number.
+// Nexmark's events as its definition has them (proportions 1 person : 3 auctions : 46 bids, hot sellers, hot
+// auctions, hot bidders). The seed of everything random in an event is its number.
 #include "tests/bench/nexmark.h"
 
 #include <math.h>

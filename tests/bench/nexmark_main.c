@@ -2,8 +2,8 @@
 //   nexmark produce BROKERS TOPIC EVENTS RATE [UNIFORM_BIDDERS]   the topic's 4 partitions, event n in n mod 4
 //   nexmark drain BROKERS TOPIC                                   reads everything, does nothing
 //   nexmark hand QUERY BROKERS TOPIC OUTPUT                       the query written by hand
-//   nexmark digest BROKERS TOPIC                                  count and order-independent hash of all committed values
-// Each prints one JSON line. Exit 1 on any error.
+// nexmark digest BROKERS TOPIC                                  count and order-independent hash of all committed
+// values Each prints one JSON line. Exit 1 on any error.
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stdio.h>
