@@ -1,5 +1,5 @@
-// kappa plan: what the engine would do with a graph. Types on every edge, what is read of each record, what is remembered
-// and what bounds it, how repeatable each result is, which topics are needed.
+// kappa plan: what the engine would do with a graph. Types on every edge, what is read of each record, what is
+// remembered and what bounds it, how repeatable each result is, which topics are needed.
 #include "cli/load.h"
 
 #include "base/json_out.h"

@@ -45,8 +45,8 @@ int64_t k_cloud_now(const struct k_cloud *cloud);
 void k_cloud_set_rates(struct k_cloud *cloud, const struct k_fault_rates *rates);
 const struct k_fault_counts *k_cloud_fault_counts(const struct k_cloud *cloud);
 
-// On entry and on return of a worker's calls, one in `rate` (0: never): the worker stands still there, and `pause` may let
-// others run and time pass before it goes on. Not called for a worker that stands still already.
+// On entry and on return of a worker's calls, one in `rate` (0: never): the worker stands still there, and `pause`
+// may let others run and time pass before it goes on. Not called for a worker that stands still already.
 typedef void (*k_cloud_pause)(void *context, struct k_log *log);
 void k_cloud_set_pause(struct k_cloud *cloud, uint32_t rate, k_cloud_pause pause, void *context);
 
@@ -60,14 +60,14 @@ int k_cloud_create_topic(struct k_cloud *cloud, const char *topic, const struct 
 void k_cloud_settle(struct k_cloud *cloud); // every late marker and request takes effect or is dropped
 // Sets the clock on the wall, forwards or backwards, without time passing: no session and no timeout notices.
 void k_cloud_set_clock(struct k_cloud *cloud, int64_t now_us);
-// From now on the fault "retention" may delete (in a compacted topic: compact) records below this offset: nobody needs
-// them any more.
+// From now on the fault "retention" may delete (in a compacted topic: compact) records below this offset: nobody
+// needs them any more.
 void k_cloud_allow_retention(struct k_cloud *cloud, const char *topic, int32_t partition, int64_t before);
 // What the group has committed for Kafka's own tools; -1: nothing, or expired.
 int64_t k_cloud_group_offset(struct k_cloud *cloud, const char *group, const char *topic, int32_t partition);
 
-// A worker's connection. After K_E_CRASHED, close it and open another: a new process on the same machine. A worker that
-// is simply not called for long is a zombie: its session and transactions time out.
+// A worker's connection. After K_E_CRASHED, close it and open another: a new process on the same machine. A worker
+// that is simply not called for long is a zombie: its session and transactions time out.
 struct k_log *k_cloud_connect(struct k_cloud *cloud, const char *worker);
 bool k_log_memory_crashed(const struct k_log *log);
 void k_log_memory_crash(struct k_log *log); // the worker dies now, between two calls

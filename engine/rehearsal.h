@@ -1,5 +1,5 @@
-// A rehearsal: a graph run on the real shard over the in-memory log and store, for the graph's own tests (`kappa test`).
-// The same engine, not a double of it; only the two seams are others.
+// A rehearsal: a graph run on the real shard over the in-memory log and store, for the graph's own tests (`kappa
+// test`). The same engine, not a double of it; only the two seams are others.
 #pragma once
 #include "engine/plan.h"
 #include "engine/shard.h"
