@@ -204,11 +204,29 @@ static int step_catch_up(struct k_shard *shard, int64_t *ret_wait_us, struct k_e
     return 0;
 }
 
+// The planted bug keep_over_revoke: the transaction is aborted, but what it changed stays in memory.
+static void keep_memory(struct k_shard *shard)
+{
+    struct k_error ignored = {0};
+    if (shard->in_transaction) (void)shard->options.log->ops->abort(shard->producer, &ignored);
+    shard->options.log->ops->producer_close(shard->producer);
+    shard->producer = NULL;
+    shard->in_transaction = shard->announced = false;
+    shard->output_bytes = 0;
+    k_pending_clear(&shard->pending);
+    k_machine_want_outputs(shard->machine, false);
+    shard->state = K_SHARD_STANDBY;
+}
+
 static int step_lead(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
 {
     enum k_membership membership;
     TRY(shard->options.log->ops->member_poll(shard->member, &membership, err));
-    if (membership != K_MEMBER_ASSIGNED && !K_PLANT(keep_over_revoke)) {
+    if (membership != K_MEMBER_ASSIGNED && K_PLANT(keep_over_revoke)) {
+        keep_memory(shard);
+        return 0;
+    }
+    if (membership != K_MEMBER_ASSIGNED) {
         move_to(shard, K_SHARD_RESET);
         *ret_wait_us = 0;
         return 0;
