@@ -124,13 +124,15 @@ static void write_shards(struct progress *p, struct k_buf *out)
         k_buf_printf(out,
                      "%s{\"shard\":%u,\"state\":\"%s\",\"records\":%llu,\"commits\":%llu,\"checkpoints\":%llu,"
                      "\"leaderships\":%llu,"
-                     "\"resets\":%llu,\"followed_after_takeover\":%llu,\"cache_bytes\":%llu,\"dirty_bytes\":%llu,"
+                     "\"resets\":%llu,\"followed_after_takeover\":%llu,\"longest_transaction_us\":%lld,"
+                     "\"cache_bytes\":%llu,\"dirty_bytes\":%llu,"
                      "\"stalled\":%s,\"trouble\":",
                      i ? "," : "", i, k_shard_state_name(r.state), (unsigned long long)r.records,
                      (unsigned long long)r.commits, (unsigned long long)r.checkpoints,
                      (unsigned long long)r.leaderships, (unsigned long long)r.resets,
-                     (unsigned long long)r.records_followed_after_takeover, (unsigned long long)r.cache_bytes,
-                     (unsigned long long)r.dirty_bytes, r.stalled ? "true" : "false");
+                     (unsigned long long)r.records_followed_after_takeover, (long long)r.longest_transaction_us,
+                     (unsigned long long)r.cache_bytes, (unsigned long long)r.dirty_bytes,
+                     r.stalled ? "true" : "false");
         k_json_string(out, k_str_of(r.trouble));
         if (r.lag_records >= 0) k_buf_printf(out, ",\"lag\":%lld", (long long)r.lag_records);
         k_buf_add_char(out, '}');

@@ -204,6 +204,8 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     k_pending_clear(&shard->pending);
     shard->output_bytes = 0;
     shard->commit_at_us = shard_now(shard);
+    int64_t lasted_us = shard->commit_at_us - shard->transaction_since_us;
+    if (lasted_us > shard->report.longest_transaction_us) shard->report.longest_transaction_us = lasted_us;
     shard->report.commits++;
     snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
              shard->options.shard, (unsigned long long)shard->point.sequence);

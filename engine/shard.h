@@ -93,6 +93,7 @@ struct k_shard_report {
     enum k_shard_state state;
     uint64_t records, commits, checkpoints, leaderships, resets;
     uint64_t records_followed_after_takeover; // between the checkpoint and E
+    int64_t longest_transaction_us; // from its beginning until its commit was known
     int64_t lag_records; // to the sources' ends as last asked; −1: not known
     int64_t frontier_us;
     uint64_t cache_bytes, dirty_bytes;
