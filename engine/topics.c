@@ -84,7 +84,8 @@ int k_topics_prepare(struct k_log *log, struct k_plan *plan, const struct k_topi
             if (needs[i].use == K_TOPIC_SOURCE)
                 find(&f, K_E_UNAVAILABLE, "source topic %s does not exist; make it, or mend its name in the graph",
                      needs[i].topic);
-            else if (!options->create && !options->absent_is_fine) find(&f, K_E_UNAVAILABLE, "topic %s does not exist", needs[i].topic);
+            else if (!options->create && !options->absent_is_fine)
+                find(&f, K_E_UNAVAILABLE, "topic %s does not exist", needs[i].topic);
         } else if (found) {
             code = k_fail(err, found, "%s", error.text);
         } else {
