@@ -1,0 +1,144 @@
+// What a group remembers of one aggregate call. Nothing depends on the order of the rows, and a row of weight -1 takes
+// back what the same row of weight +1 added.
+#include <math.h>
+
+#include "tests/reference/inside.h"
+#include "tests/reference/sum.h"
+
+__extension__ typedef __int128 wide;
+
+// A value that is there so many times; for arg_* what is compared (by) and what is wanted (argument).
+struct item {
+    struct value by, argument;
+    int64_t times;
+};
+
+struct memory {
+    int64_t count; // of rows that count
+    wide whole;    // sum, avg of int64: 128 bits hold every sum of 2^64 rows
+    struct sum *exact;
+    struct item *items; // ascending by (by, argument); of rows that are never taken back only the best
+    uint32_t item_count, item_room;
+};
+
+static bool is_extreme(const struct call *call)
+{
+    return call->function >= AGG_MIN;
+}
+
+struct memory *memory_new(struct k_arena *arena, const struct call *call)
+{
+    struct memory *memory = k_arena_zeroed(arena, sizeof *memory);
+    bool adds = call->function == AGG_SUM || call->function == AGG_AVG;
+    if (adds && call->args[0]->type == TYPE_DOUBLE) memory->exact = k_arena_zeroed(arena, sizeof *memory->exact);
+    return memory;
+}
+
+// NULL comes first.
+static int compare(const struct value *a, const struct value *b)
+{
+    if (a->null || b->null) return b->null - a->null;
+    return value_compare(a, b);
+}
+
+static int compare_items(const struct item *a, const struct item *b)
+{
+    int order = compare(&a->by, &b->by);
+    return order ? order : compare(&a->argument, &b->argument);
+}
+
+// Both zeros are one value, and so are all NaN: else the result would depend on which came first.
+static struct value unified(struct value value)
+{
+    if (value.type == TYPE_DOUBLE && !value.null && value.d == 0) value.d = 0;
+    if (value.type == TYPE_DOUBLE && !value.null && isnan(value.d)) value.d = NAN;
+    return value;
+}
+
+// Whether a is better than b: the extreme value to compare by, of equal ones the least argument.
+static bool is_better(const struct call *call, const struct item *a, const struct item *b)
+{
+    bool greatest = call->function == AGG_MAX || call->function == AGG_ARG_MAX;
+    int order = compare(&a->by, &b->by);
+    if (order) return greatest ? order > 0 : order < 0;
+    return compare(&a->argument, &b->argument) < 0;
+}
+
+static void insert(struct memory *memory, uint32_t at, const struct item *item, struct k_arena *arena)
+{
+    if (memory->item_count == memory->item_room) {
+        memory->item_room = memory->item_room ? memory->item_room * 2 : 2;
+        struct item *items = k_arena_array(arena, struct item, memory->item_room);
+        if (memory->item_count) memcpy(items, memory->items, memory->item_count * sizeof *items);
+        memory->items = items;
+    }
+    memmove(memory->items + at + 1, memory->items + at, (memory->item_count++ - at) * sizeof *memory->items);
+    memory->items[at] = (struct item){value_keep(&item->by, arena), value_keep(&item->argument, arena), item->times};
+}
+
+static void add_item(struct memory *memory, const struct item *item, struct k_arena *arena)
+{
+    uint32_t low = 0, high = memory->item_count;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (compare_items(&memory->items[middle], item) < 0) low = middle + 1;
+        else high = middle;
+    }
+    if (low == memory->item_count || compare_items(&memory->items[low], item) != 0) {
+        insert(memory, low, item, arena);
+        return;
+    }
+    memory->items[low].times += item->times;
+    if (memory->items[low].times == 0)
+        memmove(memory->items + low, memory->items + low + 1, (--memory->item_count - low) * sizeof *memory->items);
+}
+
+void memory_add(struct memory *memory, const struct call *call, const struct value *args, int weight, bool updating,
+                struct k_arena *arena)
+{
+    bool pair = call->function == AGG_ARG_MIN || call->function == AGG_ARG_MAX;
+    if (call->args[0] && args[pair].null) return; // NULL does not count; for arg_* in what is compared
+    memory->count += weight;
+    if (is_extreme(call)) {
+        struct item item = {unified(args[pair]), pair ? unified(args[0]) : value_null(TYPE_NONE), weight};
+        if (updating) add_item(memory, &item, arena);
+        else if (memory->item_count == 0) insert(memory, 0, &item, arena);
+        else if (is_better(call, &item, &memory->items[0]))
+            memory->items[0] = (struct item){value_keep(&item.by, arena), value_keep(&item.argument, arena), 1};
+    } else if (memory->exact) {
+        sum_add(memory->exact, args[0].d, weight);
+    } else if (call->function != AGG_COUNT) {
+        memory->whole += (wide)weight * args[0].i;
+    }
+}
+
+static struct value best(const struct memory *memory, const struct call *call)
+{
+    const struct item *best = NULL;
+    for (uint32_t i = 0; i < memory->item_count; i++)
+        if (memory->items[i].times > 0 && (!best || is_better(call, &memory->items[i], best))) best = &memory->items[i];
+    bool pair = call->function == AGG_ARG_MIN || call->function == AGG_ARG_MAX;
+    return !best ? value_null(call->type) : pair ? best->argument : best->by;
+}
+
+struct value memory_result(const struct memory *memory, const struct call *call, const char **reason)
+{
+    if (call->function == AGG_COUNT) return value_int(memory->count);
+    if (is_extreme(call)) return best(memory, call);
+    if (memory->count == 0) return value_null(call->type);
+    if (memory->exact) {
+        double total = sum_result(memory->exact);
+        bool finite = !memory->exact->nan && !memory->exact->plus && !memory->exact->minus;
+        if (isinf(total) && finite) { // PostgreSQL's rule: infinite from finite numbers
+            *reason = "overflow";
+            return value_null(call->type);
+        }
+        return value_double(call->function == AGG_AVG ? total / (double)memory->count : total);
+    }
+    if (call->function == AGG_AVG) return value_double((double)memory->whole / (double)memory->count);
+    if (memory->whole < INT64_MIN || memory->whole > INT64_MAX) {
+        *reason = "overflow";
+        return value_null(call->type);
+    }
+    return value_int((int64_t)memory->whole);
+}
