@@ -191,6 +191,21 @@ static int supervise(struct call *call, struct k_worker *worker, const struct se
     return progress_totals(s->worker.plan, worker, stderr);
 }
 
+// The client's queue budget is per partition, so it is divided by how many a shard reads: its share of the sources, and
+// the journal.
+static int count_readers(struct k_log *log, struct settings *s, struct k_error *err)
+{
+    uint32_t partitions = 0, shards = s->worker.plan->shards;
+    for (uint32_t i = 0; i < s->worker.plan->source_count; i++) {
+        struct k_topic_info info;
+        int code = log->ops->topic_info(log, s->worker.plan->sources[i].topic, &info, err);
+        if (code) return code;
+        partitions += ((uint32_t)info.partitions + shards - 1) / shards;
+    }
+    s->worker.kafka.readers_expected = partitions + 1;
+    return 0;
+}
+
 static int start(struct call *call, struct settings *s)
 {
     struct k_error err = {0};
@@ -202,6 +217,7 @@ static int start(struct call *call, struct settings *s)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     int code = k_log_kafka_open(&s->worker.kafka, &log, &err);
     if (!code) code = k_topics_prepare(log, s->worker.plan, &s->topics, &err);
+    if (!code) code = count_readers(log, s, &err);
     if (log) log->ops->close(log);
     struct k_worker *worker = NULL;
     if (!code) code = k_worker_start(&s->worker, &worker, &err);

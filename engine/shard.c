@@ -114,6 +114,9 @@ static void rank_of(const struct k_shard *shard, char *out, size_t size)
 
 static int step_follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
 {
+    // A member since before a reset stays one: heartbeats and rebalances go on.
+    enum k_membership ignored;
+    if (shard->member) TRY(shard->options.log->ops->member_poll(shard->member, &ignored, err));
     TRY(follow(shard, ret_wait_us, err));
     bool finished;
     TRY(follower_finish(shard, &finished, err));
