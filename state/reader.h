@@ -59,7 +59,8 @@ const char *k_view_directory(const struct k_view *view, uint32_t index); // as l
 int k_view_tables(struct k_view *view, const struct k_table_info *const **ret_tables, uint32_t *ret_count,
                   struct k_error *err) K_CHECKED;
 // One table. K_E_NOT_FOUND: the text has the nearest name, or all of them.
-int k_view_table(struct k_view *view, const char *name, const struct k_table_info **ret, struct k_error *err) K_CHECKED;
+int k_view_table(struct k_view *view, const char *name, const struct k_table_info **ret,
+                 struct k_error *err) K_CHECKED;
 // Key values from the texts that people type, in key order: count may be less than the table's key_count where a scan
 // takes it. The values live as long as the view. K_E_USAGE names the column.
 int k_view_key(struct k_view *view, const struct k_table_info *table, const char *const *texts, uint32_t count,

@@ -11,7 +11,7 @@
 #include "state/reader.h"
 #include "tests/state/tables.h"
 
-enum { ACCOUNTS = 300, VIEWS_MIN = 150 };
+enum { ACCOUNTS = 300, VIEWS_MIN = 60 };
 #define VIEWING_US 2000000
 
 // Moves money about for ever. The sum of all balances is 0, and row (“counter”, 0) holds the position, in every commit.
