@@ -238,7 +238,7 @@ static bool read_member(struct reader *in, struct line *line)
     if (is(name, "key_base64")) return read_base64(in, &line->key);
     if (is(name, "headers")) return read_headers(in, line);
     if (is(name, "timestamp")) return read_integer(in, &line->timestamp);
-    if (is(name, "offset")) return read_integer(in, &number); // what consume wrote can be produced again
+    if (is(name, "offset")) return read_integer(in, &line->offset); // what consume wrote can be produced again
     if (is(name, "partition")) {
         if (!read_integer(in, &number)) return false;
         if (number < -1 || number > INT32_MAX) return wrong(in, "no such partition");
@@ -253,7 +253,7 @@ const char *line_read(char *text, size_t length, struct line *ret_line)
     struct reader in = {.at = text, .end = text + length};
     ret_line->topic = ret_line->key = ret_line->value = (struct line_bytes){NULL, 0};
     ret_line->partition = -1;
-    ret_line->timestamp = -1;
+    ret_line->timestamp = ret_line->offset = -1;
     ret_line->header_count = 0;
     if (!take(&in, '{')) return "not a JSON object";
     if (!take(&in, '}')) {

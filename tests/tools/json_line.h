@@ -26,6 +26,7 @@ struct line {
     struct line_bytes topic, key, value;
     int32_t partition;  // -1: absent
     int64_t timestamp;  // -1: absent
+    int64_t offset;     // -1: absent; read only
     struct line_header headers[LINE_HEADERS_MAX];
     size_t header_count;
 };
