@@ -87,9 +87,15 @@ static int zombie(const char *topic, int ready)
     if (code == 0) code = log->ops->begin(producer, &err);
     struct k_topic_offset offset = {topic, 0, 0};
     if (code == 0) code = log->ops->send_offsets(producer, member, &offset, 1, &err);
+    int64_t last = clock_us(CLOCK_MONOTONIC), now = last;
     if (code == 0 && write(ready, "x", 1) != 1) code = K_E_IO;
-    for (int64_t begun = clock_us(CLOCK_MONOTONIC); clock_us(CLOCK_MONOTONIC) - begun < 1500000;) {}
-    // Here it was stopped. librdkafka has heard of it by now; the thread has not.
+    // Until it sees that it was stopped; and a while longer, in which librdkafka hears of it and the thread does not.
+    for (; code == 0; last = now) {
+        now = clock_us(CLOCK_MONOTONIC);
+        if (now - last > 500000) break;
+        sleep_us(1000);
+    }
+    sleep_us(1500000);
     if (code == 0) code = log->ops->send_offsets(producer, member, &offset, 1, &err);
     fprintf(stderr, "zombie: %s\n", code != 0 ? err.text : "its offsets were taken");
     return code == K_E_ABORTED ? 42 : code == K_E_FENCED ? 43 : 1;
