@@ -122,6 +122,15 @@ static int32_t resolve_input(struct planning *p, struct thing *reader, uint32_t 
         return (int32_t)i;
     }
     const char *nearest = nearest_output(p, input, reader);
+    for (uint32_t i = 0; i < p->thing_count; i++) {
+        struct thing *t = &p->things[i];
+        if (!t->name) continue;
+        // Whom the person most likely meant is not unread as well; and a name that is itself refused is known.
+        if (nearest && strncmp(t->name, nearest, strcspn(nearest, ".")) == 0) t->read = true;
+        if (strcmp(t->name, input) != 0) continue;
+        t->read = true;
+        return -1;
+    }
     k_diag_error(p->diags, pos, K0203, "%s \"%s\" reads \"%s\", which does not exist%s%s%s", reader->kind,
                  reader->name ? reader->name : "", input, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
                  nearest ? "\"?" : "");
