@@ -235,8 +235,10 @@ static int announce(struct k_shard *shard, struct k_error *err)
         kappa__internal__journal_record__input__init(input);
         input->source = (char *)plan->sources[i].name;
         input->topic = (char *)plan->sources[i].topic;
-        input->has_partitions = true;
+        input->has_partitions = input->has_embedded = true;
         input->partitions = shard->partitions[i];
+        int32_t first = k_machine_find_input(shard->machine, i, shard->options.shard);
+        input->embedded = first >= 0 && shard->feeds[first].embedded;
     }
     snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
              shard->options.shard, (unsigned long long)shard->point.sequence);
@@ -324,6 +326,7 @@ int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
     if (!shard->announced) return announce(shard, err);
     if (shard->report.stalled) {
         int64_t now = shard_now(shard);
+        if (shard->stopping) return shard->state = K_SHARD_STOPPED, 0; // what is not saved is in the journal
         *ret_wait_us = shard->retry_at_us > now ? shard->retry_at_us - now : 0;
         return *ret_wait_us ? 0 : maybe_checkpoint(shard, true, err);
     }

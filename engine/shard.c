@@ -93,7 +93,11 @@ static int follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *e
 static int follower_finish(struct k_shard *shard, bool *ret_finished, struct k_error *err)
 {
     *ret_finished = false;
-    if (shard->following.record) return 0;
+    if (shard->following.record) {
+        // In the middle of a record there is no boundary to save at; the next start follows it again.
+        *ret_finished = shard->stopping;
+        return 0;
+    }
     bool once = shard->options.once && shard->once_ends && feed_once_reached(shard) &&
                 (!shard->options.final || k_machine_is_final(shard->machine)) && k_machine_is_settled(shard->machine);
     if (!shard->stopping && !(once && shard->state == K_SHARD_STANDBY)) return 0;
