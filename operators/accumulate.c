@@ -15,7 +15,7 @@ void k_part_reset(const struct k_part *part, void *value)
     memset(k_part_of(part, value), 0, part->kind->size);
 }
 
-// --- count ------------------------------------------------------------------------------------------------------------
+// --- count ---
 
 static bool rows_result(const struct k_part *part, const void *value, struct k_arena *arena, struct k_made *out,
                         uint32_t row)
@@ -68,7 +68,7 @@ static const struct k_accumulator count = {
     .encode = count_encode, .decode = count_decode,
 };
 
-// --- sum and avg of int64 ---------------------------------------------------------------------------------------------
+// --- sum and avg of int64 ---
 // 128 bits hold the sum of 2^64 rows: only the result can overflow, and it does so in whatever order the rows came.
 
 struct int_sum {
@@ -153,7 +153,7 @@ static const struct k_accumulator int_avg = {
     .merge = int_sum_merge, .encode = int_sum_encode, .decode = int_sum_decode,
 };
 
-// --- sum and avg of double --------------------------------------------------------------------------------------------
+// --- sum and avg of double ---
 
 struct double_sum {
     int64_t count; // of rows that are not NULL
@@ -238,7 +238,7 @@ static const struct k_accumulator double_avg = {
     .owned_bytes = double_sum_owned,
 };
 
-// --- which one --------------------------------------------------------------------------------------------------------
+// --- which one ---
 
 static const struct k_accumulator *extreme_for(enum k_type type, bool updating)
 {

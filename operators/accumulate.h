@@ -1,8 +1,8 @@
 // Accumulators: what a group remembers for one aggregate call, in place in the group's value.
 //
-// All of them are independent of the order of the rows, and can be merged; rows of weight -1 take back what the same row
-// of weight +1 added. A part that is zeroed is one that saw nothing, and a part from which everything was taken back is
-// the same state again.
+// All of them are independent of the order of the rows, and can be merged; rows of weight -1 take back what the same
+// row of weight +1 added. A part that is zeroed is one that saw nothing, and a part from which everything was taken
+// back is the same state again.
 #pragma once
 #include "operators/common.h"
 
@@ -38,7 +38,8 @@ struct k_accumulator {
     uint32_t size; // of the part; a multiple of 8
     void (*add)(const struct k_part *part, const struct k_hits *hits);
     // Writes the result; false: it does not fit its type ("overflow"), and NULL was written.
-    bool (*result)(const struct k_part *part, const void *value, struct k_arena *arena, struct k_made *out, uint32_t row);
+    bool (*result)(const struct k_part *part, const void *value, struct k_arena *arena, struct k_made *out,
+                   uint32_t row);
     void (*merge)(const struct k_part *part, void *to, const void *from);
     void (*encode)(const struct k_part *part, const void *value, struct k_buf *out);
     // Bytes read, 0 when they are none of its own. The part is zeroed.

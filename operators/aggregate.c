@@ -139,7 +139,8 @@ static int accumulate(struct k_aggregator *aggregate, struct k_family *family, c
 {
     if (targets->count == 0) return 0;
     void **values = k_arena_array(input->batch->arena, void *, targets->count);
-    int code = k_family_find(family, K_FIND_OR_CREATE, targets->count, targets->segments, targets->keys, values, NULL, err);
+    int code =
+        k_family_find(family, K_FIND_OR_CREATE, targets->count, targets->segments, targets->keys, values, NULL, err);
     if (code) return code;
     const int8_t *weight = input->batch->weight;
     for (uint32_t h = 0; h < targets->count; h++)
@@ -162,8 +163,12 @@ struct gathering {
 static void gathering_init(struct gathering *g, struct k_aggregator *aggregate, const struct k_aggregate_input *input)
 {
     struct k_arena *arena = input->batch->arena;
-    *g = (struct gathering){aggregate, input, k_arena_array(arena, uint32_t, K_EMIT_HITS),
-                            k_arena_array(arena, struct k_str, K_EMIT_HITS), k_arena_array(arena, int64_t, K_EMIT_HITS), 0};
+    *g = (struct gathering){aggregate,
+                            input,
+                            k_arena_array(arena, uint32_t, K_EMIT_HITS),
+                            k_arena_array(arena, struct k_str, K_EMIT_HITS),
+                            k_arena_array(arena, int64_t, K_EMIT_HITS),
+                            0};
 }
 
 static int gathering_flush(struct gathering *g, struct k_error *err)
@@ -175,7 +180,8 @@ static int gathering_flush(struct gathering *g, struct k_error *err)
 }
 
 // The row's windows from the first that it is not late for.
-static int gather_windows(struct gathering *g, uint32_t row, struct k_str key, int64_t first_end_us, struct k_error *err)
+static int gather_windows(struct gathering *g, uint32_t row, struct k_str key, int64_t first_end_us,
+                          struct k_error *err)
 {
     const struct k_window *window = &g->aggregate->config->window;
     const int64_t *watermark = g->input->batch->watermark;
@@ -206,8 +212,8 @@ static int into_windows(struct k_aggregator *aggregate, const struct k_aggregate
 }
 
 // Rows into their panes; those that are late for the pane's first window into their later windows one by one.
-static int into_panes(struct k_aggregator *aggregate, const struct k_aggregate_input *input, const struct k_targets *rows,
-                      struct k_error *err)
+static int into_panes(struct k_aggregator *aggregate, const struct k_aggregate_input *input,
+                      const struct k_targets *rows, struct k_error *err)
 {
     const struct k_window *window = &aggregate->config->window;
     const struct k_batch *batch = input->batch;
@@ -233,8 +239,8 @@ static int into_panes(struct k_aggregator *aggregate, const struct k_aggregate_i
 }
 
 // One group a row: rows in portions of what one emission may take.
-static int update_each(struct k_aggregator *aggregate, const struct k_aggregate_input *input, const struct k_targets *rows,
-                       struct k_error *err)
+static int update_each(struct k_aggregator *aggregate, const struct k_aggregate_input *input,
+                       const struct k_targets *rows, struct k_error *err)
 {
     int code = 0;
     for (uint32_t at = 0; at < rows->count && code == 0; at += K_EMIT_HITS) {

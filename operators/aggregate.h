@@ -86,8 +86,8 @@ void k_making_init(const struct k_aggregator *aggregate, struct k_making *making
 struct k_misfit {
     uint32_t row, call;
 };
-// Evaluates the selects of rows (selection) of the made columns into an output batch; `errors` gets the rows that failed,
-// those of misfits among them.
+// Evaluates the selects of rows (selection) of the made columns into an output batch; `errors` gets the rows that
+// failed, those of misfits among them.
 void k_aggregate_finish(const struct k_aggregator *aggregate, const struct k_making *making, uint32_t rows,
                         const uint32_t *selection, uint32_t selected, const struct k_misfit *misfits,
                         uint32_t misfit_count, struct k_arena *arena, struct k_batch *ret_batch,

@@ -3,8 +3,8 @@
 //   pane ≤ least window   the pane's groups are merged into its windows      a unit a group
 //   else the window       ON_CLOSE: its groups speak, ON_UPDATE: they go      a unit a group
 //
-// The cursor is the state itself: what was taken is gone from it. A pane comes before a window that ends with it, so that
-// a window speaks only when all its panes are in it.
+// The cursor is the state itself: what was taken is gone from it. A pane comes before a window that ends with it, so
+// that a window speaks only when all its panes are in it.
 #include "operators/aggregate.h"
 #include "state/encoding.h"
 
@@ -53,7 +53,8 @@ static int emit(struct closing *c, struct k_error *err)
     const uint32_t *all = k_all_rows(arena, c->count);
     struct k_batch out;
     struct k_expr_errors errors;
-    k_aggregate_finish(aggregate, &c->making, c->count, all, c->count, c->misfits, c->misfit_count, arena, &out, &errors);
+    k_aggregate_finish(aggregate, &c->making, c->count, all, c->count, c->misfits, c->misfit_count, arena, &out,
+                       &errors);
     int64_t *time = k_arena_array(arena, int64_t, c->count);
     for (uint32_t i = 0; i < c->count; i++) time[i] = c->end_us - 1;
     out.time = time;

@@ -38,8 +38,8 @@ void k_aggregate_finish(const struct k_aggregator *aggregate, const struct k_mak
     *ret_errors = (struct k_expr_errors){all, misfit_count + errors.count};
 }
 
-int k_aggregate_fail(const struct k_aggregator *aggregate, const struct k_batch *batch, const struct k_expr_error *error,
-                     struct k_error *err)
+int k_aggregate_fail(const struct k_aggregator *aggregate, const struct k_batch *batch,
+                     const struct k_expr_error *error, struct k_error *err)
 {
     struct k_host *host = aggregate->host;
     host->counters->in++;

@@ -36,12 +36,13 @@ static bool plan_hopping(struct planning *p, const Kappa__V1__Aggregate__Window_
     bool every = plan_span(p, hopping, "every", hopping->every, &window->every_us);
     if (!size || !every) return false;
     if (window->size_us % window->every_us != 0) {
-        k_plan_error(p->planner, hopping, "size", 0, K0405, "size \"%s\" is not a multiple of every \"%s\"", hopping->size,
-                     hopping->every);
+        k_plan_error(p->planner, hopping, "size", 0, K0405, "size \"%s\" is not a multiple of every \"%s\"",
+                     hopping->size, hopping->every);
         return false;
     }
     if (window->size_us / window->every_us > K_WINDOWS_MAX) {
-        k_plan_error(p->planner, hopping, "every", 0, K0405, "every row would lie in %lld windows; at most %d are allowed",
+        k_plan_error(p->planner, hopping, "every", 0, K0405,
+                     "every row would lie in %lld windows; at most %d are allowed",
                      (long long)(window->size_us / window->every_us), K_WINDOWS_MAX);
         return false;
     }
@@ -68,7 +69,8 @@ static bool plan_window_kind(struct planning *p, const Kappa__V1__Aggregate__Win
     default:
         if (!k_graph_is_broken(p->planner->graph, message))
             k_plan_error(p->planner, message, NULL, -1, K0401,
-                         "the window of \"%s\" has no kind; add  tumbling { size: \"1m\" }, hopping or inherit", p->node->name);
+                         "the window of \"%s\" has no kind; add  tumbling { size: \"1m\" }, hopping or inherit",
+                         p->node->name);
         return false;
     }
 }
@@ -79,15 +81,19 @@ static bool check_window_input(struct planning *p)
     const struct k_edge *input = p->input;
     if (p->config->window.kind == K_WINDOW_INHERIT) {
         if (input->window_start >= 0 && input->window_end >= 0) return true;
-        k_plan_error(p->planner, p->message->window, NULL, -1, K0405,
-                     "\"%s\" inherits the window of \"%s\", which has none (window_start and window_end must still be there); "
-                     "use tumbling or hopping", p->node->name, input->name);
+        k_plan_error(
+            p->planner, p->message->window, NULL, -1, K0405,
+            "\"%s\" inherits the window of \"%s\", which has none (window_start and window_end must still be there); "
+            "use tumbling or hopping",
+            p->node->name, input->name);
         return false;
     }
     if (!input->updating || input->window_end >= 0) return true;
-    k_plan_error(p->planner, p->message->window, NULL, -1, K0405,
-                 "\"%s\" has a window, but rows of \"%s\" are replaced and taken back at any time, which has no event time; "
-                 "aggregate by window before that, or leave the window out", p->node->name, input->name);
+    k_plan_error(
+        p->planner, p->message->window, NULL, -1, K0405,
+        "\"%s\" has a window, but rows of \"%s\" are replaced and taken back at any time, which has no event time; "
+        "aggregate by window before that, or leave the window out",
+        p->node->name, input->name);
     return false;
 }
 
@@ -113,7 +119,8 @@ static void plan_window(struct planning *p)
         }
         if (!p->config->on_update) {
             k_plan_error(p->planner, message, "emit", -1, K0409,
-                         "\"%s\" has no window, so it never closes; use  emit: ON_UPDATE  or add a window", p->node->name);
+                         "\"%s\" has no window, so it never closes; use  emit: ON_UPDATE  or add a window",
+                         p->node->name);
             p->good = false;
         }
     }
@@ -138,7 +145,8 @@ static bool add_column(struct planning *p, const char *field, int index, const c
                      "\"%s\" is reserved: it is the window's own column, which the output has anyway", name);
         return false;
     }
-    if (!k_plan_field(p->planner, p->message, field, index, name, expr, p->node->on_error, &p->out.fields[p->out.count]))
+    if (!k_plan_field(p->planner, p->message, field, index, name, expr, p->node->on_error,
+                      &p->out.fields[p->out.count]))
         return false;
     p->from[p->out.count] = (struct k_column_origin){field, index};
     p->passed[p->out.count++] = -1;
@@ -192,10 +200,10 @@ static void plan_selects(struct planning *p)
     config->selects = k_arena_array(planner->arena, struct k_expr *, message->n_select);
     for (uint32_t i = 0; i < message->n_select; i++) {
         const char *name = NULL;
-        struct k_expr *expr = k_expr_compile_aggregate(
-            planner->arena, k_str_of(message->select[i]), &p->scope, &named,
-            k_plan_place(planner, message, "select", (int)i, 0), planner->diags, &name, config->calls, &config->call_count,
-            CALLS_MAX);
+        struct k_expr *expr =
+            k_expr_compile_aggregate(planner->arena, k_str_of(message->select[i]), &p->scope, &named,
+                                     k_plan_place(planner, message, "select", (int)i, 0), planner->diags, &name,
+                                     config->calls, &config->call_count, CALLS_MAX);
         if (!expr || !add_column(p, "select", (int)i, name, expr)) {
             p->good = false;
             continue;
@@ -205,7 +213,8 @@ static void plan_selects(struct planning *p)
     p->good &= k_plan_distinct_names(planner, message, &p->out, p->from);
     if (message->n_select + message->n_group_by == 0 && !k_graph_is_broken(planner->graph, message)) {
         k_plan_error(planner, message, NULL, -1, K0401,
-                     "\"%s\" says neither how to group nor what to compute; add  select: \"count(*) AS n\"", p->node->name);
+                     "\"%s\" says neither how to group nor what to compute; add  select: \"count(*) AS n\"",
+                     p->node->name);
         p->good = false;
     }
 }
@@ -222,7 +231,8 @@ static void plan_values(struct planning *p)
     struct k_arena *arena = p->planner->arena;
     config->parts = k_arena_zeroed(arena, (config->call_count + 1) * sizeof *config->parts);
     config->made.fields = k_arena_array(arena, struct k_field, config->named_count + config->call_count);
-    if (config->named_count) memcpy(config->made.fields, p->named.fields, config->named_count * sizeof *p->named.fields);
+    if (config->named_count)
+        memcpy(config->made.fields, p->named.fields, config->named_count * sizeof *p->named.fields);
     config->made.count = config->named_count + config->call_count;
     uint32_t size = sizeof(struct k_group);
     for (uint32_t i = 0; i < config->call_count; i++) {
@@ -365,6 +375,9 @@ bool k_aggregate_plan(struct k_planner *planner, struct k_node *node)
     describe(&p);
     node->frontier = config->window.kind != K_WINDOW_NONE;
     if (config->late_topic) {
+        // A late row is sent whole.
+        for (uint32_t i = 0; i < input->schema.count; i++)
+            if (!input->schema.fields[i].hidden) input->read[i] = true;
         const char **topics = k_arena_array(arena, const char *, 1);
         topics[0] = config->late_topic;
         node->topics = topics;

@@ -1,8 +1,9 @@
-// ON_UPDATE: every input row that changes a group's row says so, in the order of the rows: -1 the old row, +1 the new.
+// ON_UPDATE: every input row that changes a group's row says so, in the order of the rows: -1 the old row, +1 the
+// new.
 //
-// Target i makes row 2 i (the group's row before it) and row 2 i + 1 (after it). Each accumulator goes over all targets in
-// order and writes both results, so that a batch of 4096 says what 4096 batches of one would.
-// A group that falls to no rows is gone: its parts are reset at once, and its entry is removed at the end of the batch.
+// Target i makes row 2 i (the group's row before it) and row 2 i + 1 (after it). Each accumulator goes over all
+// targets in order and writes both results, so that a batch of 4096 says what 4096 batches of one would. A group that
+// falls to no rows is gone: its parts are reset at once, and its entry is removed at the end of the batch.
 #include <stdlib.h>
 
 #include "operators/aggregate.h"
@@ -148,8 +149,8 @@ static int by_row(const void *a, const void *b)
 }
 
 // Rows that failed are no rows of the output. Only the new side is told: the old one was told when it was new.
-static int drop_failed(const struct update *u, const struct k_batch *out, const struct k_expr_errors *errors, bool *alive,
-                       struct k_error *err)
+static int drop_failed(const struct update *u, const struct k_batch *out, const struct k_expr_errors *errors,
+                       bool *alive, struct k_error *err)
 {
     if (errors->count == 0 || u->aggregate->node->on_error == K_ON_ERROR_PASS_NULL) return 0;
     const struct k_expr_error **sorted = k_arena_array(out->arena, const struct k_expr_error *, errors->count);
@@ -177,7 +178,8 @@ static int emit(struct update *u, struct k_error *err)
     }
     struct k_batch out;
     struct k_expr_errors errors;
-    k_aggregate_finish(u->aggregate, &u->making, rows, selection, made, u->misfits, u->misfit_count, arena, &out, &errors);
+    k_aggregate_finish(u->aggregate, &u->making, rows, selection, made, u->misfits, u->misfit_count, arena, &out,
+                       &errors);
     fill_meta(u, &out);
     int code = drop_failed(u, &out, &errors, alive, err);
     if (code) return code;
@@ -208,7 +210,8 @@ static int settle_entries(struct update *u, struct k_error *err)
     }
     int code = 0;
     for (uint32_t i = 0; i < gone && code == 0; i++)
-        code = k_family_remove(family, targets->segments ? targets->segments[going[i]] : 0, targets->keys[going[i]], err);
+        code = k_family_remove(family, targets->segments ? targets->segments[going[i]] : 0, targets->keys[going[i]],
+                               err);
     return code;
 }
 
@@ -224,7 +227,8 @@ int k_aggregate_update(struct k_aggregator *aggregate, const struct k_aggregate_
                        .values = k_arena_array(arena, void *, count), .before = k_arena_array(arena, int64_t, count),
                        .after = k_arena_array(arena, int64_t, count),
                        .misfits = k_arena_array(arena, struct k_misfit, (size_t)2 * count * config->call_count)};
-    int code = k_family_find(aggregate->groups, K_FIND_OR_CREATE, count, targets->segments, targets->keys, u.values, NULL, err);
+    int code = k_family_find(aggregate->groups, K_FIND_OR_CREATE, count, targets->segments, targets->keys, u.values,
+                             NULL, err);
     if (code) return code;
     count_rows(&u);
     k_making_init(aggregate, &u.making, 2 * count, arena);

@@ -70,8 +70,8 @@ bool k_plan_duration(struct k_planner *planner, const void *message, const char 
     if (!text) return true;
     int64_t value;
     if (!k_duration_parse(k_str_of(text), &value)) {
-        k_plan_error(planner, message, field, 0, K0402, "%s: \"%s\" is not a duration, such as \"90s\", \"5m\" or \"1h30m\"",
-                     field, text);
+        k_plan_error(planner, message, field, 0, K0402,
+                     "%s: \"%s\" is not a duration, such as \"90s\", \"5m\" or \"1h30m\"", field, text);
         return false;
     }
     if (value < least_us || value > K_DURATION_MAX) {
@@ -123,7 +123,8 @@ bool k_plan_field(struct k_planner *planner, const void *message, const char *fi
     enum k_type type = k_expr_type(expr);
     if (type == K_INTERVAL || type == K_NO_TYPE) {
         k_plan_error(planner, message, field, index, K0403, "column \"%s\" would be of type %s, which %s", name,
-                     k_type_name(type), type == K_INTERVAL ? "exists inside expressions only" : "says nothing; add a cast");
+                     k_type_name(type),
+                     type == K_INTERVAL ? "exists inside expressions only" : "says nothing; add a cast");
         return false;
     }
     // Under PASS_NULL a failed expression is NULL, whatever is proved about it otherwise.

@@ -8,7 +8,7 @@
 #include "operators/accumulate.h"
 #include "state/encoding.h"
 
-// --- values of fixed width, as numbers that are ordered like them ---------------------------------------------------
+// --- values of fixed width, as numbers that are ordered like them ---
 
 struct least {
     int64_t rank;
@@ -104,7 +104,7 @@ const struct k_accumulator k_accumulate_least = {
     .encode = least_encode, .decode = least_decode,
 };
 
-// --- bytes of any length, in memory of the value's own ----------------------------------------------------------------
+// --- bytes of any length, in memory of the value's own ---
 
 struct bytes {
     char *data;
@@ -203,7 +203,7 @@ const struct k_accumulator k_accumulate_least_string = {
     .owned_bytes = bytes_owned,
 };
 
-// --- pairs: what is compared, then the argument, both as key bytes, whose order is that of the values -----------------
+// --- pairs: what is compared, then the argument, both as key bytes, whose order is that of the values ---
 
 static void pair_take(const struct k_part *part, struct bytes *slot, struct k_str pair, uint32_t by_length)
 {

@@ -184,7 +184,8 @@ double k_float_sum_result(const struct k_float_sum *sum)
     take_magnitude(sum, &m);
     if (m.first > m.last) return 0;
     // The 64 highest bits, the top one set, and whether anything lies below them.
-    uint64_t top = m.chunk[m.last], next = m.last > 0 ? m.chunk[m.last - 1] : 0, third = m.last > 1 ? m.chunk[m.last - 2] : 0;
+    uint64_t top = m.chunk[m.last], next = m.last > 0 ? m.chunk[m.last - 1] : 0,
+             third = m.last > 1 ? m.chunk[m.last - 2] : 0;
     int shift = __builtin_clzll(top) - 32; // 0 … 31: top has 1 … 32 bits
     uint64_t bits = top << (32 + shift) | next << shift | (shift ? third >> (32 - shift) : 0);
     bool rest = (shift ? third << shift & MASK : third) != 0 || m.first < m.last - 2;

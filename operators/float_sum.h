@@ -3,12 +3,13 @@
 //
 // After R. M. Neal, "Fast exact summation using small and large superaccumulators", 2015: the sum is a fixed-point
 // number in chunks of 32 bits that covers the whole range of a double; each chunk is a signed 64-bit number, so that
-// carries need not be passed on for two thousand million additions. Most sums need a few neighbouring chunks only: those
-// lie in place, and all of them in memory of its own only when they do not suffice.
+// carries need not be passed on for two thousand million additions. Most sums need a few neighbouring chunks only:
+// those lie in place, and all of them in memory of its own only when they do not suffice.
 #pragma once
 #include "base/bytes.h"
 
-// Chunk k counts units of 2^(32 k − 1075). A finite double touches three chunks of the first 66; the rest takes carries.
+// Chunk k counts units of 2^(32 k − 1075). A finite double touches three chunks of the first 66; the rest takes
+// carries.
 enum { K_SUM_CHUNKS = 70, K_SUM_NEAR = 4 };
 
 // Zeroed is the empty sum.

@@ -30,7 +30,8 @@ struct planning {
     bool good;
 };
 
-static void add(struct planning *p, uint32_t at, struct k_field field, struct output output, const char *origin, int index)
+static void add(struct planning *p, uint32_t at, struct k_field field, struct output output, const char *origin,
+                int index)
 {
     field.hidden = false; // who selects a system column by name wants to see it
     field.json_path = NULL;
@@ -86,8 +87,8 @@ static size_t split_set(struct k_arena *arena, const char *text, const char **re
         }
         if (text[at++] != '"') return 0;
     } else {
-        while (text[at] == '_' || (text[at] >= '0' && text[at] <= '9') || ((text[at] | 32) >= 'a' && (text[at] | 32) <= 'z') ||
-               (unsigned char)text[at] >= 0x80)
+        while (text[at] == '_' || (text[at] >= '0' && text[at] <= '9') ||
+               ((text[at] | 32) >= 'a' && (text[at] | 32) <= 'z') || (unsigned char)text[at] >= 0x80)
             name[length++] = text[at++];
     }
     name[length] = 0;
@@ -176,7 +177,8 @@ static bool map_plan(struct k_planner *planner, struct k_node *node)
         p.good = false;
     }
     if (message->n_select + message->n_set + message->n_drop == 0 && !k_graph_is_broken(planner->graph, message)) {
-        k_plan_error(planner, message, NULL, -1, K0401, "map \"%s\" changes nothing; add select, set or drop", node->name);
+        k_plan_error(planner, message, NULL, -1, K0401, "map \"%s\" changes nothing; add select, set or drop",
+                     node->name);
         p.good = false;
     }
     if (p.good) make_edge(&p);

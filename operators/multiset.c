@@ -1,8 +1,8 @@
 // min, max, arg_min and arg_max of rows that may be taken back: every value that is there, and how often.
 //
-// A sorted array of values as key bytes (state/encoding.h), whose order is that of the values. For arg_* an item is what
-// is compared, then the argument. Counts may be negative for the moment between a row's taking back and its coming; an
-// item whose count is 0 is gone.
+// A sorted array of values as key bytes (state/encoding.h), whose order is that of the values. For arg_* an item is
+// what is compared, then the argument. Counts may be negative for the moment between a row's taking back and its
+// coming; an item whose count is 0 is gone.
 #include <stdlib.h>
 
 #include "operators/accumulate.h"
@@ -93,7 +93,8 @@ static void multiset_add(const struct k_part *part, const struct k_hits *hits)
             struct k_value carried = k_column_value(first, row);
             k_key_add_value(hits->scratch, &carried);
         }
-        change(k_part_of(part, hits->values[i]), k_buf_str(hits->scratch), by_length, hits->weight ? hits->weight[row] : 1);
+        change(k_part_of(part, hits->values[i]), k_buf_str(hits->scratch), by_length,
+               hits->weight ? hits->weight[row] : 1);
     }
 }
 

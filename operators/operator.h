@@ -27,7 +27,8 @@ struct k_edge {
     struct k_schema schema;
     bool *read;              // per column: does anyone read it? Operators that pass columns through share their
                              // input's array, so that a read reaches the source
-    bool updating;           // may carry weight -1
+    bool updating;           // may carry weight -1; the two sides of one change, -1 and +1, are the physical rows r and
+                             // r + 1 of one batch, and no other +1 stands directly behind a -1
     enum k_order order;
     // The columns that identify a row of an updating edge; 0: none known.
     const uint32_t *unique;
@@ -127,8 +128,8 @@ struct k_operator {
     // The least frontier at which on_frontier would find work; INT64_MAX: none. Asked at every commit interval, so
     // that an idle pipeline writes nothing. NULL: never any.
     int (*next_frontier)(void *instance, int64_t *ret_us, struct k_error *err);
-    // Housekeeping before a checkpoint, in bounded portions, that no result and no reader shows (expired rows of tables).
-    // NULL: none.
+    // Housekeeping before a checkpoint, in bounded portions, that no result and no reader shows (expired rows of
+    // tables). NULL: none.
     int (*tidy)(void *instance, int64_t frontier_us, struct k_error *err);
     void (*close)(void *instance); // frees what open made, also of a half-opened instance
 };
@@ -144,10 +145,9 @@ int k_drop_failed(struct k_host *host, enum k_on_error on_error, const struct k_
                   const struct k_expr_errors *errors, const uint32_t **ret_selection, uint32_t *ret_selected,
                   struct k_error *err);
 
-// --- sources
-// --------------------------------------------------------------------------------------------------------- A source
-// turns messages into batches. It is fed by partition; what it remembers of a partition is here and is part of the
-// position that a checkpoint saves.
+// --- sources ---
+// A source turns messages into batches. It is fed by partition; what it remembers of a partition is here and is part
+// of the position that a checkpoint saves.
 struct k_partition_clock {
     int64_t max_time_us;  // largest event time of the prefix; INT64_MIN: no record yet
     int64_t watermark_us; // INT64_MIN: none yet; never goes back

@@ -1,7 +1,9 @@
 // A Kafka topic as sink: each row a message of JSON, keyed or not.
 //
-// A keyed sink of rows that may be taken back shows the net: the new row for a change, a tombstone for a row that went
-// without a successor. Both sides of a change come next to each other in one batch, so a -1 looks one row ahead.
+// A keyed sink of rows that may be taken back shows the net of each change: the new row, or a tombstone for a row
+// that went without a successor. The two sides of a change are the neighbouring rows r and r + 1 of one batch (see
+// k_edge), so that a -1 need not look further; rows that only happen to come next may lie in another batch another
+// time.
 #include "base/json_out.h"
 #include "base/units.h"
 #include "operators/common.h"
@@ -10,8 +12,6 @@ enum { MESSAGE_BYTES_DEFAULT = 1000000, MESSAGE_BYTES_MAX = 1 << 30 };
 
 struct sink_config {
     const char *topic;
-    struct k_schema schema; // visible columns
-    uint32_t *columns;      // which they are in the input
     uint32_t *key;          // in the input's columns
     uint32_t key_count;
     bool raw_key;           // one string column as it is
@@ -69,12 +69,13 @@ static bool sink_plan(struct k_planner *planner, struct k_node *node)
     const struct k_edge *input = node->inputs[0];
     struct sink_config *config = k_arena_zeroed(planner->arena, sizeof *config);
     node->config = config;
-    k_visible_columns(planner->arena, &input->schema, &config->schema, &config->columns);
-    for (uint32_t i = 0; i < config->schema.count; i++) input->read[config->columns[i]] = true;
+    for (uint32_t i = 0; i < input->schema.count; i++)
+        if (!input->schema.fields[i].hidden) input->read[i] = true;
     bool good = k_plan_need(planner, node, kafka, "topic", kafka->topic, "topic: \"TOPIC\"");
     if (!message->format || message->format->kind_case != KAPPA__V1__SINK__FORMAT__KIND_JSON) {
         if (!k_graph_is_broken(planner->graph, message->format ? (const void *)message->format : message))
-            k_plan_error(planner, message, NULL, -1, K0207, "sink \"%s\" has no format; add  format { json {} }", node->name);
+            k_plan_error(planner, message, NULL, -1, K0207, "sink \"%s\" has no format; add  format { json {} }",
+                         node->name);
         good = false;
     }
     if (kafka->has_partitions && kafka->partitions < 1) {
@@ -136,13 +137,12 @@ static int send(struct sink *sink, const struct k_batch *batch, uint32_t row, bo
     return host->ops->output(host, &output, err);
 }
 
-static int send_row(struct sink *sink, const struct k_batch *batch, const struct k_batch *visible, uint32_t row,
-                    struct k_error *err)
+static int send_row(struct sink *sink, const struct k_batch *batch, uint32_t row, struct k_error *err)
 {
     struct k_host *host = sink->host;
     // Encoded whether or not anybody wants it: which rows are too large must not depend on who leads.
     k_buf_clear(&sink->value);
-    k_row_json(&sink->value, visible, row);
+    k_row_json(&sink->value, batch, row);
     uint64_t bytes = sink->value.length + (sink->config->key_count ? sink->key.length : 0);
     if (bytes <= sink->config->message_bytes_max) {
         host->counters->processed++;
@@ -160,13 +160,14 @@ static int send_row(struct sink *sink, const struct k_batch *batch, const struct
 // Whether the row is the old side of a change whose new side comes next.
 static bool is_replaced(struct sink *sink, const struct k_batch *batch, uint32_t position)
 {
-    if (position + 1 >= batch->selected || batch->weight[batch->selection[position + 1]] < 0) return false;
-    return make_key(sink, batch, batch->selection[position + 1], &sink->next_key) &&
+    uint32_t next = batch->selection[position] + 1;
+    if (position + 1 >= batch->selected || batch->selection[position + 1] != next || batch->weight[next] < 0)
+        return false;
+    return make_key(sink, batch, next, &sink->next_key) &&
            k_str_equal(k_buf_str(&sink->key), k_buf_str(&sink->next_key));
 }
 
-static int on_row(struct sink *sink, const struct k_batch *batch, const struct k_batch *visible, uint32_t position,
-                  struct k_error *err)
+static int on_row(struct sink *sink, const struct k_batch *batch, uint32_t position, struct k_error *err)
 {
     struct k_host *host = sink->host;
     uint32_t row = batch->selection[position];
@@ -180,7 +181,7 @@ static int on_row(struct sink *sink, const struct k_batch *batch, const struct k
         return host->ops->fail(host, batch, row, "null_key",
                                k_arena_format(batch->arena, "\"%s\" is NULL, and it is the message key", name), err);
     }
-    if (!gone) return send_row(sink, batch, visible, row, err);
+    if (!gone) return send_row(sink, batch, row, err);
     host->counters->processed++;
     sink->owes_tombstone = is_replaced(sink, batch, position);
     return sink->owes_tombstone ? 0 : send(sink, batch, row, false, err);
@@ -190,14 +191,8 @@ static int sink_on_batch(void *instance, uint32_t port, const struct k_batch *ba
 {
     (void)port;
     struct sink *sink = instance;
-    const struct sink_config *config = sink->config;
-    struct k_column *columns = k_arena_array(batch->arena, struct k_column, config->schema.count);
-    for (uint32_t i = 0; i < config->schema.count; i++) columns[i] = batch->columns[config->columns[i]];
-    struct k_batch visible = *batch;
-    visible.schema = &config->schema;
-    visible.columns = columns;
     for (uint32_t i = 0; i < batch->selected; i++) {
-        int code = on_row(sink, batch, &visible, i, err);
+        int code = on_row(sink, batch, i, err);
         if (code) return code;
     }
     return 0;

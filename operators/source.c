@@ -35,7 +35,8 @@ struct feed {
     struct k_batch batch;
 };
 
-int k_source_decoder(const struct k_source_config *config, const bool *read, struct k_decoder **ret, struct k_error *err)
+int k_source_decoder(const struct k_source_config *config, const bool *read, struct k_decoder **ret,
+                     struct k_error *err)
 {
     struct k_decoder_options options = {
         .schema = &config->declared, .read = read, .validate_full = config->validate_full,
@@ -58,7 +59,7 @@ static int open_single(struct k_source *source, struct k_error *err)
     source->single = k_new_array(struct k_decoder *, count);
     int code = 0;
     for (uint32_t i = 0; i < count && code == 0; i++) {
-        if (!source->plan->edge.read[i] && !source->config->validate_full) continue;
+        if (!source->plan->edge.read[i]) continue;
         read[i] = true;
         code = k_source_decoder(&source->one_field, read, &source->single[i], err);
         read[i] = false;
@@ -87,7 +88,8 @@ void k_source_close(struct k_source *source)
 {
     if (!source) return;
     k_decoder_destroy(source->decoder);
-    for (uint32_t i = 0; source->single && i < source->config->declared.count; i++) k_decoder_destroy(source->single[i]);
+    for (uint32_t i = 0; source->single && i < source->config->declared.count; i++)
+        k_decoder_destroy(source->single[i]);
     free(source->single);
     free(source);
 }
@@ -120,7 +122,8 @@ static void tombstones_fail(struct feed *feed)
     const struct k_field *fields = feed->source->config->declared.fields;
     for (uint32_t c = 0; c < feed->source->config->declared.count; c++) {
         if (!fields[c].not_null || !edge->read[c]) continue;
-        const char *text = k_arena_format(feed->arena, "the message has no value, and \"%s\" is not null", fields[c].name);
+        const char *text =
+            k_arena_format(feed->arena, "the message has no value, and \"%s\" is not null", fields[c].name);
         for (uint32_t row = 0; row < feed->count; row++)
             if (!feed->messages[row]->has_value) row_fails(feed, row, "missing", text);
         return;
@@ -146,7 +149,6 @@ static bool mend(struct feed *feed, uint32_t row, struct k_made *made)
         if (bad && (!is_field_reason(source, one.bad[0].reason) || source->config->declared.fields[c].not_null))
             return false;
         struct k_value value = bad ? (struct k_value){.null = true} : k_column_value(&one.columns[c], 0);
-        if (!made[c].data) continue; // validated, but read by nobody
         if (value.null) {
             k_made_null(&made[c], row);
             continue;
@@ -292,10 +294,11 @@ static int check_partitions(struct feed *feed, uint32_t partitions, struct k_err
         int32_t expected = plan->crc32 ? k_crc32_partition(key, (int32_t)partitions)
                                        : k_murmur2_partition(key, (int32_t)partitions);
         if (expected == message->partition) continue;
-        code = k_fail(err, K_E_DATA, "topic %s, partition %d, offset %" PRId64 ": with %s \"%.*s\" the record belongs to "
-                      "partition %d, for the source says partitioned_by: \"%s\" (%s)", plan->topic, message->partition,
-                      message->offset, name, key.length < 60 ? (int)key.length : 60, key.data, expected, name,
-                      plan->crc32 ? "CRC32" : "MURMUR2");
+        code = k_fail(err, K_E_DATA,
+                      "topic %s, partition %d, offset %" PRId64 ": with %s \"%.*s\" the record belongs to "
+                      "partition %d, for the source says partitioned_by: \"%s\" (%s)",
+                      plan->topic, message->partition, message->offset, name, key.length < 60 ? (int)key.length : 60,
+                      key.data, expected, name, plan->crc32 ? "CRC32" : "MURMUR2");
     }
     k_buf_fini(&scratch);
     return code;

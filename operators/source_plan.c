@@ -132,9 +132,10 @@ static void check_line(struct reading *r, const Kappa__V1__Source__Format__Line 
 {
     if (!line->pattern || !*line->pattern) {
         if (!k_graph_is_broken(r->planner->graph, line))
-            k_plan_error(r->planner, line, NULL, -1, K0401,
-                         "source \"%s\": the line format needs a pattern, such as  pattern: \"^(?<ip>\\\\S+) (?<path>.*)$\"",
-                         r->plan->name);
+            k_plan_error(
+                r->planner, line, NULL, -1, K0401,
+                "source \"%s\": the line format needs a pattern, such as  pattern: \"^(?<ip>\\\\S+) (?<path>.*)$\"",
+                r->plan->name);
         r->good = false;
         return;
     }
@@ -169,9 +170,10 @@ static void check_raw(struct reading *r, const Kappa__V1__Source__Format__Raw *r
     bool fits = declared->count == 1 && strcmp(declared->fields[0].name, "value") == 0 &&
                 (declared->fields[0].type == K_STRING || declared->fields[0].type == K_BYTES);
     if (!fits && r->good) {
-        k_plan_error(r->planner, raw, NULL, -1, K0408,
-                     "source \"%s\": the raw format gives one column; its schema must be \"value bytes\" or \"value string\"",
-                     r->plan->name);
+        k_plan_error(
+            r->planner, raw, NULL, -1, K0408,
+            "source \"%s\": the raw format gives one column; its schema must be \"value bytes\" or \"value string\"",
+            r->plan->name);
         r->good = false;
     }
     check_paths(r, "raw");
@@ -219,8 +221,9 @@ static void read_time(struct reading *r)
     struct k_expr *expr = k_expr_compile(r->planner->arena, k_str_of(time->expr), &scope,
                                          k_plan_place(r->planner, time, "expr", 0, 0), r->planner->diags, NULL);
     if (expr && k_expr_type(expr) != K_TIMESTAMP) {
-        k_plan_error(r->planner, time, "expr", 0, K0403, "the event time must be of type timestamp; \"%s\" is of type %s",
-                     time->expr, k_type_name(k_expr_type(expr)));
+        k_plan_error(r->planner, time, "expr", 0, K0403,
+                     "the event time must be of type timestamp; \"%s\" is of type %s", time->expr,
+                     k_type_name(k_expr_type(expr)));
         expr = NULL;
     }
     if (!expr) r->good = false;
@@ -234,14 +237,15 @@ static void read_kafka(struct reading *r)
     const Kappa__V1__Source__Kafka *kafka = r->message->kafka;
     if (r->message->transport_case != KAPPA__V1__SOURCE__TRANSPORT_KAFKA) {
         if (!k_graph_is_broken(r->planner->graph, r->message))
-            k_plan_error(r->planner, r->message, NULL, -1, K0207, "source \"%s\" comes from nowhere; add  kafka { topic: \"TOPIC\" }",
-                         plan->name);
+            k_plan_error(r->planner, r->message, NULL, -1, K0207,
+                         "source \"%s\" comes from nowhere; add  kafka { topic: \"TOPIC\" }", plan->name);
         r->good = false;
         return;
     }
     if (!kafka->topic || !*kafka->topic) {
         if (!k_graph_is_broken(r->planner->graph, kafka))
-            k_plan_error(r->planner, kafka, NULL, -1, K0401, "source \"%s\" needs a topic; add  topic: \"TOPIC\"", plan->name);
+            k_plan_error(r->planner, kafka, NULL, -1, K0401, "source \"%s\" needs a topic; add  topic: \"TOPIC\"",
+                         plan->name);
         r->good = false;
     }
     plan->topic = kafka->topic;
@@ -281,8 +285,8 @@ bool k_source_plan(struct k_planner *planner, const void *message, struct k_sour
     read_format(&r);
     // Without its schema, columns that the source's expressions name would be reported as unknown: an echo.
     if (!has_schema) return false;
-    // A line is taken apart as a whole: to validate a group is to read it.
-    if (config->validate_full && config->format == K_FORMAT_LINE)
+    // To validate a column is to read it.
+    if (config->validate_full)
         for (uint32_t i = 0; i < config->declared.count; i++) ret->edge.read[i] = true;
     read_time(&r);
     read_kafka(&r);

@@ -102,7 +102,8 @@ static bool plan_key(struct k_planner *planner, struct k_node *node, struct tabl
         int32_t stored = k_schema_find(&config->schema, k_str_of(message->key[i]));
         if (column >= 0 && stored < 0)
             k_plan_error(planner, message, "key", (int)i, K0406,
-                         "key: \"%s\" is a system column, which tables do not keep; give it a name with  map", message->key[i]);
+                         "key: \"%s\" is a system column, which tables do not keep; give it a name with  map",
+                         message->key[i]);
         if (column < 0 || stored < 0) {
             good = false;
             continue;
@@ -191,7 +192,6 @@ static bool table_plan(struct k_planner *planner, struct k_node *node)
     config->family = k_arena_format(planner->arena, "table/%s", node->name);
     plan_value(config);
     describe(planner, node, config);
-    node->frontier = config->retention_us >= 0;
     return true;
 }
 
@@ -232,7 +232,8 @@ static int table_open(void *instance, const struct k_node *node, struct k_host *
     table->host = host;
     table->node = node;
     table->config = node->config;
-    int code = k_state_family(host->state, table->config->family, &table->config->type, table->config, &table->family, err);
+    int code =
+        k_state_family(host->state, table->config->family, &table->config->type, table->config, &table->family, err);
     if (code) return code;
     k_family_write_only(table->family);
     return write_info(table, err);
@@ -300,7 +301,8 @@ static int apply(struct table *table, const struct k_batch *batch, const struct 
     uint32_t pending = 0;
     for (uint32_t i = 0; i < selected; i++) {
         if (batch->weight && batch->weight[selection[i]] < 0) {
-            bool replaced = i + 1 < selected && batch->weight[selection[i + 1]] > 0 && k_str_equal(keys[i], keys[i + 1]);
+            bool replaced =
+                i + 1 < selected && batch->weight[selection[i + 1]] > 0 && k_str_equal(keys[i], keys[i + 1]);
             if (replaced) continue;
             int code = put_rows(table, batch, columns, rows, keys, pending, err);
             if (code == 0) code = k_family_remove(table->family, 0, keys[i], err);
@@ -335,12 +337,10 @@ static int table_on_batch(void *instance, uint32_t port, const struct k_batch *b
     return 0;
 }
 
-// Expired rows are invisible already; sweeping them away is no work that anyone could see, so it is none for the journal.
-static int table_on_frontier(void *instance, int64_t frontier_us, uint64_t max, uint64_t *ret_done, struct k_error *err)
+// Expired rows are invisible already: sweeping them away is nothing that anyone could see, or the journal must know.
+static int table_tidy(void *instance, int64_t frontier_us, struct k_error *err)
 {
-    (void)max;
     struct table *table = instance;
-    *ret_done = 0;
     uint32_t removed;
     return k_state_sweep(table->family, frontier_us, table->config->retention_us, K_BATCH_ROWS, &removed, err);
 }
@@ -358,6 +358,6 @@ const struct k_operator k_operator_table = {
     .instance_size = sizeof(struct table),
     .open = table_open,
     .on_batch = table_on_batch,
-    .on_frontier = table_on_frontier,
+    .tidy = table_tidy,
     .close = table_close,
 };

@@ -1,8 +1,8 @@
 // The arithmetic of windows: which ones an instant lies in, and when they are over.
 //
-// Windows of one size start at the multiples of `every` since 1970; the start belongs to a window, the end does not. A
-// window is named by its end. The pane of an instant is the span [start, start + every) around it: all instants of a pane
-// lie in the same size / every windows, of which the first ends where the pane ends.
+// Windows of one size start at the multiples of `every` since 1970; the start belongs to a window, the end does not.
+// A window is named by its end. The pane of an instant is the span [start, start + every) around it: all instants of
+// a pane lie in the same size / every windows, of which the first ends where the pane ends.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,25 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "operators/common.h"
-
 void assert_text(const struct k_buf *buf, const char *expected)
 {
     assert_string_equal(buf->data ? buf->data : "", expected);
 }
 
-// System columns are left out, as every end of a graph does.
 static void add_row(struct k_buf *out, const struct k_batch *batch, uint32_t row)
 {
-    struct k_schema visible;
-    uint32_t *indices;
-    k_visible_columns(batch->arena, batch->schema, &visible, &indices);
-    struct k_column *columns = k_arena_array(batch->arena, struct k_column, visible.count);
-    for (uint32_t i = 0; i < visible.count; i++) columns[i] = batch->columns[indices[i]];
-    struct k_batch shown = *batch;
-    shown.schema = &visible;
-    shown.columns = columns;
-    k_row_json(out, &shown, row);
+    k_row_json(out, batch, row);
     k_buf_add_char(out, '\n');
 }
 
@@ -36,7 +25,8 @@ static int host_emit(struct k_host *host, uint32_t port, const struct k_batch *b
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
         assert_true(row < batch->rows && (i == 0 || row > batch->selection[i - 1]));
-        k_buf_printf(&h->emitted, "%u %+d %" PRId64 " ", port, batch->weight ? batch->weight[row] : 1, batch->time[row]);
+        k_buf_printf(&h->emitted, "%u %+d %" PRId64 " ", port, batch->weight ? batch->weight[row] : 1,
+                     batch->time[row]);
         add_row(&h->emitted, batch, row);
     }
     return 0;
@@ -58,8 +48,8 @@ static int host_output(struct k_host *host, const struct k_output *output, struc
 }
 
 // As the engine does it: the policy decides.
-static int host_fail(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *reason, const char *text,
-                     struct k_error *err)
+static int host_fail(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *reason,
+                     const char *text, struct k_error *err)
 {
     struct harness *h = (struct harness *)host;
     enum k_on_error policy = h->instance_source ? h->source.on_error : h->node.on_error;
@@ -160,6 +150,7 @@ void harness_plan(struct harness *h, const char *text, const struct harness_inpu
     const Kappa__V1__Graph *graph = k_graph_message(h->graph);
     struct k_planner planner = {.arena = &h->plan_arena, .diags = &h->diags, .graph = h->graph, .graph_name = "g",
                                 .shards = input && input->shards ? input->shards : 1};
+    h->stride = input && input->spread ? 2 : 1;
     h->source.on_error = policy_of(graph->source[0]->policy ? graph->source[0]->policy : graph->policy);
     h->planned = k_source_plan(&planner, graph->source[0], &h->source);
     if (h->planned) {
@@ -251,29 +242,31 @@ static int feed_batch(struct harness *h, const struct row *rows, uint32_t count,
 {
     struct k_arena *arena = &h->arena;
     const struct k_schema *schema = &h->source.edge.schema;
-    struct k_message *messages = k_arena_zeroed(arena, count * sizeof *messages);
-    const struct k_message **pointers = k_arena_array(arena, const struct k_message *, count);
-    int64_t *time = k_arena_array(arena, int64_t, count), *watermark = k_arena_array(arena, int64_t, count);
-    int8_t *weight = k_arena_array(arena, int8_t, count);
+    uint32_t physical = count * h->stride;
+    struct k_message *messages = k_arena_zeroed(arena, physical * sizeof *messages);
+    const struct k_message **pointers = k_arena_array(arena, const struct k_message *, physical);
+    int64_t *time = k_arena_array(arena, int64_t, physical), *watermark = k_arena_array(arena, int64_t, physical);
+    int8_t *weight = k_arena_array(arena, int8_t, physical);
     uint32_t *selection = k_arena_array(arena, uint32_t, count);
-    for (uint32_t i = 0; i < count; i++) {
-        messages[i].value = k_str_of(rows[i].json);
+    for (uint32_t i = 0; i < physical; i++) {
+        const struct row *row = &rows[i / h->stride];
+        messages[i].value = k_str_of(row->json);
         messages[i].has_value = true;
         pointers[i] = &messages[i];
-        time[i] = rows[i].time_us;
-        watermark[i] = rows[i].watermark_us;
-        weight[i] = rows[i].weight < 0 ? -1 : 1;
-        selection[i] = i;
+        time[i] = row->time_us;
+        watermark[i] = row->watermark_us;
+        weight[i] = row->weight < 0 ? -1 : 1;
+        selection[i / h->stride] = i - i % h->stride;
     }
     struct k_decode_result decoded;
-    k_decode(h->rows, pointers, count, arena, &decoded);
-    if (decoded.bad_count) fail_msg("row %s: %s", rows[decoded.bad[0].row].json, decoded.bad[0].text);
+    k_decode(h->rows, pointers, physical, arena, &decoded);
+    if (decoded.bad_count) fail_msg("row %s: %s", pointers[decoded.bad[0].row]->value.data, decoded.bad[0].text);
     struct k_column *columns = k_arena_zeroed(arena, schema->count * sizeof *columns);
     for (uint32_t i = 0; i < schema->count; i++) {
         columns[i].type = schema->fields[i].type;
         if (!schema->fields[i].hidden) columns[i] = decoded.columns[i];
     }
-    struct k_batch batch = {.schema = schema, .columns = columns, .rows = count, .selection = selection,
+    struct k_batch batch = {.schema = schema, .columns = columns, .rows = physical, .selection = selection,
                             .selected = count, .time = time, .watermark = watermark,
                             .weight = h->source.edge.updating ? weight : NULL, .arena = arena};
     h->counters.in += count;

@@ -30,6 +30,7 @@ struct harness {
     struct k_counters counters;
     struct k_buf emitted, letters, late, outputs;
     struct k_decoder *rows;
+    uint32_t stride;
     uint64_t last_units;
 };
 
@@ -39,6 +40,7 @@ struct harness_input {
     const char *window_start, *window_end; // columns, or NULL
     const char *unique;                    // one column, or NULL
     uint32_t shards;                       // 0: 1
+    bool spread;                           // no two rows are physical neighbours, as the two sides of a change would be
 };
 
 // Plans only; h->planned says whether it worked, h->diags why not. input may be NULL.

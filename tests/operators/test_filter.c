@@ -9,8 +9,9 @@
     "node { name: 'n' input: 's' filter { where: '10 / a > b' } " more "}"
 
 static const struct row rows[] = {
-    {"{\"a\":1,\"b\":2}", 1, INT64_MIN, 0},  {"{\"a\":10,\"b\":2}", 2, INT64_MIN, 0}, {"{\"a\":0,\"b\":2}", 3, INT64_MIN, 0},
-    {"{\"a\":null,\"b\":2}", 4, INT64_MIN, 0}, {"{\"a\":2,\"b\":4}", 5, INT64_MIN, 0},
+    {"{\"a\":1,\"b\":2}", 1, INT64_MIN, 0}, {"{\"a\":10,\"b\":2}", 2, INT64_MIN, 0},
+    {"{\"a\":0,\"b\":2}", 3, INT64_MIN, 0}, {"{\"a\":null,\"b\":2}", 4, INT64_MIN, 0},
+    {"{\"a\":2,\"b\":4}", 5, INT64_MIN, 0},
 };
 
 static void run(const char *graph, uint32_t batch, struct harness *h, int expected)
@@ -73,7 +74,9 @@ static void says_what_is_wrong(void **unused)
     snprintf(graph, sizeof graph, "%snode { name: 'n' input: 's' filter { where: 'status + 1' } }", head);
     refuses(graph, "g:3:45: error[K0403]: \"where\" must be a condition, of type bool; it is of type int64\n");
     snprintf(graph, sizeof graph, "%snode { name: 'n' input: 's' filter { where: 'stats = 1' } }", head);
-    refuses(graph, "g:3:46: error[K0310]: unknown column \"stats\"; \"s\" offers status (int64); did you mean \"status\"?\n");
+    refuses(
+        graph,
+        "g:3:46: error[K0310]: unknown column \"stats\"; \"s\" offers status (int64); did you mean \"status\"?\n");
 }
 
 int main(void)

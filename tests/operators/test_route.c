@@ -9,8 +9,9 @@
          "case { name: 'big' when: '100 / b > 4' } } " more " }"
 
 static const struct row rows[] = {
-    {"{\"a\":10,\"b\":1}", 1, INT64_MIN, 0}, {"{\"a\":1,\"b\":0}", 2, INT64_MIN, 0}, {"{\"a\":0,\"b\":1}", 3, INT64_MIN, 0},
-    {"{\"a\":1,\"b\":5}", 4, INT64_MIN, 0},  {"{\"a\":1,\"b\":99}", 5, INT64_MIN, 0}, {"{\"a\":null,\"b\":null}", 6, INT64_MIN, 0},
+    {"{\"a\":10,\"b\":1}", 1, INT64_MIN, 0}, {"{\"a\":1,\"b\":0}", 2, INT64_MIN, 0},
+    {"{\"a\":0,\"b\":1}", 3, INT64_MIN, 0},  {"{\"a\":1,\"b\":5}", 4, INT64_MIN, 0},
+    {"{\"a\":1,\"b\":99}", 5, INT64_MIN, 0}, {"{\"a\":null,\"b\":null}", 6, INT64_MIN, 0},
 };
 
 static void first_case_takes_the_row(void **unused)
@@ -59,8 +60,9 @@ static void says_what_is_wrong(void **unused)
                         "g:4:65: error[K0202]: there are two cases \"x\" in \"r\"\n");
     harness_close(&h);
     harness_plan(&h, HEAD "node { name: 'r' input: 's' route { } }", NULL);
-    assert_string_equal(harness_diags(&h), "g:3:29: error[K0401]: route \"r\" has no case; add  case { name: \"NAME\" when: "
-                                           "\"CONDITION\" }\n");
+    assert_string_equal(harness_diags(&h),
+                        "g:3:29: error[K0401]: route \"r\" has no case; add  case { name: \"NAME\" when: "
+                        "\"CONDITION\" }\n");
     harness_close(&h);
 }
 
