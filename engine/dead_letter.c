@@ -1,5 +1,6 @@
 // What becomes of rows that could not be processed, and of rows that came too late; and how messages get out.
 //
+// A late row goes out as JSON: it may have been through many nodes, and whoever reads it wants what these made of it.
 // A dead letter carries the raw key and value of the message behind the row, untouched, and headers that say where it
 // stood and why. A value larger than the topic takes is cut, and a header says so: the original stands in its source.
 #include "engine/machine_private.h"
@@ -39,6 +40,22 @@ static void origin_headers(struct k_machine *m, const struct k_message *message,
 static const struct k_message *origin_of(const struct k_batch *batch, uint32_t row)
 {
     return batch->origin ? batch->origin[row] : NULL;
+}
+
+// The row itself as JSON, with where it comes from.
+static int send_json(struct post *post, const struct k_batch *batch, uint32_t row, const char *topic,
+                     struct headers *headers, struct k_error *err)
+{
+    const struct k_message *message = origin_of(batch, row);
+    struct k_buf json = {0};
+    k_row_json(&json, batch, row);
+    if (message) origin_headers(post->machine, message, headers);
+    struct k_output output = {.topic = topic, .value = k_buf_str(&json), .has_value = true,
+                              .timestamp_us = batch->time[row] < 0 ? -1 : batch->time[row],
+                              .headers = headers->items, .header_count = headers->count};
+    int code = machine_output(&post->host, &output, err);
+    k_buf_fini(&json);
+    return code;
 }
 
 // Sends the message behind a row, or the row itself as JSON when an operator made it.
@@ -112,5 +129,5 @@ int machine_late(struct k_host *host, const struct k_batch *batch, uint32_t row,
     if (!late_topic || !post->machine->outputs_wanted) return 0;
     struct headers headers = {.count = 0};
     add_header(&headers, "kappa.node", post->name);
-    return send_row(post, batch, row, late_topic, &headers, err);
+    return send_json(post, batch, row, late_topic, &headers, err);
 }

@@ -109,6 +109,10 @@ int k_machine_boundary(struct k_machine *m, int64_t clock_us, const struct k_at_
         // A partition that is still empty counts its rest from the first boundary of the journal.
         if (m->inputs[i].touched || m->inputs[i].last_clock_us == INT64_MIN) m->inputs[i].last_clock_us = clock_us;
     }
+    if (!m->final) {
+        int64_t open = watermarks_at(m, clock_us, ends, end_count, false);
+        if (open > m->open_frontier_us) m->open_frontier_us = open;
+    }
     if (final) m->final = true;
     int64_t frontier = watermarks_at(m, clock_us, ends, end_count, m->final);
     for (uint32_t i = 0; i < m->input_count; i++) {
@@ -161,7 +165,7 @@ int k_machine_tidy(struct k_machine *m, struct k_error *err)
     for (uint32_t i = 0; i < m->plan->node_count; i++) {
         struct post *post = &m->posts[m->plan->source_count + i];
         if (!post->node->type->tidy) continue;
-        int code = post->node->type->tidy(post->instance, node_frontier(post->node, m->frontier_us), err);
+        int code = post->node->type->tidy(post->instance, node_frontier(post->node, m->open_frontier_us), err);
         if (code) return k_wrap(err, code, "%s", post->name);
     }
     return 0;

@@ -108,7 +108,7 @@ int k_machine_open(const struct k_plan *plan, uint32_t shard, const uint32_t *pa
     m->shard = shard;
     m->state = state;
     m->owner = *owner;
-    m->clock_us = m->frontier_us = m->work_frontier_us = INT64_MIN;
+    m->clock_us = m->frontier_us = m->open_frontier_us = m->work_frontier_us = INT64_MIN;
     k_arena_init(&m->arena);
     make_inputs(m, partitions);
     int code = open_posts(m, err);

@@ -35,6 +35,7 @@ struct k_machine {
     // The frontier (frontier.c)
     int64_t clock_us;         // INT64_MIN before the first boundary
     int64_t frontier_us;      // least watermark; INT64_MIN: none
+    int64_t open_frontier_us; // that before the input was declared complete: by it tables are read and rows expire
     int64_t work_frontier_us; // the frontier for which work is under way or done
     bool work_pending;        // work at work_frontier_us may be left
     uint32_t work_node;       // nodes before this one have none left

@@ -50,8 +50,8 @@ void k_machine_save(const struct k_machine *m, struct k_arena *arena, Kappa__Int
     for (uint32_t i = 0; i < m->post_count; i++) position->counters[i] = save_counters(&m->posts[i], arena);
     position->has_clock_us = m->clock_us != INT64_MIN;
     position->clock_us = m->clock_us;
-    position->has_frontier_us = m->frontier_us != INT64_MIN;
-    position->frontier_us = m->frontier_us;
+    position->has_frontier_us = m->open_frontier_us != INT64_MIN;
+    position->frontier_us = m->open_frontier_us;
     position->has_work_frontier_us = m->work_frontier_us != INT64_MIN;
     position->work_frontier_us = m->work_frontier_us;
     position->has_work_pending = position->has_final = position->has_work_units = true;
@@ -100,7 +100,8 @@ int k_machine_load(struct k_machine *m, const Kappa__Internal__Position *positio
         }
     }
     m->clock_us = position->has_clock_us ? position->clock_us : INT64_MIN;
-    m->frontier_us = position->has_frontier_us ? position->frontier_us : INT64_MIN;
+    m->open_frontier_us = position->has_frontier_us ? position->frontier_us : INT64_MIN;
+    m->frontier_us = position->final ? INT64_MAX : m->open_frontier_us;
     m->work_frontier_us = position->has_work_frontier_us ? position->work_frontier_us : INT64_MIN;
     m->work_pending = position->work_pending;
     m->work_node = 0;
