@@ -139,6 +139,10 @@ int fail(struct reference *r, struct node *node, const struct row *row, const st
          struct k_error *err)
 {
     const struct reference_record *origin = row->origin;
+    if (row->weight < 0) { // what is taken back failed when it was given, and was reported then
+        node->counters.dropped++;
+        return 0;
+    }
     if (node->on_error == KAPPA__V1__POLICY__ON_ERROR__STOP)
         return k_fail(err, K_E_DATA, "\"%s\" stops (%s) at partition %d, offset %lld", node->name, reason,
                       origin ? origin->partition : -1, origin ? (long long)origin->offset : -1);

@@ -57,6 +57,7 @@ static void pass_all(struct building *b)
     const struct output *input = b->node->input;
     for (uint32_t i = 0; i < input->count; i++) {
         if (input->columns[i].hidden) continue;
+        b->node->input->read[i] = true; // to pass all is to read all
         b->node->from[b->count] = (int32_t)i;
         b->columns[b->count++] = input->columns[i];
     }
