@@ -134,7 +134,7 @@ struct k_kafka_options {
     int64_t request_timeout_us;  // metadata, admin calls, init_transactions: how long one call may take
 };
 // Readers share one client per thread that opens them, with a connection and a thread of librdkafka to each broker:
-// open a shard's readers on the shard's thread. queue_bytes / readers_expected bounds each reader; above some MiB
-// each, more is slower rather than faster. Does not wait for the broker: the first call that needs it does, and says
-// K_E_UNAVAILABLE naming the address.
+// open a shard's readers on the shard's thread. queue_bytes / readers_expected bounds each reader: 4 to 16 MiB read
+// as fast as any more, and the process then holds about queue_bytes and 10 MiB. Does not wait for the broker: the first
+// call that needs it does, and says K_E_UNAVAILABLE naming the address.
 int k_log_kafka_open(const struct k_kafka_options *options, struct k_log **ret, struct k_error *err);

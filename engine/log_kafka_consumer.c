@@ -53,7 +53,9 @@ static struct k_kafka_consumer *consumer_new(struct k_kafka *kafka, struct k_err
     int64_t share = (int64_t)k_kafka_max((int64_t)kafka->reader_queue_bytes, 1 << 18);
     k_kafka_set_int(conf, "queued.max.messages.kbytes", k_kafka_min(share / 2 / 1024, 2000000));
     k_kafka_set_int(conf, "queued.min.messages", k_kafka_min(share / 2 / K_KAFKA_OP_BYTES, 10000000));
-    k_kafka_set_int(conf, "fetch.message.max.bytes", k_kafka_max(65536, k_kafka_min(share / 4, 4 << 20)));
+    // What one fetch brings is compressed and comes on top of a queue that is just not full: a sixteenth leaves room
+    // for it to grow. (Data that shrink a hundredfold do exceed the share.)
+    k_kafka_set_int(conf, "fetch.message.max.bytes", k_kafka_max(65536, k_kafka_min(share / 16, 4 << 20)));
     if (k_kafka_handle_open(&consumer->handle, kafka, RD_KAFKA_CONSUMER, conf, err) != 0) {
         free(consumer);
         return NULL;
