@@ -173,9 +173,10 @@ static const char *tombstone(const struct node *node, struct value *values)
 {
     const struct output *output = &node->outputs[0];
     const char *reason = NULL;
+    bool full = node->source->message->validate == KAPPA__V1__SOURCE__VALIDATE__FULL;
     for (uint32_t i = 0; i < node->source->declared; i++) {
         values[i] = value_null(output->columns[i].type);
-        if (output->columns[i].not_null && output->read[i]) reason = "missing";
+        if (output->columns[i].not_null && (output->read[i] || full)) reason = "missing";
     }
     return reason;
 }
