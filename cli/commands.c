@@ -11,6 +11,7 @@
     X(table_list) \
     X(table_get)  \
     X(table_scan) \
+    X(state_show) \
     X(operators)  \
     X(functions)  \
     X(version)

@@ -127,11 +127,11 @@ static int is_reached(struct k_view *view, const struct wish *wish, bool *ret, c
             if (shards[s].shard == wanted->number) at = shards[s].journal_offset;
         if (at >= wanted->offset) continue;
         *ret = false;
-        const char *name = wanted->source ? wanted->source : "shard";
-        if (at < 0) snprintf(why, why_size, "%s %u has no position here", name, wanted->number);
-        else
-            snprintf(why, why_size, "%s %u stands at %lld of %lld", name, wanted->number, (long long)at,
-                     (long long)wanted->offset);
+        char name[200];
+        snprintf(name, sizeof name, "%s%.150s%s%u", wanted->source ? "partition " : "shard ",
+                 wanted->source ? wanted->source : "", wanted->source ? "/" : "", wanted->number);
+        if (at < 0) snprintf(why, why_size, "%s has no position here", name);
+        else snprintf(why, why_size, "%s stands at %lld of %lld", name, (long long)at, (long long)wanted->offset);
     }
     return 0;
 }

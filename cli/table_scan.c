@@ -3,6 +3,7 @@
 
 #include "base/diag.h"
 #include "operators/expr/expr.h"
+#include "proto/codes.h"
 
 #include <stdlib.h>
 
@@ -53,7 +54,7 @@ static int compile_where(const struct k_table_info *table, const char *text, str
     const struct k_expr_place place = {where_pos, NULL};
     *ret = k_expr_compile(arena, k_str_of(text), &scope, &place, &diags, NULL);
     if (*ret && k_expr_type(*ret) != K_BOOL)
-        k_diag_error(&diags, where_pos(NULL, 0), "K0302", "the condition is of type %s, not bool",
+        k_diag_error(&diags, where_pos(NULL, 0), K0322, "the condition is of type %s, not bool",
                      k_type_name(k_expr_type(*ret)));
     int code = diags.errors ? K_E_USAGE : 0;
     if (code) {

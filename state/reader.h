@@ -55,6 +55,16 @@ int k_view_meta(struct k_view *view, uint32_t index, const char *name, struct k_
                 struct k_error *err) K_CHECKED;
 const char *k_view_directory(const struct k_view *view, uint32_t index); // as long as the reader
 
+// Reads everything of a shard, so that damage anywhere shows (K_E_CORRUPT).
+struct k_view_size {
+    uint64_t keys, bytes;
+};
+int k_view_verify(struct k_view *view, uint32_t index, struct k_view_size *ret, struct k_error *err) K_CHECKED;
+// Writes a shard, as the view shows it, into a state directory of its own, which must not exist yet: an export of a
+// state that somebody else writes at the moment. On failure half of it may be there.
+int k_view_copy(struct k_view *view, uint32_t index, const char *directory, uint64_t memory_bytes,
+                struct k_error *err) K_CHECKED;
+
 // All tables, by name.
 int k_view_tables(struct k_view *view, const struct k_table_info *const **ret_tables, uint32_t *ret_count,
                   struct k_error *err) K_CHECKED;
