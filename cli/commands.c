@@ -1,19 +1,21 @@
 // The verbs, in the order of the help: one line each.
 #include "cli/command.h"
 
-#define VERBS(X)  \
-    X(validate)   \
-    X(plan)       \
-    X(run)        \
-    X(test)       \
-    X(fmt)        \
-    X(convert)    \
-    X(table_list) \
-    X(table_get)  \
-    X(table_scan) \
-    X(state_show) \
-    X(operators)  \
-    X(functions)  \
+#define VERBS(X)    \
+    X(validate)     \
+    X(plan)         \
+    X(run)          \
+    X(test)         \
+    X(fmt)          \
+    X(convert)      \
+    X(table_list)   \
+    X(table_get)    \
+    X(table_scan)   \
+    X(state_export) \
+    X(state_import) \
+    X(state_show)   \
+    X(operators)    \
+    X(functions)    \
     X(version)
 
 #define X(name) extern const struct command command_##name;
