@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# timeout: 240
+"""Exactly once on real Kafka: workers die at random moments, stand still until their sessions are over, and lose their
+broker, while events come in; in the end everything that is to be seen equals what the reference makes of the same
+input. The feed is paced by the faults, so that it outlasts them."""
+import signal
+
+from proof import *
+
+OPTIONS = ["--session-timeout", "2s", "--memory", "96MiB", "--commit-interval", "100ms",
+           "--checkpoint-interval", "500ms"]
+
+
+def run_through(cluster, name, graph, shards, state_dir):
+    """What is left is worked off in order, and the input declared complete."""
+    stats = os.path.join(scratch("stats"), "stats.jsonl")
+    done = kappa("run", graph, "--brokers", cluster.brokers, "--set", f"NAME={name}", "--shards", shards, "--state-dir",
+                 state_dir, "--once", "--final", "--stats", stats, *OPTIONS, timeout_s=sized(90, 900))
+    say("\n   ".join(done.stderr.splitlines()[-14:]))
+    return stats
+
+
+def judge(cluster, name, graph, partitions, state_dir, stats):
+    begin = time.monotonic()
+    source = os.path.join(scratch("input"), "in.jsonl")
+    save(cluster, f"{name}.in", source)
+    want = reference_results(graph, name, {f"{name}.in": (source, partitions)})
+    got = engine_results(cluster, name, OUTPUTS, TABLES, state_dir, stats)
+    got.must_equal(want)
+    for topic, column in (("changes", "rows"), ("closed", "window_start")):
+        got.must_ascend(f"{name}.{topic}", column)
+    for what in OUTPUTS:  # a comparison of nothing with nothing would prove nothing
+        assert sum(want.topics[f"{name}.{what}"].values()) > 50, f"hardly anything in {name}.{what}"
+    assert sum(want.letters.values()) > 50 and all(len(want.tables[t]) > 50 for t in TABLES), "hardly any results"
+    say(f"equal: {sum(sum(t.values()) for t in want.topics.values())} messages, {sum(want.letters.values())} dead "
+        f"letters, {sum(len(t) for t in want.tables.values())} rows, {len(want.counters)} nodes' counters; compared in "
+        f"{time.monotonic() - begin:.0f} s")
+
+
+def progress(cluster, name, shards):
+    """How many records of the input the group's offsets count as done."""
+    return sum(max(0, offset) for shard in range(shards)
+               for offset in cluster.committed(f"{name}.shard.{shard}", f"{name}.in").values())
+
+
+def test_one_shard():
+    "one shard: killed at random moments, and every output, dead letter, counter and row is the reference's"
+    rng, kills, total = seeded("one shard"), sized(5, 100), sized(60_000, 2_000_000)
+    name, graph, state_dir = unique("once"), graph_file(), scratch("state")
+    make_topics(kafka, name, 3)
+    feed = Feed(kafka, f"{name}.in", events(total, rng), total, total / (kills * 2.5))
+    worker = Worker("run", graph, "--brokers", kafka.brokers, "--set", f"NAME={name}", "--state-dir", state_dir,
+                    *OPTIONS)
+    delays = []
+    for kill in range(kills):
+        feed.allow((kill + 1) / (kills + 1))
+        worker.start()
+        # The group waits two seconds for the member that died: some kills come before the next one leads.
+        delays.append(rng.uniform(0.05, 2.0) if rng.random() < 0.25 else rng.uniform(2.0, 5.0))
+        time.sleep(delays[-1])
+        worker.kill()
+    done = progress(kafka, name, 1)
+    say(f"kill -9 after {', '.join(f'{d:.2f}' for d in delays[:20])}{' …' if kills > 20 else ''} s; {done} of {total} "
+        "records done by then")
+    assert done > total * 0.3, f"only {done} of {total} records were done when the killing ended: it hit nothing"
+    feed.finish()
+    judge(kafka, name, graph, 3, state_dir, run_through(kafka, name, graph, 1, state_dir))
+
+
+class Faults:
+    """Three workers, and what happens to them; the order is drawn."""
+
+    def __init__(self, rng, broker, workers, plan):
+        self.rng, self.broker, self.workers, self.counts = rng, broker, workers, collections.Counter()
+        self.plan = [kind for kind, count in plan.items() for _ in range(count)]
+        rng.shuffle(self.plan)
+
+    def kill(self):
+        worker = self.rng.choice(self.workers)
+        worker.kill()
+        time.sleep(self.rng.uniform(0, 1.5))
+        worker.start()
+
+    def stop(self):
+        # One that leads: only then what wakes is a zombie that believes that it still does.
+        worker = self.rng.choice(until(lambda: [w for w in self.workers if w.leads()], "somebody leads", 60))
+        worker.must_run()
+        self.counts["zombies that led"] += worker.leads() > 0
+        worker.process.signal(signal.SIGSTOP)
+        time.sleep(self.rng.uniform(2.5, 5))  # its session is over, another leads: what wakes is a zombie
+        worker.process.signal(signal.SIGCONT)
+
+    def restart(self):
+        if self.rng.random() < 0.5:
+            self.broker.restart()
+        else:
+            self.broker.kill()
+            time.sleep(self.rng.uniform(0, 2))
+            self.broker.up()
+
+    def run(self, feed):
+        for number, kind in enumerate(self.plan):
+            feed.allow((number + 1) / (len(self.plan) + 1))
+            time.sleep(self.rng.uniform(0.2, 1) if self.rng.random() < 0.3 else self.rng.uniform(1, 4.5))
+            getattr(self, kind)()
+            self.counts[kind] += 1
+            for worker in self.workers:
+                worker.must_run()
+        say(f"order of faults: {' '.join(self.plan[:40])}{' …' if len(self.plan) > 40 else ''}")
+
+
+def test_three_shards():
+    "three shards on three processes: kills, zombies and a broker that restarts, and all equals the reference"
+    rng, total = seeded("three shards"), sized(60_000, 2_000_000)
+    broker = Broker("--heap", "384m")
+    name, graph = unique("once"), graph_file()
+    make_topics(broker.kafka, name, 6)
+    directories = [scratch("state") for _ in range(3)]
+    workers = [Worker("run", graph, "--brokers", broker.address, "--set", f"NAME={name}", "--shards", "3",
+                      "--state-dir", directory, *OPTIONS) for directory in directories]
+    for worker in workers:
+        worker.start()
+    plan = sized({"kill": 5, "stop": 1, "restart": 1}, {"kill": 100, "stop": 20, "restart": 3})
+    feed = Feed(broker.kafka, f"{name}.in", events(total, rng), total, total / (sum(plan.values()) * 2.5))
+    faults = Faults(rng, broker, workers, plan)
+    faults.run(feed)
+    time.sleep(3)
+    done = progress(broker.kafka, name, 3)
+    say(f"{dict(faults.counts)}; {done} of {total} records done by then")
+    assert done > total * 0.3, f"only {done} of {total} records were done when the faults ended: they hit nothing"
+    feed.finish()
+    for worker in workers[1:]:
+        worker.kill()
+    workers[0].must_run()
+    workers[0].process.stop(60)
+    judge(broker.kafka, name, graph, 6, directories[0],
+          run_through(broker.kafka, name, graph, 3, directories[0]))
+
+
+run_cases(globals())
