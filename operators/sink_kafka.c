@@ -7,6 +7,7 @@
 #include "base/json_out.h"
 #include "base/units.h"
 #include "operators/common.h"
+#include "operators/row_text.h"
 
 enum { MESSAGE_BYTES_DEFAULT = 1000000, MESSAGE_BYTES_MAX = 1 << 30 };
 
@@ -16,6 +17,7 @@ struct sink_config {
     uint32_t key_count;
     bool raw_key;           // one string column as it is
     uint64_t message_bytes_max;
+    struct k_row_text *text;
 };
 
 struct sink {
@@ -85,6 +87,7 @@ static bool sink_plan(struct k_planner *planner, struct k_node *node)
     good &= plan_size(planner, kafka, config);
     good &= plan_key(planner, node, config);
     config->topic = kafka->topic;
+    config->text = k_row_text_make(planner->arena, &input->schema);
     const char **topics = k_arena_array(planner->arena, const char *, 1);
     topics[0] = kafka->topic;
     node->topics = topics;
@@ -142,7 +145,7 @@ static int send_row(struct sink *sink, const struct k_batch *batch, uint32_t row
     struct k_host *host = sink->host;
     // Encoded whether or not anybody wants it: which rows are too large must not depend on who leads.
     k_buf_clear(&sink->value);
-    k_row_json(&sink->value, batch, row);
+    k_row_text_add(sink->config->text, &sink->value, batch, row);
     uint64_t bytes = sink->value.length + (sink->config->key_count ? sink->key.length : 0);
     if (bytes <= sink->config->message_bytes_max) {
         host->counters->processed++;
