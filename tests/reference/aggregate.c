@@ -1,13 +1,13 @@
 // Groups, windows, lateness, and what an aggregate says of them.
 //
 // Windows are closed when someone asks (reference_settle, reference_final), and that may be any time after they could
-// have been closed: a row that a closed window would have missed is late by the rule below, which looks at the row's own
-// partition and never at what is closed; for F is the least of the watermarks, so whatever F has closed, every row's own
-// watermark has passed, too. Hence the order of closing, too, is free; it is ascending by the windows' ends.
+// have been closed: a row that a closed window would have missed is late by the rule below, which looks at the row's
+// own partition and never at what is closed; for F is the least of the watermarks, so whatever F has closed, every
+// row's own watermark has passed, too. Hence the order of closing, too, is free; it is ascending by the windows' ends.
 //
 // A row is late for a window if window_end + grace ≤ the watermark of its own partition, and late for the aggregate if
-// late for all its windows. Rows that a window made are never late: by the delay of their edge, the windows that they lie
-// in close after all windows that could have made them.
+// late for all its windows. Rows that a window made are never late: by the delay of their edge, the windows that they
+// lie in close after all windows that could have made them.
 #include <math.h>
 #include <stdlib.h>
 
@@ -84,7 +84,8 @@ int build_aggregate(struct reference *r, struct node *node, const Kappa__V1__Agg
     a->selects = k_arena_array(&r->arena, struct expr *, a->select_count);
     for (uint32_t i = 0; i < a->select_count; i++) {
         const char *name;
-        code = expr_compile_select(&r->arena, message->select[i], &input, &groups, &a->calls, &a->selects[i], &name, err);
+        code = expr_compile_select(&r->arena, message->select[i], &input, &groups, &a->calls, &a->selects[i],
+                                   &name, err);
         if (code) return code;
         if (!name) return k_fail(err, K_E_CONFIG, "\"%s\" has no name", message->select[i]);
         a->named[a->named_count + i] = (struct column){.name = name, .type = a->selects[i]->type};
@@ -252,7 +253,8 @@ static struct group *find_group(struct reference *r, struct node *node, const st
     for (uint32_t i = 0; i < a->named_count; i++) group->key[i] = value_keep(&hit->key[i], &r->arena);
     group->memories = k_arena_array(&r->arena, struct memory *, a->call_count);
     uint32_t i = 0;
-    for (const struct call *call = a->calls; call; call = call->next) group->memories[i++] = memory_new(&r->arena, call);
+    for (const struct call *call = a->calls; call; call = call->next)
+        group->memories[i++] = memory_new(&r->arena, call);
     return group;
 }
 

@@ -32,13 +32,15 @@ static struct expr *coerce(struct binder *b, struct expr *expr, enum type type)
     if (expr->type == type || type == TYPE_NONE) return expr;
     if (expr->literal && expr->kind == E_CONST) {
         struct value value = value_null(type);
-        if (!expr->value.null && !value_from_text(expr->value.s, type, &value)) wrong(b, "a literal is no such value", NULL);
+        if (!expr->value.null && !value_from_text(expr->value.s, type, &value))
+            wrong(b, "a literal is no such value", NULL);
         struct expr *constant = expr_node(b->arena, E_CONST, 0);
         constant->value = value;
         constant->type = type;
         return constant;
     }
-    if (expr->type != TYPE_NONE && !(expr->type == TYPE_INT64 && type == TYPE_DOUBLE)) wrong(b, "types do not fit", NULL);
+    bool widens = expr->type == TYPE_INT64 && type == TYPE_DOUBLE;
+    if (expr->type != TYPE_NONE && !widens) wrong(b, "types do not fit", NULL);
     struct expr *cast = expr_node(b->arena, E_CAST, 1);
     cast->args[0] = expr;
     cast->type = type;
@@ -111,7 +113,9 @@ static void bind_aggregate(struct binder *b, struct expr *expr)
     b->failed = inner.failed;
     if (b->failed) return;
     if (call->filter) call->filter = coerce(b, call->filter, TYPE_BOOL);
-    call->type = call->function == AGG_COUNT ? TYPE_INT64 : call->function == AGG_AVG ? TYPE_DOUBLE : call->args[0]->type;
+    call->type = call->function == AGG_COUNT ? TYPE_INT64
+                 : call->function == AGG_AVG ? TYPE_DOUBLE
+                                             : call->args[0]->type;
     struct call **end = b->calls;
     int32_t number = 0;
     for (; *end; end = &(*end)->next) number++;

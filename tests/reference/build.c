@@ -58,7 +58,8 @@ static void set_policy(struct reference *r, struct node *node, const Kappa__V1__
     else node->dead_letter_topic = k_arena_format(&r->arena, "%s.dead-letters", r->graph->name);
 }
 
-static struct node *new_node(struct reference *r, enum node_kind kind, const char *name, const Kappa__V1__Policy *policy)
+static struct node *new_node(struct reference *r, enum node_kind kind, const char *name,
+                             const Kappa__V1__Policy *policy)
 {
     struct node *node = k_arena_zeroed(&r->arena, sizeof *node);
     node->kind = kind;

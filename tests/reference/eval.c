@@ -52,8 +52,8 @@ static struct value arith_time(struct eval *e, const struct expr *expr, const st
         return result;
     }
     const struct value *time = a->type == TYPE_TIMESTAMP ? a : b, *interval = time == a ? b : a;
-    if (!time_add(time->i, interval->v, expr->op == '-' ? -1 : 1, &result.i)) return fail(e, "overflow", TYPE_TIMESTAMP);
-    return result;
+    bool fits = time_add(time->i, interval->v, expr->op == '-' ? -1 : 1, &result.i);
+    return fits ? result : fail(e, "overflow", TYPE_TIMESTAMP);
 }
 
 static struct value eval_binary(struct eval *e, const struct expr *expr)

@@ -83,7 +83,8 @@ static int set_partitions(const struct k_options *options, const Kappa__V1__Grap
         if (number < 1) return k_fail(err, K_E_USAGE, "--partitions: \"%s\" is not TOPIC=N", given->texts[i]);
         for (size_t s = 0; s < graph->n_source; s++) {
             const Kappa__V1__Source *source = graph->source[s];
-            if (source->kafka && source->kafka->topic && strcmp(source->kafka->topic, topic) == 0) partitions[s] = number;
+            const char *own = source->kafka ? source->kafka->topic : NULL;
+            if (own && strcmp(own, topic) == 0) partitions[s] = number;
         }
     }
     return 0;

@@ -6,8 +6,10 @@
 #include "tests/reference/expr.h"
 
 // How strongly operators bind, the weakest first.
-enum { BIND_OR = 1, BIND_AND, BIND_NOT, BIND_IS, BIND_COMPARE, BIND_RANGE, BIND_OTHER, BIND_SUM, BIND_PRODUCT, BIND_SIGN,
-       BIND_CAST };
+enum {
+    BIND_OR = 1, BIND_AND, BIND_NOT, BIND_IS, BIND_COMPARE, BIND_RANGE, BIND_OTHER, BIND_SUM, BIND_PRODUCT, BIND_SIGN,
+    BIND_CAST
+};
 
 enum token { T_END, T_WORD, T_NAME, T_NUMBER, T_STRING, T_SYMBOL };
 

@@ -238,7 +238,8 @@ static void print_counters(struct reference *r, struct lines *lines)
         struct k_buf *line = new_line(lines);
         add_word(line, "{\"counters\":", c->name);
         k_buf_printf(line, ",\"in\":%llu,\"processed\":%llu,\"filtered\":%llu,\"late\":%llu,\"dropped\":%llu,"
-                     "\"dead_lettered\":%llu,\"out\":%llu}", (unsigned long long)c->in, (unsigned long long)c->processed,
+                     "\"dead_lettered\":%llu,\"out\":%llu}", (unsigned long long)c->in,
+                     (unsigned long long)c->processed,
                      (unsigned long long)c->filtered, (unsigned long long)c->late, (unsigned long long)c->dropped,
                      (unsigned long long)c->dead_lettered, (unsigned long long)c->out);
     }

@@ -97,7 +97,8 @@ int build_source(struct reference *r, struct node *node, const Kappa__V1__Source
     struct source *source = node->source = k_arena_zeroed(&r->arena, sizeof *source);
     const Kappa__V1__Schema *schema = NULL;
     source->message = message;
-    if (!message->kafka || !message->kafka->topic || !message->format) return k_fail(err, K_E_CONFIG, "it has no topic or format");
+    if (!message->kafka || !message->kafka->topic || !message->format)
+        return k_fail(err, K_E_CONFIG, "it has no topic or format");
     source->topic = message->kafka->topic;
     for (size_t i = 0; i < r->graph->n_schema; i++)
         if (message->schema && strcmp(r->graph->schema[i]->name, message->schema) == 0) schema = r->graph->schema[i];
@@ -285,7 +286,8 @@ static int64_t idle_for(const struct source *source, const struct partition *par
     return rest >= source->idle ? rest : -1;
 }
 
-static bool is_at_end(const struct node *node, int32_t partition, const struct reference_partition *at_end, uint32_t count)
+static bool is_at_end(const struct node *node, int32_t partition, const struct reference_partition *at_end,
+                      uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
         if (at_end[i].partition == partition && strcmp(at_end[i].source, node->name) == 0) return true;

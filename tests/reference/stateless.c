@@ -5,7 +5,8 @@ int filter_take(struct reference *r, struct node *node, const struct row *row, s
 {
     struct value value;
     const char *reason = NULL;
-    if (!compute(r, node, node->exprs[0], row->values, &value, &reason)) return fail(r, node, row, node->input, reason, err);
+    if (!compute(r, node, node->exprs[0], row->values, &value, &reason))
+        return fail(r, node, row, node->input, reason, err);
     if (!value_is_true(value)) {
         node->counters.filtered++;
         return 0;

@@ -46,7 +46,8 @@ int build_sink(struct reference *r, struct node *node, const Kappa__V1__Sink *me
     store->topic = message->kafka->topic;
     store->bytes_max = 1000000;
     const char *most = message->kafka->max_message_bytes;
-    if (most && !k_size_parse(k_str_of(most), &store->bytes_max)) return k_fail(err, K_E_CONFIG, "\"%s\" is no size", most);
+    if (most && !k_size_parse(k_str_of(most), &store->bytes_max))
+        return k_fail(err, K_E_CONFIG, "\"%s\" is no size", most);
     int code = read_key(r, node, message->key, message->n_key, err);
     if (code) return code;
     store->raw_key = store->key_count == 1 && node->input->columns[store->key[0]].type == TYPE_STRING;
@@ -108,7 +109,7 @@ void sink_settle(struct reference *r, struct node *node)
     send(r, store->topic, node->name, &key, NULL);
 }
 
-// The message key: one string column as it is, anything else as a JSON array. false: a NULL, which a raw key cannot say.
+// The message key: one string column as it is, else a JSON array. false: a NULL, which a raw key cannot say.
 static bool message_key(struct k_buf *out, const struct store *store, const struct value *values)
 {
     if (!store->raw_key) {

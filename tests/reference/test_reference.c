@@ -5,7 +5,8 @@
 
 #define T "1970-01-01T00:00:"
 #define WINDOW(k, from, to, rest) \
-    "{\"table\":\"t\",\"row\":{\"k\":\"" k "\",\"window_start\":\"" T from "Z\",\"window_end\":\"" T to "Z\"," rest "}}\n"
+    "{\"table\":\"t\",\"row\":{\"k\":\"" k "\",\"window_start\":\"" T from "Z\",\"window_end\":\"" T to "Z\"," \
+    rest "}}\n"
 
 // What one counter of a source or node says.
 static uint64_t counter(struct run *run, const char *name, size_t offset)
@@ -20,16 +21,16 @@ static uint64_t counter(struct run *run, const char *name, size_t offset)
 #define COUNTER(run, name, field) counter(run, name, offsetof(struct reference_counters, field))
 
 #define TUMBLING(more)                                                                                          \
-    "node { name: \"w\" input: \"in\" aggregate { group_by: \"k\" window { tumbling { size: \"10s\" } } "        \
-    "select: \"count(*) AS n\" select: \"sum(v) AS s\" " more " } } table { name: \"t\" input: \"w\" key: \"k\" " \
-    "key: \"window_start\" }"
+    "node { name: 'w' input: 'in' aggregate { group_by: 'k' window { tumbling { size: '10s' } } "        \
+    "select: 'count(*) AS n' select: 'sum(v) AS s' " more " } } table { name: 't' input: 'w' key: 'k' " \
+    "key: 'window_start' }"
 
 // W = 12 s after the second row: the window to 10 s is over, and what comes for it is late.
 static void test_late(void **state)
 {
     (void)state;
     struct run run;
-    run_open(&run, "", TUMBLING("late_topic: \"late\""), 1);
+    run_open(&run, "", TUMBLING("late_topic: 'late'"), 1);
     run_row(&run, 0, "a", 1, 1);
     run_row(&run, 0, "a", 2, 12);
     run_row(&run, 0, "a", 4, 9);
@@ -66,8 +67,8 @@ static void test_grace_and_out_of_order(void **state)
         struct run run;
         char rest[600], value[64];
         snprintf(rest, sizeof rest,
-                 "node { name: \"w\" input: \"in\" aggregate { group_by: \"k\" window { tumbling { size: \"10s\" } } "
-                 "select: \"count(*) AS n\" %s } } table { name: \"t\" input: \"w\" key: \"k\" key: \"window_start\" }",
+                 "node { name: 'w' input: 'in' aggregate { group_by: 'k' window { tumbling { size: '10s' } } "
+                 "select: 'count(*) AS n' %s } } table { name: 't' input: 'w' key: 'k' key: 'window_start' }",
                  cases[i].grace);
         run_open(&run, strcmp(cases[i].time, "timestamp") == 0 ? "" : cases[i].time, rest, 1);
         snprintf(value, sizeof value, "{\"k\":\"a\",\"ts\":%s}", cases[i].last);
@@ -109,8 +110,8 @@ static void test_hopping(void **state)
     (void)state;
     struct run run;
     run_open(&run, "",
-             "node { name: \"w\" input: \"in\" aggregate { group_by: \"k\" window { hopping { size: \"10s\" every: "
-             "\"5s\" } } select: \"sum(v) AS s\" } } table { name: \"t\" input: \"w\" key: \"k\" key: \"window_start\" }",
+             "node { name: 'w' input: 'in' aggregate { group_by: 'k' window { hopping { size: '10s' every: "
+             "'5s' } } select: 'sum(v) AS s' } } table { name: 't' input: 'w' key: 'k' key: 'window_start' }",
              1);
     run_row(&run, 0, "a", 1, 7);  // [0, 10) and [5, 15)
     run_row(&run, 0, "a", 2, 12); // [5, 15) and [10, 20)
@@ -118,7 +119,8 @@ static void test_hopping(void **state)
     run_row(&run, 0, "a", 8, 4);  // late for [0, 10) and [-5, 5)
     run_final(&run);
     run_expect(&run, REFERENCE_TABLES, NULL,
-               WINDOW("a", "00", "10", "\"s\":1") WINDOW("a", "05", "15", "\"s\":7") WINDOW("a", "10", "20", "\"s\":2"));
+               WINDOW("a", "00", "10", "\"s\":1") WINDOW("a", "05", "15", "\"s\":7")
+                   WINDOW("a", "10", "20", "\"s\":2"));
     assert_int_equal(COUNTER(&run, "w", late), 1);
     run_close(&run);
 }
@@ -144,10 +146,10 @@ static void test_chain(void **state)
     (void)state;
     struct run run;
     run_open(&run, "", TUMBLING("grace: \"5s\"")
-             "node { name: \"all\" input: \"w\" aggregate { window { inherit {} } select: \"max(s) AS top\" select: "
-             "\"arg_max(k, s) AS who\" } } table { name: \"tops\" input: \"all\" key: \"window_start\" }"
-             "node { name: \"wide\" input: \"w\" aggregate { window { tumbling { size: \"20s\" } } select: \"sum(n) AS n\" "
-             "} } table { name: \"wides\" input: \"wide\" key: \"window_start\" }", 1);
+             "node { name: 'all' input: 'w' aggregate { window { inherit {} } select: 'max(s) AS top' select: "
+             "'arg_max(k, s) AS who' } } table { name: 'tops' input: 'all' key: 'window_start' }"
+             "node { name: 'wide' input: 'w' aggregate { window { tumbling { size: '20s' } } select: 'sum(n) AS n' "
+             "} } table { name: 'wides' input: 'wide' key: 'window_start' }", 1);
     run_row(&run, 0, "a", 5, 1);
     run_row(&run, 0, "b", 7, 2);
     run_row(&run, 0, "b", 1, 14);
@@ -170,11 +172,11 @@ static void test_updates(void **state)
     (void)state;
     struct run run;
     run_open(&run, "",
-             "node { name: \"per\" input: \"in\" aggregate { group_by: \"k\" select: \"sum(v) AS s\" } }"
-             "node { name: \"hist\" input: \"per\" aggregate { group_by: \"s\" select: \"count(*) AS n\" select: "
-             "\"min(k) AS first\" select: \"arg_max(k, s) AS who\" } }"
-             "table { name: \"t\" input: \"hist\" key: \"s\" }"
-             "sink { name: \"o\" input: \"hist\" kafka { topic: \"o\" } format { json {} } key: \"s\" }", 1);
+             "node { name: 'per' input: 'in' aggregate { group_by: 'k' select: 'sum(v) AS s' } }"
+             "node { name: 'hist' input: 'per' aggregate { group_by: 's' select: 'count(*) AS n' select: "
+             "'min(k) AS first' select: 'arg_max(k, s) AS who' } }"
+             "table { name: 't' input: 'hist' key: 's' }"
+             "sink { name: 'o' input: 'hist' kafka { topic: 'o' } format { json {} } key: 's' }", 1);
     assert_int_equal(reference_watch(run.reference, "per", NULL), 0);
     run_row(&run, 0, "b", 1, 1); // s=1: {b}
     run_row(&run, 0, "a", 1, 1); // s=1: {a, b}
@@ -204,14 +206,14 @@ static void test_route_and_map(void **state)
     (void)state;
     struct run run;
     run_open(&run, "",
-             "node { name: \"r\" input: \"in\" route { case { name: \"big\" when: \"v > 10\" } case { name: \"odd\" when: "
+             "node { name: 'r' input: 'in' route { case { name: 'big' when: 'v > 10' } case { name: 'odd' when: "
              "\"v % 2 = 1\" } } }"
-             "node { name: \"m\" input: \"r.odd\" map { select: \"k\" select: \"v * 2 AS w\" set: \"k = upper(k)\" set: "
+             "node { name: 'm' input: 'r.odd' map { select: 'k' select: 'v * 2 AS w' set: 'k = upper(k)' set: "
              "\"x = v\" } }"
-             "node { name: \"e\" input: \"r.else\" map { drop: \"d\" drop: \"ts\" } }"
-             "sink { name: \"m\" input: \"m\" kafka { topic: \"m\" } format { json {} } key: \"k\" }"
-             "sink { name: \"e\" input: \"e\" kafka { topic: \"e\" } format { json {} } }"
-             "sink { name: \"b\" input: \"r.big\" kafka { topic: \"b\" max_message_bytes: \"80B\" } format { json {} } }", 1);
+             "node { name: 'e' input: 'r.else' map { drop: 'd' drop: 'ts' } }"
+             "sink { name: 'm' input: 'm' kafka { topic: 'm' } format { json {} } key: 'k' }"
+             "sink { name: 'e' input: 'e' kafka { topic: 'e' } format { json {} } }"
+             "sink { name: 'b' input: 'r.big' kafka { topic: 'b' max_message_bytes: '80B' } format { json {} } }", 1);
     run_row(&run, 0, "a", 11, 1);
     run_row(&run, 0, "b", 3, 1);
     run_row(&run, 0, "c", 4, 1);
@@ -254,8 +256,8 @@ static void test_policies(void **state)
         struct run run;
         char rest[400];
         snprintf(rest, sizeof rest,
-                 "node { name: \"m\" input: \"in\" map { select: \"10 / v AS q\" } %s } sink { name: \"o\" input: \"m\" "
-                 "kafka { topic: \"o\" } format { json {} } }", cases[i].policy);
+                 "node { name: 'm' input: 'in' map { select: '10 / v AS q' } %s } sink { name: 'o' input: 'm' "
+                 "kafka { topic: 'o' } format { json {} } }", cases[i].policy);
         run_open(&run, "", rest, 1);
         run_row(&run, 0, "a", 3, 1);
         assert_int_equal(run_feed(&run, 0, "{\"v\":0,\"ts\":0}"), cases[i].code);
@@ -278,8 +280,8 @@ static void test_failure_at_close(void **state)
     (void)state;
     struct run run;
     run_open(&run, "",
-             "node { name: \"w\" input: \"in\" aggregate { group_by: \"k\" window { tumbling { size: \"10s\" } } select: "
-             "\"sum(v) / count(d) AS q\" } } table { name: \"t\" input: \"w\" key: \"k\" key: \"window_start\" }", 1);
+             "node { name: 'w' input: 'in' aggregate { group_by: 'k' window { tumbling { size: '10s' } } select: "
+             "'sum(v) / count(d) AS q' } } table { name: 't' input: 'w' key: 'k' key: 'window_start' }", 1);
     run_row(&run, 0, "a", 3, 1);
     run_final(&run);
     assert_int_equal(COUNTER(&run, "w", in), 2);
@@ -324,9 +326,9 @@ static void test_retention(void **state)
     (void)state;
     struct run run;
     run_open(&run, "",
-             "node { name: \"w\" input: \"in\" aggregate { group_by: \"k\" window { tumbling { size: \"10s\" } } select: "
-             "\"count(*) AS n\" } } table { name: \"t\" input: \"w\" key: \"k\" retention: \"15s\" }"
-             "table { name: \"l\" input: \"in\" key: \"k\" retention: \"15s\" }", 1);
+             "node { name: 'w' input: 'in' aggregate { group_by: 'k' window { tumbling { size: '10s' } } select: "
+             "'count(*) AS n' } } table { name: 't' input: 'w' key: 'k' retention: '15s' }"
+             "table { name: 'l' input: 'in' key: 'k' retention: '15s' }", 1);
     run_row(&run, 0, "a", 1, 1);
     run_row(&run, 0, "b", 1, 24);
     run_settle(&run);
@@ -350,8 +352,8 @@ static void test_table_keys(void **state)
 {
     (void)state;
     struct run run;
-    run_open(&run, "", "node { name: \"m\" input: \"in\" map { select: \"k\" select: \"v\" } } "
-             "table { name: \"t\" input: \"m\" key: \"k\" }", 1);
+    run_open(&run, "", "node { name: 'm' input: 'in' map { select: 'k' select: 'v' } } "
+             "table { name: 't' input: 'm' key: 'k' }", 1);
     run_row(&run, 0, "a", 1, 5);
     run_row(&run, 0, "a", 2, 1);
     run_feed(&run, 0, "{\"v\":1,\"ts\":0}");                            // no key
@@ -373,10 +375,10 @@ static void test_aggregates(void **state)
     (void)state;
     struct run run;
     run_open(&run, "",
-             "node { name: \"w\" input: \"in\" aggregate { select: \"count(*) AS n\" select: \"count(d) AS nd\" select: "
-             "\"sum(d) AS s\" select: \"avg(v) AS a\" select: \"min(d) AS lo\" select: \"max(k) AS hi\" select: "
-             "\"arg_min(k, v) AS am\" select: \"count(*) FILTER (WHERE v > 1) + 100 AS f\" } } "
-             "sink { name: \"o\" input: \"w\" kafka { topic: \"o\" } format { json {} } key: \"n\" }", 1);
+             "node { name: 'w' input: 'in' aggregate { select: 'count(*) AS n' select: 'count(d) AS nd' select: "
+             "'sum(d) AS s' select: 'avg(v) AS a' select: 'min(d) AS lo' select: 'max(k) AS hi' select: "
+             "'arg_min(k, v) AS am' select: 'count(*) FILTER (WHERE v > 1) + 100 AS f' } } "
+             "sink { name: 'o' input: 'w' kafka { topic: 'o' } format { json {} } key: 'n' }", 1);
     run_feed(&run, 0, "{\"k\":\"z\",\"v\":1,\"d\":1e16,\"ts\":0}");
     run_feed(&run, 0, "{\"k\":\"y\",\"v\":1,\"d\":1,\"ts\":0}");
     run_feed(&run, 0, "{\"k\":\"x\",\"v\":2,\"d\":-1e16,\"ts\":0}");
