@@ -14,6 +14,8 @@
     X(state_export) \
     X(state_import) \
     X(state_show)   \
+    X(status)       \
+    X(dlq_list)     \
     X(operators)    \
     X(functions)    \
     X(version)

@@ -1,5 +1,5 @@
-// kappa fmt: the canonical form of graphs. Only reads and prints: parameters stay as they are, comments too, and a graph
-// that makes no sense yet can be formatted all the same.
+// kappa fmt: the canonical form of graphs. Only reads and prints: parameters stay as they are, comments too, and a
+// graph that makes no sense yet can be formatted all the same.
 #include "cli/load.h"
 #include "proto/print.h"
 

@@ -21,6 +21,9 @@ int kafka_options(struct call *call, uint32_t first, struct k_kafka_options *ret
                                     .readers_expected = 4,
                                     .session_timeout_us = 6000000,
                                     .request_timeout_us = 8000000};
+    // The file's own bootstrap.servers count more than our default.
+    const struct k_options *o = &call->options;
+    if (k_options_given(o, first + KAFKA_CONFIG) && !k_options_given(o, first + KAFKA_BROKERS)) ret->brokers = NULL;
     return k_options_duration(&call->options, first + KAFKA_TIMEOUT, &ret->request_timeout_us, err);
 }
 
