@@ -1,0 +1,183 @@
+// The simulator: a whole cluster of workers on the in-memory log, driven by one seed, judged by the reference.
+//
+// One seed draws everything: the graph (graph.c), the input (input.c), the cluster, its schedule and its faults
+// (world.c). When all is healed and final, what was committed is compared with the reference (judge.c), which is fed
+// in the order that the journal tells. The same seed and commit give the same run.
+#pragma once
+#include "base/hash.h"
+#include "engine/log_memory.h"
+#include "engine/plan.h"
+#include "engine/shard.h"
+
+// What a run did besides the log's own faults; each is counted, and none may be 0 over a full run.
+#define SIM_EVENTS(X)                                                                                   \
+    X(worker_killed, "kill -9 between two steps")                                                       \
+    X(worker_crashed, "a worker died inside a call")                                                    \
+    X(worker_stopped, "a worker stopped in order and came back")                                        \
+    X(worker_paused, "a worker was not scheduled for longer than its session")                          \
+    X(call_paused, "a worker stood still inside a call while others went on")                           \
+    X(disk_full, "no room for a checkpoint")                                                            \
+    X(disk_error, "a checkpoint failed with an I/O error")                                              \
+    X(disk_crashed, "the machine died at a checkpoint")                                                 \
+    X(disk_lost, "a worker came back with an empty disk")                                               \
+    X(clock_set, "the clock on the wall was set")                                                       \
+    X(foreign_abort, "a producer of a source aborted a transaction")                                    \
+    X(final_under_faults, "the input was declared final while faults went on")                          \
+    X(takeover, "a leadership began")                                                                   \
+    X(reset, "a shard threw its memory away")                                                           \
+    X(followed, "records were read again after a takeover")
+
+// What the graphs had in them; none may be 0 over a full run.
+#define SIM_FEATURES(X)                                                                                        \
+    X(filter) X(map) X(route) X(aggregate_unbounded) X(aggregate_tumbling) X(aggregate_hopping)               \
+    X(aggregate_inherit) X(aggregate_over_updates) X(on_close) X(on_update) X(grace) X(late_topic) X(where)    \
+    X(table) X(retention) X(keyed_sink) X(unkeyed_sink) X(updating_sink) X(json) X(line) X(raw) X(two_sources) \
+    X(idle) X(two_shards) X(drop_policy) X(pass_null_policy) X(dead_letter_topic) X(compacted_source)          \
+    X(dead_letters) X(late_rows) X(count_star) X(count) X(sum) X(avg) X(min) X(max) X(arg_min) X(arg_max)
+
+struct stats { // of any number of runs; all uint64_t, so that they add up as an array
+    uint64_t runs, records, steps, journal_records, outputs, table_rows;
+#define X(name, text) uint64_t name;
+    SIM_EVENTS(X)
+#undef X
+    struct k_fault_counts faults;
+    struct {
+#define X(name) uint64_t name;
+        SIM_FEATURES(X)
+#undef X
+    } features;
+};
+
+enum {
+    SOURCES_MAX = 2,
+    SINKS_MAX = 24,
+    TABLES_MAX = 8,
+    LOOSE_MAX = 48,
+    PARTITIONS_MAX = 4,
+    SHARDS_MAX = 2,
+    WORKERS_MAX = 3
+};
+enum source_kind { SOURCE_JSON, SOURCE_LINE, SOURCE_RAW };
+
+struct sim_source {
+    char name[16], topic[16];
+    enum source_kind kind;
+    int32_t partitions;
+    bool compacted;
+    bool partitioned; // by column k
+};
+struct sim_sink {
+    char name[16], topic[16];
+    bool keyed, updating;
+    bool ordered; // messages of one key come in the order of the input: only stateless nodes lie before it
+};
+
+// --- graph.c ---
+struct scenario {
+    struct k_buf text;
+    struct k_graph *graph;
+    struct k_plan *plan;
+    uint32_t shards;
+    bool idle;
+    struct sim_source sources[SOURCES_MAX];
+    uint32_t source_count;
+    struct sim_sink sinks[SINKS_MAX];
+    uint32_t sink_count;
+    char late_topics[SINKS_MAX][16];
+    uint32_t late_count;
+    char tables[TABLES_MAX][16];
+    uint32_t table_count;
+    const char *dead_letters;
+    // Names of nodes, tables and sinks of whose input only the net is fixed: an aggregate ON_UPDATE over rows that
+    // come in the order of a window's close. How often a row changes on its way is then open.
+    char loose[LOOSE_MAX][16];
+    uint32_t loose_count;
+};
+bool scenario_is_loose(const struct scenario *scenario, struct k_str name);
+// Draws a graph. false: the engine or the reader refused it, which is a failure of this generator or of the engine; why
+// is in `why`.
+bool scenario_draw(struct scenario *scenario, uint64_t *random, struct stats *stats, struct k_buf *why);
+void scenario_fini(struct scenario *scenario);
+
+// --- input.c ---
+struct record {
+    int64_t offset, timestamp_us;
+    struct k_str key, value; // arena
+    bool has_key, has_value;
+};
+struct records { // committed ones of a partition, in offset order
+    struct record *items;
+    uint32_t count, capacity;
+};
+struct input {
+    struct k_arena arena;
+    struct k_cloud *cloud;
+    const struct scenario *scenario;
+    uint64_t *random;
+    struct k_log *log; // of a producer that belongs to other people
+    int64_t time_us[SOURCES_MAX][PARTITIONS_MAX];
+    bool quiet[SOURCES_MAX][PARTITIONS_MAX]; // stands still for now
+    struct records records[SOURCES_MAX][PARTITIONS_MAX];
+    uint64_t made;
+};
+void input_init(struct input *input, const struct scenario *scenario, struct k_cloud *cloud, uint64_t *random);
+// Writes a few records to one partition, alone or in a transaction. The faults' rates must be off, here and below.
+void input_write(struct input *input, uint32_t count, struct stats *stats);
+// Everything written is visible to readers from now on, so that a run with --once sees all of it.
+void input_settle(struct input *input);
+void input_fini(struct input *input);
+
+// --- world.c ---
+struct disk {
+    struct world *world;
+    struct k_memory_disk *memory; // NULL with RocksDB
+    char directory[64];
+    int64_t full_until_us;
+};
+struct worker {
+    char name[16];
+    struct k_log *log; // NULL: the process is not there
+    struct k_shard *shards[SHARDS_MAX];
+    bool shard_done[SHARDS_MAX];
+    struct disk disks[SHARDS_MAX];
+    int64_t down_until_us, paused_until_us;
+    bool stopping, done;
+    bool in_call; // stands still inside a call: nothing else may be done with it
+};
+struct world {
+    uint64_t seed, random;
+    bool rocks, verbose;
+    struct scenario scenario;
+    struct input input;
+    struct k_cloud *cloud;
+    struct k_fault_rates rates;
+    struct { // one in n
+        uint32_t kill, stop, pause, call_pause, clock, full, error, disk_crash, lose_disk;
+    } own;
+    bool healed, once;
+    int64_t elapsed_us; // cloud time, without what was set
+    uint64_t steps;
+    struct worker workers[WORKERS_MAX];
+    uint32_t worker_count;
+    struct k_shard_options options;
+    struct stats stats;
+    struct k_buf failure; // empty: none
+};
+// Runs one seed. true: everything was as it should be. The failure's text is in world->failure.
+bool world_run(struct world *world);
+void world_init(struct world *world, uint64_t seed, bool rocks, bool verbose);
+void world_fini(struct world *world);
+void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int world_open_disk(struct disk *disk, bool with_faults, struct k_store **ret, struct k_error *err);
+// Reads the position of a disk's last checkpoint; NULL: there is none. Freed with free_unpacked.
+Kappa__Internal__Position *world_position(struct disk *disk);
+
+// --- judge.c ---
+void judge(struct world *world);
+
+// --- main.c ---
+static inline bool one_in(uint64_t *random, uint32_t n) { return n && k_random_below(random, n) == 0; }
+static inline int64_t between(uint64_t *random, int64_t low, int64_t high)
+{
+    return low + (int64_t)k_random_below(random, (uint64_t)(high - low + 1));
+}

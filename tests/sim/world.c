@@ -1,0 +1,496 @@
+// One run: a cluster, its schedule and its faults, from the first record to the end of the input.
+//
+// Phases: work (input comes, faults happen) → end (the input is complete; the workers run once and final, in half of
+// the runs with the faults going on) → heal (no more faults; everybody must get through) → judge.
+// A worker is a process: its connection and its shards die together, its disks stay.
+#include "tests/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MS = 1000, SECOND = 1000000, STEPS_MAX = 400000 };
+static const int64_t START_US = 1767225600000000; // 2026-01-01
+
+void world_fail(struct world *w, const char *format, ...)
+{
+    if (w->failure.length) return; // the first is what counts
+    char text[4000];
+    va_list arguments;
+    va_start(arguments, format);
+    k_format_cut(text, sizeof text, format, arguments);
+    va_end(arguments);
+    k_buf_add_text(&w->failure, text);
+    k_buf_add_char(&w->failure, '\n');
+}
+
+// --- disks ---
+
+static int disk_fault(void *context, bool *ret_written)
+{
+    struct disk *disk = context;
+    struct world *w = disk->world;
+    *ret_written = false;
+    if (w->healed) return 0;
+    if (w->elapsed_us < disk->full_until_us) return K_E_DISK_FULL;
+    if (one_in(&w->random, w->own.full)) {
+        w->stats.disk_full++;
+        disk->full_until_us = w->elapsed_us + between(&w->random, 0, 3 * SECOND);
+        return K_E_DISK_FULL;
+    }
+    if (one_in(&w->random, w->own.error)) return w->stats.disk_error++, K_E_IO;
+    if (one_in(&w->random, w->own.disk_crash)) {
+        w->stats.disk_crashed++;
+        *ret_written = one_in(&w->random, 2);
+        return K_E_CRASHED;
+    }
+    return 0;
+}
+
+int world_open_disk(struct disk *disk, bool with_faults, struct k_store **ret, struct k_error *err)
+{
+    if (disk->memory) return k_store_memory_open(disk->memory, with_faults ? disk_fault : NULL, disk, ret, err);
+    return k_store_rocks_open(disk->directory, true, 16u << 20, ret, err);
+}
+
+static int open_store(void *context, struct k_store **ret, struct k_error *err)
+{
+    return world_open_disk(context, true, ret, err);
+}
+
+static void make_disk(struct world *w, struct disk *disk, const char *worker, uint32_t shard)
+{
+    *disk = (struct disk){.world = w};
+    if (!w->rocks) {
+        disk->memory = k_memory_disk_create();
+        return;
+    }
+    const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(disk->directory, sizeof disk->directory, "%s/kappa-sim-%d-%s-%u", base, (int)getpid(), worker, shard);
+}
+
+static void drop_disk(struct disk *disk)
+{
+    k_memory_disk_destroy(disk->memory);
+    disk->memory = NULL;
+    if (!disk->directory[0]) return;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", disk->directory);
+    if (system(command) != 0) fprintf(stderr, "sim: %s failed\n", command);
+}
+
+Kappa__Internal__Position *world_position(struct disk *disk)
+{
+    struct k_store *store;
+    struct k_error err = {0};
+    if (world_open_disk(disk, false, &store, &err)) return NULL;
+    struct k_arena arena;
+    k_arena_init(&arena);
+    struct k_str key = K_STR("\0position"), value = {0};
+    int code = store->ops->get(store, 1, &key, &arena, &value, &err);
+    Kappa__Internal__Position *position = NULL;
+    if (!code && value.length)
+        position = kappa__internal__position__unpack(NULL, value.length, (const uint8_t *)value.data);
+    k_arena_fini(&arena);
+    store->ops->close(store);
+    return position;
+}
+
+// --- workers ---
+
+static void end_process(struct worker *worker, bool killed)
+{
+    if (killed) k_log_memory_crash(worker->log); // so that nothing of what is freed says good-bye
+    for (uint32_t s = 0; s < SHARDS_MAX; s++) {
+        k_shard_destroy(worker->shards[s]);
+        worker->shards[s] = NULL;
+    }
+    worker->log->ops->close(worker->log);
+    worker->log = NULL;
+    worker->stopping = false;
+    worker->paused_until_us = 0;
+}
+
+static void note_reports(struct world *w, const struct worker *worker)
+{
+    for (uint32_t s = 0; s < w->scenario.shards; s++) {
+        struct k_shard_report report;
+        if (!worker->shards[s]) continue;
+        k_shard_report(worker->shards[s], &report);
+        w->stats.takeover += report.leaderships;
+        w->stats.reset += report.resets;
+        w->stats.followed += report.records_followed_after_takeover;
+    }
+}
+
+static void kill_worker(struct world *w, struct worker *worker)
+{
+    note_reports(w, worker);
+    end_process(worker, true);
+    worker->down_until_us =
+        w->elapsed_us + (w->healed ? 0 : between(&w->random, 0, 4) * between(&w->random, 0, 2 * SECOND));
+    if (w->healed || !one_in(&w->random, w->own.lose_disk)) return;
+    w->stats.disk_lost++;
+    for (uint32_t s = 0; s < w->scenario.shards; s++) {
+        drop_disk(&worker->disks[s]);
+        make_disk(w, &worker->disks[s], worker->name, s);
+    }
+}
+
+static void start_worker(struct world *w, struct worker *worker)
+{
+    worker->log = k_cloud_connect(w->cloud, worker->name);
+    for (uint32_t s = 0; s < w->scenario.shards; s++) {
+        struct k_shard_options options = w->options;
+        struct k_error err;
+        options.shard = s;
+        options.log = worker->log;
+        options.worker = worker->name;
+        options.store_context = &worker->disks[s];
+        options.once = options.final = w->once;
+        worker->shard_done[s] = false;
+        int code = k_shard_create(&options, &worker->shards[s], &err);
+        K_ASSERT(code == 0);
+    }
+}
+
+// A process that ended by an error that its surroundings made is started again, as a supervisor would.
+static bool passes(const struct world *w, int code)
+{
+    if (w->healed) return false;
+    return code == K_E_IO || code == K_E_UNAVAILABLE || code == K_E_DISK_FULL;
+}
+
+// One step of one shard. Returns how long nothing will be due.
+static int64_t step_shard(struct world *w, struct worker *worker, uint32_t s)
+{
+    int64_t wait_us = 0;
+    struct k_error err = {0};
+    w->steps++;
+    int code = k_shard_step(worker->shards[s], &wait_us, &err);
+    if (code == K_E_CRASHED) {
+        w->stats.worker_crashed++;
+        kill_worker(w, worker);
+        return 0;
+    }
+    if (code && passes(w, code)) {
+        kill_worker(w, worker);
+        return 0;
+    }
+    if (code) {
+        world_fail(w, "worker %s, shard %u stopped: %s: %s", worker->name, s, k_error_name(code), err.text);
+        return 0;
+    }
+    if (k_shard_state(worker->shards[s]) != K_SHARD_STOPPED) return wait_us;
+    worker->shard_done[s] = true;
+    bool all = true;
+    for (uint32_t i = 0; i < w->scenario.shards; i++) all &= worker->shard_done[i];
+    if (!all) return 0;
+    note_reports(w, worker);
+    worker->done = w->once && !worker->stopping;
+    if (!w->once && !worker->stopping) world_fail(w, "worker %s stopped, and nobody asked it to", worker->name);
+    end_process(worker, false);
+    worker->down_until_us = w->elapsed_us + (w->healed ? 0 : between(&w->random, 0, SECOND));
+    return 0;
+}
+
+static int64_t step_worker(struct world *w, struct worker *worker)
+{
+    if (worker->done || worker->in_call) return SECOND;
+    if (!worker->log) {
+        if (w->elapsed_us < worker->down_until_us) return worker->down_until_us - w->elapsed_us;
+        start_worker(w, worker);
+        return 0;
+    }
+    if (w->elapsed_us < worker->paused_until_us) return worker->paused_until_us - w->elapsed_us;
+    uint32_t s = (uint32_t)k_random_below(&w->random, w->scenario.shards);
+    return worker->shard_done[s] ? 0 : step_shard(w, worker, s);
+}
+
+static void stop_worker(struct world *w, struct worker *worker)
+{
+    worker->stopping = true;
+    for (uint32_t s = 0; s < w->scenario.shards; s++) k_shard_stop(worker->shards[s]);
+}
+
+// What may happen to a worker between two steps.
+static void trouble(struct world *w, struct worker *worker)
+{
+    uint64_t *r = &w->random;
+    if (!worker->log || worker->in_call || w->healed) return;
+    if (one_in(r, w->own.kill)) {
+        w->stats.worker_killed++;
+        kill_worker(w, worker);
+    } else if (one_in(r, w->own.stop)) {
+        w->stats.worker_stopped++;
+        stop_worker(w, worker);
+    } else if (one_in(r, w->own.pause)) {
+        w->stats.worker_paused++;
+        worker->paused_until_us = w->elapsed_us + between(r, 1, 25) * SECOND;
+    } else if (one_in(r, w->own.clock)) {
+        w->stats.clock_set++;
+        k_cloud_set_clock(w->cloud, k_cloud_now(w->cloud) + between(r, -90, 90) * SECOND);
+    }
+}
+
+static void pass_time(struct world *w, int64_t us)
+{
+    w->elapsed_us += us;
+    k_cloud_advance(w->cloud, us);
+}
+
+// Faults of the log happen to the workers only.
+static void write_input(struct world *w, uint32_t count)
+{
+    static const struct k_fault_rates none;
+    struct k_fault_rates only_markers = {.marker_late = w->rates.marker_late};
+    k_cloud_set_rates(w->cloud, w->rates.marker_late ? &only_markers : &none);
+    input_write(&w->input, count, &w->stats);
+    k_cloud_set_rates(w->cloud, &w->rates);
+}
+
+// Grants the deletion of what lies below every checkpoint (nobody will read it again), or, of compacted topics, below
+// the journal.
+static void allow_retention(struct world *w)
+{
+    if (!w->rates.retention || w->own.lose_disk || w->rocks) return;
+    for (uint32_t s = 0; s < w->scenario.source_count; s++) {
+        const struct sim_source *source = &w->scenario.sources[s];
+        for (int32_t p = 0; p < source->partitions; p++) {
+            int64_t least = INT64_MAX;
+            for (uint32_t i = 0; i < w->worker_count; i++) {
+                struct disk *disk = &w->workers[i].disks[(uint32_t)p % w->scenario.shards];
+                Kappa__Internal__Position *position = world_position(disk);
+                int64_t next = 0;
+                for (size_t j = 0; position && j < position->n_partition; j++)
+                    if (strcmp(position->partition[j]->source, source->name) == 0 &&
+                        position->partition[j]->partition == (uint32_t)p)
+                        next = position->partition[j]->next;
+                if (position) kappa__internal__position__free_unpacked(position, NULL);
+                if (next < least) least = next;
+            }
+            if (least > 0) k_cloud_allow_retention(w->cloud, source->topic, p, least);
+        }
+    }
+}
+
+// --- drawing ---
+
+static uint32_t rate(uint64_t *r, uint32_t low, uint32_t high, uint32_t share)
+{
+    if (!one_in(r, share)) return 0;
+    uint32_t rate = low;
+    while (rate < high && !one_in(r, 3)) rate *= 2;
+    return rate;
+}
+
+static void draw_faults(struct world *w)
+{
+    uint64_t *r = &w->random;
+    if (one_in(r, 8)) return; // a calm run
+    w->rates = (struct k_fault_rates){
+        .crash_before_call = rate(r, 100, 20000, 2), .crash_after_call = rate(r, 100, 20000, 2),
+        .request_lost = rate(r, 30, 2000, 3), .request_refused = rate(r, 30, 2000, 3),
+        .commit_answer_lost = rate(r, 5, 200, 3), .commit_request_lost = rate(r, 5, 200, 3),
+        .commit_late = rate(r, 5, 200, 3), .commit_doubled = rate(r, 5, 200, 3), .marker_late = rate(r, 2, 50, 2),
+        .fetch_short = rate(r, 2, 20, 2), .rebalance = rate(r, 50, 5000, 3), .session_lost = rate(r, 100, 5000, 3),
+        .transaction_timeout = rate(r, 50, 2000, 4), .offsets_expired = rate(r, 50, 5000, 4),
+        .retention = rate(r, 20, 500, 3)};
+    w->own.kill = rate(r, 100, 5000, 2);
+    w->own.stop = rate(r, 200, 5000, 3);
+    w->own.pause = rate(r, 200, 5000, 3);
+    w->own.call_pause = rate(r, 500, 20000, 2);
+    w->own.clock = rate(r, 200, 5000, 4);
+    w->own.full = rate(r, 5, 200, 4);
+    w->own.error = rate(r, 10, 200, 5);
+    w->own.disk_crash = rate(r, 10, 200, 4);
+    w->own.lose_disk = w->rates.retention ? 0 : rate(r, 3, 20, 3);
+}
+
+static void make_topics(struct world *w)
+{
+    struct k_error err;
+    const struct k_topic_need *needs;
+    for (uint32_t s = 0; s < w->scenario.source_count; s++) {
+        const struct sim_source *source = &w->scenario.sources[s];
+        struct k_topic_spec spec = {
+            .partitions = source->partitions, .compacted = source->compacted, .retention_ms = -1};
+        int code = k_cloud_create_topic(w->cloud, source->topic, &spec, &err);
+        K_ASSERT(code == 0);
+    }
+    uint32_t count = k_plan_topics(w->scenario.plan, &needs);
+    for (uint32_t i = 0; i < count; i++) {
+        struct k_topic_spec spec = {.partitions = needs[i].partitions > 0 ? needs[i].partitions : 2,
+                                    .retention_ms = -1};
+        int code = k_cloud_create_topic(w->cloud, needs[i].topic, &spec, &err);
+        K_ASSERT(code == 0);
+    }
+}
+
+void world_init(struct world *w, uint64_t seed, bool rocks, bool verbose)
+{
+    *w = (struct world){.seed = seed, .random = seed * 2654435761u + 17, .rocks = rocks, .verbose = verbose};
+    k_random(&w->random);
+}
+
+static void on_pause(void *context, struct k_log *log);
+
+static bool prepare(struct world *w)
+{
+    uint64_t *r = &w->random;
+    if (!scenario_draw(&w->scenario, r, &w->stats, &w->failure)) return false;
+    if (w->verbose) fwrite(w->scenario.text.data, 1, w->scenario.text.length, stdout);
+    draw_faults(w);
+    w->cloud = k_cloud_create(k_random(r), &w->rates, START_US);
+    k_cloud_set_pause(w->cloud, w->own.call_pause, on_pause, w);
+    make_topics(w);
+    input_init(&w->input, &w->scenario, w->cloud, r);
+    w->options = (struct k_shard_options){.plan = w->scenario.plan, .generation = "1", .open_store = open_store,
+        .state = {.cache_bytes = one_in(r, 3) ? 64u << 10 : 4u << 20},
+        .commit_interval_us = between(r, 1, 100) * MS, .checkpoint_interval_us = between(r, 0, 800) * MS,
+        .transaction_timeout_us = 10 * SECOND, .step_budget_us = 200 * MS, .work_portion = one_in(r, 2) ? 3 : 1024,
+        .dirty_limit_bytes = one_in(r, 4) ? 4096 : 0, .can_lead = true};
+    w->worker_count = (uint32_t)between(r, 1, WORKERS_MAX);
+    for (uint32_t i = 0; i < w->worker_count; i++) {
+        struct worker *worker = &w->workers[i];
+        snprintf(worker->name, sizeof worker->name, "w%u", i);
+        for (uint32_t s = 0; s < w->scenario.shards; s++) make_disk(w, &worker->disks[s], worker->name, s);
+    }
+    return true;
+}
+
+// --- phases ---
+
+// Steps workers in random order; when none has anything to do, time passes until one has.
+static void turn(struct world *w)
+{
+    int64_t wait_us = SECOND;
+    bool busy = false;
+    for (uint32_t i = 0; i < w->worker_count && !w->failure.length; i++) {
+        struct worker *worker = &w->workers[k_random_below(&w->random, w->worker_count)];
+        trouble(w, worker);
+        for (int64_t n = between(&w->random, 1, 6); n > 0 && !w->failure.length; n--) {
+            int64_t wait = step_worker(w, worker);
+            busy |= wait <= 0;
+            if (wait > 0 && wait < wait_us) wait_us = wait;
+            if (wait > 0) break;
+        }
+    }
+    if (w->failure.length) return;
+    pass_time(w, busy ? between(&w->random, 0, 5 * MS) : wait_us < 100 * MS ? wait_us : 100 * MS);
+}
+
+// A worker stands still inside a call; meanwhile the others go on, perhaps for longer than its session.
+static void on_pause(void *context, struct k_log *log)
+{
+    struct world *w = context;
+    struct worker *worker = NULL;
+    for (uint32_t i = 0; i < w->worker_count; i++)
+        if (w->workers[i].log == log) worker = &w->workers[i];
+    if (!worker || w->healed) return;
+    w->stats.call_paused++;
+    worker->in_call = true;
+    int64_t until_us = w->elapsed_us + (one_in(&w->random, 4) ? between(&w->random, 5, 15) * SECOND : 50 * MS);
+    for (int n = 0; n < 300 && w->elapsed_us < until_us && !w->failure.length; n++) turn(w);
+    worker->in_call = false;
+}
+
+static void work(struct world *w)
+{
+    uint64_t *r = &w->random;
+    uint64_t wanted = (uint64_t)between(r, 20, 60) << between(r, 0, 3);
+    uint32_t burst = (uint32_t)between(r, 1, 30);
+    for (uint64_t turns = 0; w->input.made < wanted && !w->failure.length && turns < 20000; turns++) {
+        if (one_in(r, 3)) write_input(w, (uint32_t)between(r, 1, burst));
+        turn(w);
+        if (one_in(r, 20)) allow_retention(w);
+    }
+    for (int64_t n = between(r, 0, 200); n > 0 && !w->failure.length; n--) turn(w);
+}
+
+static bool all_done(const struct world *w)
+{
+    for (uint32_t i = 0; i < w->worker_count; i++)
+        if (!w->workers[i].done) return false;
+    return true;
+}
+
+static void end_all(struct world *w)
+{
+    bool in_order = one_in(&w->random, 2);
+    for (uint32_t i = 0; i < w->worker_count; i++) {
+        struct worker *worker = &w->workers[i];
+        if (!worker->log) continue;
+        if (in_order) stop_worker(w, worker);
+        else kill_worker(w, worker);
+    }
+}
+
+static void heal(struct world *w)
+{
+    w->healed = true;
+    w->rates = (struct k_fault_rates){0};
+    k_cloud_set_rates(w->cloud, &w->rates);
+    k_cloud_set_pause(w->cloud, 0, NULL, NULL);
+    for (uint32_t i = 0; i < w->worker_count; i++) w->workers[i].paused_until_us = 0;
+}
+
+static void finish(struct world *w)
+{
+    bool faults = one_in(&w->random, 2);
+    static const struct k_fault_rates none;
+    k_cloud_set_rates(w->cloud, &none);
+    input_settle(&w->input);
+    k_cloud_set_rates(w->cloud, &w->rates);
+    if (!faults) heal(w);
+    else w->stats.final_under_faults++;
+    w->once = true; // of every process that starts from now on
+    end_all(w);
+    for (int64_t n = faults ? between(&w->random, 10, 300) : 0; n > 0 && !w->failure.length && !all_done(w); n--)
+        turn(w);
+    if (!w->healed) heal(w);
+    uint64_t until = w->steps + STEPS_MAX;
+    while (!all_done(w) && !w->failure.length && w->steps < until) turn(w);
+    if (!all_done(w)) {
+        for (uint32_t i = 0; i < w->worker_count; i++) {
+            struct worker *worker = &w->workers[i];
+            for (uint32_t s = 0; s < w->scenario.shards && worker->log; s++) {
+                struct k_shard_report report;
+                k_shard_report(worker->shards[s], &report);
+                world_fail(w, "after %llu steps without faults worker %s, shard %u is still %s; trouble: %s",
+                           (unsigned long long)STEPS_MAX, worker->name, s, k_shard_state_name(report.state),
+                           report.trouble);
+            }
+        }
+        world_fail(w, "the run does not come to its end");
+    }
+    k_cloud_settle(w->cloud);
+}
+
+bool world_run(struct world *w)
+{
+    if (prepare(w)) {
+        work(w);
+        if (!w->failure.length) finish(w);
+        if (!w->failure.length) judge(w);
+    }
+    w->stats.runs = 1;
+    w->stats.records = w->input.made;
+    w->stats.steps = w->steps;
+    if (w->cloud) w->stats.faults = *k_cloud_fault_counts(w->cloud);
+    return w->failure.length == 0;
+}
+
+void world_fini(struct world *w)
+{
+    for (uint32_t i = 0; i < w->worker_count; i++) {
+        if (w->workers[i].log) end_process(&w->workers[i], true);
+        for (uint32_t s = 0; s < w->scenario.shards; s++) drop_disk(&w->workers[i].disks[s]);
+    }
+    if (w->cloud) {
+        input_fini(&w->input);
+        k_cloud_destroy(w->cloud);
+    }
+    scenario_fini(&w->scenario);
+    k_buf_fini(&w->failure);
+}
