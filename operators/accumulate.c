@@ -247,13 +247,19 @@ static const struct k_accumulator *extreme_for(enum k_type type, bool updating)
     return text ? &k_accumulate_least_string : &k_accumulate_least;
 }
 
-const struct k_accumulator *k_accumulator_for(const struct k_aggregate_call *call, bool updating)
+// Whether every row counts: what is proved of an expression does not hold where its failures pass as NULL.
+static bool counts_all(const struct k_aggregate_call *call, bool pass_null)
+{
+    const struct k_expr *argument = call->arguments[0];
+    return !call->filter && k_expr_not_null(argument) && (!pass_null || k_expr_column(argument) >= 0);
+}
+
+const struct k_accumulator *k_accumulator_for(const struct k_aggregate_call *call, bool updating, bool pass_null)
 {
     enum k_type type = call->arguments[0] ? k_expr_type(call->arguments[0]) : K_NO_TYPE;
     switch (call->function) {
     case K_AGG_COUNT_STAR: return call->filter ? &count : &k_accumulate_rows;
-    case K_AGG_COUNT:
-        return call->filter || !k_expr_not_null(call->arguments[0]) ? &count : &k_accumulate_rows;
+    case K_AGG_COUNT: return counts_all(call, pass_null) ? &k_accumulate_rows : &count;
     case K_AGG_SUM: return type == K_DOUBLE ? &double_sum : &int_sum;
     case K_AGG_AVG: return type == K_DOUBLE ? &double_avg : &int_avg;
     case K_AGG_MIN:

@@ -48,8 +48,8 @@ struct k_accumulator {
     size_t (*owned_bytes)(const struct k_part *part, const void *value); // NULL: owns nothing
 };
 
-// The kind of accumulator for a call; updating: rows may be taken back.
-const struct k_accumulator *k_accumulator_for(const struct k_aggregate_call *call, bool updating);
+// The kind of accumulator for a call. updating: rows may be taken back; pass_null: a failed argument is NULL.
+const struct k_accumulator *k_accumulator_for(const struct k_aggregate_call *call, bool updating, bool pass_null);
 extern const struct k_accumulator k_accumulate_rows; // the group's own count of rows: no part at all
 
 // The kinds that lie in other files.

@@ -13,6 +13,7 @@ static int aggregate_open(void *instance, const struct k_node *node, struct k_ho
     aggregate->host = host;
     aggregate->node = node;
     aggregate->config = config;
+    k_arena_init(&aggregate->arena);
     int code = k_state_family(host->state, config->family, &config->type, config, &aggregate->groups, err);
     if (code || !config->panes) return code;
     return k_state_family(host->state, config->pane_family, &config->type, config, &aggregate->panes, err);
@@ -22,6 +23,7 @@ static void aggregate_close(void *instance)
 {
     struct k_aggregator *aggregate = instance;
     k_buf_fini(&aggregate->scratch);
+    k_arena_fini(&aggregate->arena);
 }
 
 // Values that are one group must look the same in every row of it: zeros have one sign, and NaN is one.

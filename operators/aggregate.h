@@ -48,6 +48,7 @@ struct k_aggregator {
     const struct k_aggregate_config *config;
     struct k_family *groups, *panes;
     struct k_buf scratch;
+    struct k_arena arena; // of a slice of frontier work: there may be many of them before the engine resets its own
 };
 
 // A batch whose expressions are computed.

@@ -8,6 +8,10 @@
 #include "operators/aggregate.h"
 #include "state/encoding.h"
 
+// A window is taken in slices: small ones first, for most windows that close late in life hold little, and room for a
+// slice is made before it is known how much comes.
+enum { SLICE_MIN = 64, SLICE_GROWTH = 4 };
+
 // Rows on their way out of one window.
 struct closing {
     struct k_aggregator *aggregate;
@@ -22,7 +26,7 @@ static int speak(void *context, struct k_str key, void *value, struct k_error *e
 {
     struct closing *c = context;
     const struct k_aggregate_config *config = c->aggregate->config;
-    struct k_arena *arena = c->aggregate->host->arena;
+    struct k_arena *arena = &c->aggregate->arena;
     if (((const struct k_group *)value)->rows <= 0) return 0; // all its rows were taken back
     struct k_value *values = k_arena_array(arena, struct k_value, config->key_count);
     size_t used;
@@ -49,7 +53,7 @@ static int emit(struct closing *c, struct k_error *err)
     if (c->count == 0) return 0;
     struct k_aggregator *aggregate = c->aggregate;
     struct k_host *host = aggregate->host;
-    struct k_arena *arena = host->arena;
+    struct k_arena *arena = &aggregate->arena;
     const uint32_t *all = k_all_rows(arena, c->count);
     struct k_batch out;
     struct k_expr_errors errors;
@@ -69,7 +73,7 @@ static int emit(struct closing *c, struct k_error *err)
 static int close_window(struct k_aggregator *aggregate, int64_t end_us, uint32_t max, uint32_t *ret_taken,
                         struct k_error *err)
 {
-    struct k_arena *arena = aggregate->host->arena;
+    struct k_arena *arena = &aggregate->arena;
     struct closing c = {.aggregate = aggregate, .end_us = end_us};
     c.misfits = k_arena_array(arena, struct k_misfit, (size_t)max * aggregate->config->call_count);
     k_making_init(aggregate, &c.making, max, arena);
@@ -112,7 +116,7 @@ static int merge_pane(struct k_aggregator *aggregate, int64_t end_us, uint32_t m
                       struct k_error *err)
 {
     const struct k_window *window = &aggregate->config->window;
-    struct k_arena *arena = aggregate->host->arena;
+    struct k_arena *arena = &aggregate->arena;
     struct merging m = {aggregate, k_arena_array(arena, int64_t, window->count),
                         k_arena_array(arena, struct k_str, window->count), k_arena_array(arena, void *, window->count)};
     for (uint32_t w = 0; w < window->count; w++) m.ends[w] = end_us + (int64_t)w * window->every_us;
@@ -137,25 +141,34 @@ static int first_end(struct k_aggregator *aggregate, int64_t *ret_end_us, bool *
     return 0;
 }
 
+static int work_off(struct k_aggregator *aggregate, int64_t end_us, bool is_pane, uint32_t max, uint32_t *ret_taken,
+                    struct k_error *err)
+{
+    k_arena_reset(&aggregate->arena);
+    if (is_pane) return merge_pane(aggregate, end_us, max, ret_taken, err);
+    if (aggregate->config->on_update)
+        return k_family_take(aggregate->groups, end_us, max, forget, NULL, ret_taken, err);
+    return close_window(aggregate, end_us, max, ret_taken, err);
+}
+
 int k_aggregate_on_frontier(void *instance, int64_t frontier_us, uint64_t max, uint64_t *ret_done, struct k_error *err)
 {
     struct k_aggregator *aggregate = instance;
-    const struct k_aggregate_config *config = aggregate->config;
+    uint32_t slice = SLICE_MIN;
     *ret_done = 0;
     while (*ret_done < max) {
         int64_t end_us;
         bool is_pane;
         int code = first_end(aggregate, &end_us, &is_pane, err);
         if (code) return code;
-        if (end_us == INT64_MAX || !k_window_over(end_us, config->window.grace_us, frontier_us)) return 0;
+        if (end_us == INT64_MAX || !k_window_over(end_us, aggregate->config->window.grace_us, frontier_us)) return 0;
         uint64_t left = max - *ret_done;
-        uint32_t some = left < K_BATCH_ROWS ? (uint32_t)left : K_BATCH_ROWS, taken = 0;
-        if (is_pane) code = merge_pane(aggregate, end_us, some, &taken, err);
-        else if (config->on_update) code = k_family_take(aggregate->groups, end_us, some, forget, NULL, &taken, err);
-        else code = close_window(aggregate, end_us, some, &taken, err);
+        uint32_t some = left < slice ? (uint32_t)left : slice, taken = 0;
+        code = work_off(aggregate, end_us, is_pane, some, &taken, err);
         if (code) return code;
         K_ASSERT(taken > 0); // a segment that is first holds an entry
         *ret_done += taken;
+        slice = taken < slice ? SLICE_MIN : slice < K_BATCH_ROWS ? slice * SLICE_GROWTH : K_BATCH_ROWS;
     }
     return 0;
 }

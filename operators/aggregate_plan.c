@@ -187,6 +187,24 @@ static void plan_groups(struct planning *p)
     p->named = (struct k_schema){p->out.fields, p->out.count};
 }
 
+// Calls that a select has added: what they remember must have a form in the state.
+static bool check_calls(struct planning *p, uint32_t first, int index)
+{
+    for (uint32_t i = first; i < p->config->call_count; i++) {
+        const struct k_aggregate_call *call = &p->config->calls[i];
+        if (call->function == K_AGG_COUNT) continue;
+        for (uint32_t a = 0; a < call->argument_count; a++) {
+            enum k_type type = k_expr_type(call->arguments[a]);
+            if (type != K_INTERVAL && type != K_NO_TYPE) continue;
+            k_plan_error(p->planner, p->message, "select", index, K0403,
+                         "an aggregate function cannot remember a value of type %s; convert it first",
+                         k_type_name(type));
+            return false;
+        }
+    }
+    return true;
+}
+
 static void plan_selects(struct planning *p)
 {
     const Kappa__V1__Aggregate *message = p->message;
@@ -200,11 +218,12 @@ static void plan_selects(struct planning *p)
     config->selects = k_arena_array(planner->arena, struct k_expr *, message->n_select);
     for (uint32_t i = 0; i < message->n_select; i++) {
         const char *name = NULL;
+        uint32_t calls_before = config->call_count;
         struct k_expr *expr =
             k_expr_compile_aggregate(planner->arena, k_str_of(message->select[i]), &p->scope, &named,
                                      k_plan_place(planner, message, "select", (int)i, 0), planner->diags, &name,
                                      config->calls, &config->call_count, CALLS_MAX);
-        if (!expr || !add_column(p, "select", (int)i, name, expr)) {
+        if (!expr || !check_calls(p, calls_before, (int)i) || !add_column(p, "select", (int)i, name, expr)) {
             p->good = false;
             continue;
         }
@@ -238,7 +257,7 @@ static void plan_values(struct planning *p)
     for (uint32_t i = 0; i < config->call_count; i++) {
         const struct k_aggregate_call *call = &config->calls[i];
         struct k_part *part = &config->parts[i];
-        part->kind = k_accumulator_for(call, p->input->updating);
+        part->kind = k_accumulator_for(call, p->input->updating, p->node->on_error == K_ON_ERROR_PASS_NULL);
         part->offset = size;
         part->type = call->type;
         part->greatest = call->function == K_AGG_MAX || call->function == K_AGG_ARG_MAX;

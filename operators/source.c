@@ -121,7 +121,7 @@ static void tombstones_fail(struct feed *feed)
     const struct k_edge *edge = &feed->source->plan->edge;
     const struct k_field *fields = feed->source->config->declared.fields;
     for (uint32_t c = 0; c < feed->source->config->declared.count; c++) {
-        if (!fields[c].not_null || !edge->read[c]) continue;
+        if (!fields[c].not_null || !(edge->read[c] || feed->source->config->validate_full)) continue;
         const char *text =
             k_arena_format(feed->arena, "the message has no value, and \"%s\" is not null", fields[c].name);
         for (uint32_t row = 0; row < feed->count; row++)

@@ -1,6 +1,8 @@
 // aggregate: groups, calls, windows and what is said when; brute force is in test_windows.
 #include "tests/operators/harness.h"
 
+#include <stdio.h>
+
 #define FIELDS "field: 'k string' field: 'v int64' field: 'd double' field: 's string' field: 'ws timestamp not null' "\
                "field: 'we timestamp not null' "
 #define HEAD                                                                      \
@@ -118,6 +120,45 @@ static void sums_overflow_at_the_end_only(void **unused)
     assert_text(&h.letters, "overflow {\"k\":\"a\",\"t\":null}\noverflow {\"k\":\"b\",\"t\":null}\n");
     harness_check_sums(&h);
     harness_close(&h);
+}
+
+static void failed_arguments_pass_as_null(void **unused)
+{
+    (void)unused;
+    static const struct row rows[] = {ROW("\"a\"", "0", 1, NEVER, 1), ROW("\"a\"", "5", 2, NEVER, 1)};
+    check(HEAD "node { name: 'n' input: 's' policy { on_error: PASS_NULL } aggregate { "
+               "select: 'count(10 / coalesce(v, 1)) AS c' select: 'count(NULL) AS z' select: 'count(*) AS n' } }",
+          NULL, rows, 2, 2, 0,
+          "0 +1 1000000 {\"c\":0,\"z\":0,\"n\":1}\n"
+          "0 -1 2000000 {\"c\":0,\"z\":0,\"n\":1}\n0 +1 2000000 {\"c\":1,\"z\":0,\"n\":2}\n");
+}
+
+// Many windows, each with little, and one with much, in portions of every size.
+static void closes_a_large_window_whole(void **unused)
+{
+    (void)unused;
+    enum { GROUPS = 9000 };
+    static struct row rows[GROUPS];
+    static char json[GROUPS][64];
+    for (uint32_t i = 0; i < GROUPS; i++) {
+        snprintf(json[i], sizeof json[i], "{\"v\":%u,\"ws\":0,\"we\":0}", i);
+        rows[i] = (struct row){json[i], (i < 100 ? (int64_t)i * 60 : 7000) * SECOND, INT64_MIN, 0};
+    }
+    for (uint64_t portion = 1; portion <= 100000; portion = portion * 7 + 93) {
+        struct harness h;
+        harness_open(&h, AGGREGATE("group_by: 'v' window { tumbling { size: '1m' } }"), NULL);
+        assert_int_equal(harness_feed(&h, rows, GROUPS, 4096), 0);
+        harness_frontier(&h, INT64_MAX, portion);
+        assert_int_equal(h.last_units, GROUPS);
+        uint32_t lines = 0, last = 0, v;
+        for (const char *line = h.emitted.data; *line; line = strchr(line, '\n') + 1, lines++) {
+            assert_int_equal(sscanf(strchr(line, '{'), "{\"v\":%u", &v), 1);
+            assert_true(lines == 0 || v == last + 1);
+            last = v;
+        }
+        assert_int_equal(lines, GROUPS);
+        harness_close(&h);
+    }
 }
 
 static void windows_close_in_order(void **unused)
@@ -344,6 +385,8 @@ static void says_what_is_wrong(void **unused)
             "g:3:51: error[K0404]: \"window_start\" is reserved: it is the window's own column, which the output has "
             "anyway\n"
             "g:3:138: error[K0404]: there are two columns \"k\"; name one of them otherwise with AS\n");
+    refuses(AGGREGATE("select: \"arg_min(we - ws, v) > interval '1s' AS x\""), NULL,
+            "g:3:49: error[K0403]: an aggregate function cannot remember a value of type interval; convert it first\n");
     refuses(AGGREGATE("group_by: 'kk' select: 'sum(s) AS x'"), NULL,
             "g:3:52: error[K0310]: unknown column \"kk\"; \"s\" offers k, v, d, s, ws, we\n"
             "g:3:65: error[K0321]: there is no sum(string); there is sum(int64) → int64, sum(double) → double\n");
@@ -354,6 +397,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_update_is_said),      cmocka_unit_test(without_groups_all_is_one),
         cmocka_unit_test(calls_and_nulls),           cmocka_unit_test(sums_overflow_at_the_end_only),
+        cmocka_unit_test(failed_arguments_pass_as_null), cmocka_unit_test(closes_a_large_window_whole),
         cmocka_unit_test(windows_close_in_order),    cmocka_unit_test(late_is_late_to_the_microsecond),
         cmocka_unit_test(windows_speak_on_update),   cmocka_unit_test(windows_are_inherited),
         cmocka_unit_test(unbounded_groups_keep_a_window_column), cmocka_unit_test(group_values_look_alike),
