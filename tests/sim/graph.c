@@ -147,44 +147,72 @@ static void draw_filter(struct drawing *g, const struct stream *in, const char *
     like(g, in, name);
 }
 
+// Leaves a column out that nothing else depends on.
+static void drop_one(struct drawing *g, const struct stream *in, struct stream *out)
+{
+    uint32_t at = (uint32_t)k_random_below(g->random, out->count);
+    const char *name = out->columns[at].name;
+    bool kept = at >= in->count || strcmp(name, "k") == 0 || strncmp(name, "window_", 7) == 0;
+    for (uint32_t i = 0; i < in->unique_count; i++) kept |= strcmp(in->unique[i].name, name) == 0;
+    if (kept || out->count < 3) return;
+    SEEN(drop);
+    SAY(" drop: \"%s\"", name);
+    memmove(&out->columns[at], &out->columns[at + 1], (--out->count - at) * sizeof out->columns[0]);
+}
+
+// One expression as a new column, or in place of an old one of the same type.
+static void draw_set(struct drawing *g, const struct stream *in, struct stream *out, const char *fresh, bool replace)
+{
+    const struct column *n = column_of(g, in, "i"), *s = column_of(g, in, "s"), *d = column_of(g, in, "d");
+    char text[128] = "";
+    char type = 'i';
+    switch (k_random_below(g->random, 8)) {
+    case 0: if (n) snprintf(text, sizeof text, "%s * 2 + 1", n->name); break;
+    case 1: if (n) snprintf(text, sizeof text, "100 / %s", n->name); break;
+    case 2: if (s) type = 's', snprintf(text, sizeof text, "upper(%s)", s->name); break;
+    case 3: if (s) type = 's', snprintf(text, sizeof text, "coalesce(%s, 'none') || '!'", s->name); break;
+    case 4: if (s) snprintf(text, sizeof text, "%s::int64", s->name); break;
+    case 5: if (n) type = 'd', snprintf(text, sizeof text, "%s / 4.0", n->name); break;
+    case 6:
+        if (n) type = 's', snprintf(text, sizeof text, "CASE %s %% 3 WHEN 0 THEN 'a' WHEN 1 THEN 'b' END", n->name);
+        break;
+    default:
+        if (d) type = 'd', snprintf(text, sizeof text, "CASE WHEN %s > 2 THEN %s * 4 ELSE 0.5 END", d->name, d->name);
+    }
+    if (!text[0]) return;
+    replace &= type != 'd';
+    SAY(" set: \"%s = %s\"", !replace ? fresh : type == 'i' ? "deep" : "opt", text);
+    if (!replace) add_column(out, fresh, type, true);
+}
+
 static void draw_map(struct drawing *g, const struct stream *in, const char *name)
 {
     SEEN(map);
     SAY("node { name: \"%s\" input: \"%s\" map { select: \"*\"", name, in->name);
     struct stream out = *in;
-    for (int i = (int)between(g->random, 1, 3); i > 0; i--) {
-        const struct column *n = column_of(g, in, "i"), *s = column_of(g, in, "s"), *d = column_of(g, in, "d");
-        char fresh[32];
-        snprintf(fresh, sizeof fresh, "%s_%d", name, i);
-        switch (k_random_below(g->random, 6)) {
-        case 0:
-            if (n) SAY(" set: \"%s = %s * 2 + %d\"", fresh, n->name, i), add_column(&out, fresh, 'i', true);
-            break;
-        case 1:
-            if (n) SAY(" set: \"%s = 100 / %s\"", fresh, n->name), add_column(&out, fresh, 'i', true);
-            break;
-        case 2:
-            if (s) SAY(" set: \"%s = upper(%s)\"", fresh, s->name), add_column(&out, fresh, 's', true);
-            break;
-        case 3:
-            if (s)
-                SAY(" set: \"%s = coalesce(%s, 'none') || '!'\"", fresh, s->name), add_column(&out, fresh, 's', true);
-            break;
-        case 4:
-            if (s) SAY(" set: \"%s = %s::int64\"", fresh, s->name), add_column(&out, fresh, 'i', true);
-            break;
-        default:
-            if (d) SAY(" set: \"%s = CASE WHEN %s > 2 THEN %s * 4 ELSE 0.5 END\"", fresh, d->name, d->name),
-                add_column(&out, fresh, 'd', true);
-        }
+    if (in->depth == 0 && one_in(g->random, 4)) {
+        SEEN(system_columns);
+        SAY(" select: \"_offset AS off\" select: \"_partition AS part\" select: \"_key AS mkey\""
+            " select: \"_timestamp AS stamp\" select: \"_tombstone AS gone\"");
+        add_column(&out, "off", 'i', false);
+        add_column(&out, "part", 'i', false);
+        add_column(&out, "mkey", 'x', true);
+        add_column(&out, "stamp", 't', true);
+        add_column(&out, "gone", 'b', false);
     }
+    char fresh[32];
+    for (int i = (int)between(g->random, 1, 3); i > 0; i--) {
+        snprintf(fresh, sizeof fresh, "%s_%d", name, i);
+        draw_set(g, in, &out, fresh, i == 1 && strcmp(in->name, "in1") == 0 && one_in(g->random, 3));
+    }
+    if (one_in(g->random, 3)) drop_one(g, in, &out);
     SAY(" }");
     policy(g);
     SAY(" }\n");
-    *like(g, in, name) = out;
-    struct stream *made = &g->streams[g->count - 1];
+    struct stream *made = like(g, in, name);
+    out.depth = made->depth;
+    *made = out;
     snprintf(made->name, sizeof made->name, "%s", name);
-    made->depth = in->depth + 1;
 }
 
 static void draw_route(struct drawing *g, const struct stream *in, const char *name)
@@ -217,7 +245,7 @@ static void draw_call(struct drawing *g, const struct stream *in, int number, st
     char type = 'i';
     bool nullable = false;
     snprintf(name, sizeof name, "a%d", number);
-    uint64_t which = k_random_below(g->random, in->updating ? 5 : 8);
+    uint64_t which = k_random_below(g->random, 8);
     if (which == 1) SEEN(count), snprintf(call, sizeof call, "count(%s)", any->name);
     else if (which == 2 && n) SEEN(sum), nullable = true, snprintf(call, sizeof call, "sum(%s)", n->name);
     else if (which == 3 && d)
@@ -280,7 +308,7 @@ static void draw_group(struct drawing *g, const struct stream *in, bool windowed
         out->has_k = true;
         if (!one_in(g->random, 2)) return;
     }
-    const struct column *c = column_of(g, in, "sib");
+    const struct column *c = column_of(g, in, one_in(g->random, 6) ? "sibd" : "sib");
     if (!c && !with_k) c = &in->columns[in->count - 1];
     if (!c || (with_k && strcmp(c->name, "k") == 0)) return;
     if (c->type == 'i') {
@@ -406,15 +434,19 @@ static void draw_source(struct drawing *g)
     source->kind = first || one_in(g->random, 2) ? SOURCE_JSON : one_in(g->random, 2) ? SOURCE_LINE : SOURCE_RAW;
     source->partitions = (int32_t)between(g->random, g->s->shards, PARTITIONS_MAX);
     source->partitioned = g->s->shards > 1;
+    source->crc32 = source->partitioned && one_in(g->random, 3);
+    if (source->crc32) SEEN(crc32);
     source->compacted = one_in(g->random, 10);
     if (source->compacted) SEEN(compacted_source);
     static const char *const schemas[] = {"Event", "Line", "Raw"};
     static const char *const formats[] = {
         "json {}", "line { pattern: \"^(?<k>\\\\w+) (?<n>-?\\\\d+)( (?<opt>\\\\w+))?$\" }", "raw {}"};
     SAY("source { name: \"%s\" kafka { topic: \"%s\"%s } format { %s } schema: \"%s\"", source->name, source->topic,
-        source->partitioned ? " partitioned_by: \"k\"" : "", formats[source->kind], schemas[source->kind]);
+        !source->partitioned ? ""
+        : source->crc32      ? " partitioned_by: \"k\" partitioner: CRC32"
+                             : " partitioned_by: \"k\"", formats[source->kind], schemas[source->kind]);
     draw_time(g, source->kind == SOURCE_JSON);
-    if (one_in(g->random, 6)) SAY(" validate: FULL");
+    if (one_in(g->random, 6)) SEEN(validate_full), SAY(" validate: FULL");
     policy(g);
     SAY(" }\n");
     struct stream *s = new_stream(g, source->name);

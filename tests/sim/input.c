@@ -105,12 +105,24 @@ static void remember(struct input *in, uint32_t s, int32_t p, int64_t offset, co
         (struct record){offset, m->timestamp_us, m->key, m->value, m->has_key, m->has_value};
 }
 
+// librdkafka's "consistent": CRC-32, bit by bit.
+static int32_t crc32_partition(const char *key, int32_t partitions)
+{
+    uint32_t crc = 0xFFFFFFFF;
+    for (; *key; key++) {
+        crc ^= (unsigned char)*key;
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
+    }
+    return (int32_t)(~crc % (uint32_t)partitions);
+}
+
 // Draws one record into the arena. A record that is spread by a column has that column's text as its key.
 static struct k_out_message draw(struct input *in, uint32_t s, int32_t *partition)
 {
     const struct sim_source *source = &in->scenario->sources[s];
     const char *key = keys[k_random_below(in->random, sizeof keys / sizeof *keys)];
-    if (source->partitioned) *partition = k_murmur2_partition(k_str_of(key), source->partitions);
+    if (source->crc32) *partition = crc32_partition(key, source->partitions);
+    else if (source->partitioned) *partition = k_murmur2_partition(k_str_of(key), source->partitions);
     struct k_buf value = {0};
     int64_t time_us = event_time(in, s, *partition);
     value_of(in, source, key, time_us, &value);
