@@ -41,6 +41,12 @@ static struct expr *coerce(struct binder *b, struct expr *expr, enum type type)
     }
     bool widens = expr->type == TYPE_INT64 && type == TYPE_DOUBLE;
     if (expr->type != TYPE_NONE && !widens) wrong(b, "types do not fit", NULL);
+    if (expr->kind == E_CONST) {
+        struct expr *constant = expr_node(b->arena, E_CONST, 0);
+        constant->value = expr->value.null ? value_null(type) : value_double((double)expr->value.i);
+        constant->type = type;
+        return constant;
+    }
     struct expr *cast = expr_node(b->arena, E_CAST, 1);
     cast->args[0] = expr;
     cast->type = type;
@@ -186,6 +192,22 @@ static void bind_cast(struct binder *b, struct expr *expr)
     expr->args[0] = coerce(b, from, expr->type);
 }
 
+// Two comparisons, each in the type in which its own two sides meet: so the operand stands twice.
+static void bind_between(struct binder *b, struct expr *expr)
+{
+    struct expr **args = k_arena_zeroed(b->arena, 5 * sizeof *args);
+    for (int i = 0; i < 2; i++) {
+        struct expr *sides[2] = {expr->args[0], expr->args[i + 1]};
+        enum type type = common_type(b, sides, 2);
+        if (type == TYPE_JSON) wrong(b, "json cannot be compared", NULL);
+        args[2 * i] = coerce(b, sides[0], type);
+        args[2 * i + 1] = coerce(b, sides[1], type);
+    }
+    expr->args = args;
+    expr->count = 4;
+    expr->type = TYPE_BOOL;
+}
+
 // Compared in the common type, but given back as it is: so the first stands twice.
 static void bind_nullif(struct binder *b, struct expr *expr)
 {
@@ -216,7 +238,6 @@ static void bind_parts(struct binder *b, struct expr *expr)
     case E_COMPARE:
     case E_DISTINCT:
     case E_IN:
-    case E_BETWEEN:
         type = common_type(b, expr->args, expr->count);
         if (type == TYPE_JSON) wrong(b, "json cannot be compared", NULL);
         coerce_all(b, expr->args, expr->count, type);
@@ -237,6 +258,7 @@ static void bind_parts(struct binder *b, struct expr *expr)
         if (expr->op != 'n') expr->args[0] = coerce(b, expr->args[0], TYPE_BOOL);
         expr->type = TYPE_BOOL;
         break;
+    case E_BETWEEN: bind_between(b, expr); break;
     case E_CASE: bind_case(b, expr); break;
     case E_COALESCE:
         expr->type = common_type(b, expr->args, expr->count);
@@ -247,6 +269,47 @@ static void bind_parts(struct binder *b, struct expr *expr)
         break;
     case E_CAST: bind_cast(b, expr); break;
     }
+}
+
+static bool is_constant(const struct expr *expr)
+{
+    return !expr || expr->kind == E_CONST;
+}
+
+static bool is_null(const struct expr *expr)
+{
+    return expr && expr->kind == E_CONST && expr->value.null;
+}
+
+static bool is_strict(const struct expr *expr)
+{
+    return expr->kind == E_CALL || expr->kind == E_ARITH || expr->kind == E_NEGATE || expr->kind == E_COMPARE ||
+           expr->kind == E_CONCAT || expr->kind == E_LIKE || expr->kind == E_NOT || expr->kind == E_CAST;
+}
+
+// As PostgreSQL simplifies: what is constant is computed once, and a strict function of a constant NULL is NULL without
+// a look at its other arguments (which might fail). IN, BETWEEN, NULLIF and CASE compare with their operand.
+static void simplify(struct binder *b, struct expr *expr)
+{
+    bool constant = true, null = false;
+    const char *reason = NULL;
+    for (uint32_t i = 0; i < expr->count; i++) {
+        constant = constant && is_constant(expr->args[i]);
+        null = null || (is_strict(expr) && is_null(expr->args[i]));
+    }
+    bool compares = expr->kind == E_IN || expr->kind == E_BETWEEN || expr->kind == E_NULLIF;
+    if (compares && is_null(expr->args[0])) null = true;
+    if (expr->kind == E_CASE && is_null(expr->args[0])) { // equal to nothing
+        expr->args[0] = NULL;
+        expr->args[1] = expr->args[expr->count - 1];
+        expr->count = 2;
+        return;
+    }
+    if (!constant && !null) return;
+    struct value value = null ? value_null(expr->type) : expr_eval(expr, NULL, b->arena, &reason);
+    if (reason) return; // it fails for every row that needs it
+    value.type = expr->type;
+    *expr = (struct expr){.kind = E_CONST, .type = expr->type, .value = value};
 }
 
 static void bind(struct binder *b, struct expr *expr)
@@ -260,6 +323,7 @@ static void bind(struct binder *b, struct expr *expr)
         for (uint32_t i = 0; i < expr->count; i++)
             if (expr->args[i]) bind(b, expr->args[i]);
         if (!b->failed) bind_parts(b, expr);
+        if (!b->failed && expr->kind != E_CONST) simplify(b, expr);
     }
 }
 

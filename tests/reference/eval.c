@@ -125,17 +125,19 @@ static struct value eval_in(struct eval *e, const struct expr *expr)
     return value_bool(expr->negated);
 }
 
+// args: the operand as it meets the low end, the low end, the operand as it meets the high end, the high end.
 static struct value eval_between(struct eval *e, const struct expr *expr)
 {
-    struct value a = eval(e, expr->args[0]);
-    struct value low = *e->reason ? a : eval(e, expr->args[1]);
-    if (*e->reason) return value_null(TYPE_BOOL);
-    bool unknown = a.null || low.null;
-    if (!unknown && value_compare(&a, &low) < 0) return value_bool(expr->negated);
-    struct value high = eval(e, expr->args[2]);
-    if (*e->reason) return value_null(TYPE_BOOL);
-    if (!a.null && !high.null && value_compare(&a, &high) > 0) return value_bool(expr->negated);
-    return unknown || high.null ? value_null(TYPE_BOOL) : value_bool(!expr->negated);
+    bool unknown = false;
+    for (int i = 0; i < 4; i += 2) {
+        struct value a = eval(e, expr->args[i]);
+        struct value end = *e->reason ? a : eval(e, expr->args[i + 1]);
+        if (*e->reason) return value_null(TYPE_BOOL);
+        int order = a.null || end.null ? 0 : value_compare(&a, &end);
+        if (i ? order > 0 : order < 0) return value_bool(expr->negated); // outside, whatever the other end is
+        unknown = unknown || a.null || end.null;
+    }
+    return unknown ? value_null(TYPE_BOOL) : value_bool(!expr->negated);
 }
 
 static struct value eval_case(struct eval *e, const struct expr *expr)

@@ -37,7 +37,7 @@ enum kind {
     E_IS,       // op: n NULL, t TRUE, f FALSE; negated
     E_DISTINCT, // IS [NOT] DISTINCT FROM
     E_IN,       // args: operand, list…
-    E_BETWEEN,  // args: operand, low, high
+    E_BETWEEN,  // args: operand, low, high; when bound: operand, low, operand, high
     E_CASE,     // args: operand (may be NULL), when, then, …, else (may be NULL)
     E_COALESCE,
     E_NULLIF,

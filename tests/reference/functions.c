@@ -59,7 +59,9 @@ static struct value change_case(struct k_str text, bool upper, struct k_arena *a
             to[length++] = (utf8proc_uint8_t)text.data[at++];
             continue;
         }
-        length += utf8proc_encode_char(upper ? utf8proc_toupper(c) : utf8proc_tolower(c), to + length);
+        // Unicode has no simple capital of ß; utf8proc has one of its own.
+        if (c != 0xDF) c = upper ? utf8proc_toupper(c) : utf8proc_tolower(c);
+        length += utf8proc_encode_char(c, to + length);
         at += used;
     }
     return value_string((struct k_str){(const char *)to, (uint32_t)length});

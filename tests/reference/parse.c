@@ -389,6 +389,9 @@ static struct expr *parse(struct parser *p, int least)
     int bound = BIND_CAST; // operators that do not chain: a second one of that strength is an error
     while (!p->failed) {
         char op = comparison(p);
+        // Behind the list of IN stronger operators take the whole, and the chain begins anew.
+        if (is(p, "::") || is(p, "*") || is(p, "/") || is(p, "%") || is(p, "+") || is(p, "-") || is(p, "||"))
+            bound = BIND_CAST;
         if (is(p, "::")) {
             next(p);
             left = cast_to(p, left);
