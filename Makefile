@@ -24,6 +24,7 @@ bench: setup build ## what an event costs beside hand-written C: QUERY=q5 PAIRS=
 	tests/bench/run $(if $(QUERY),--query $(QUERY)) $(if $(PAIRS),--pairs $(PAIRS)) $(if $(EVENTS),--events $(EVENTS))
 
 demo: setup build ## a guided tour on a real Kafka
+	ninja -C $(BUILD) tests/tools/ktool
 	demo/run
 
 clean: ## what was built, and the state of brokers that were started for tests
