@@ -16,6 +16,7 @@
     X(state_show)   \
     X(status)       \
     X(dlq_list)     \
+    X(doctor)       \
     X(operators)    \
     X(functions)    \
     X(version)

@@ -268,7 +268,7 @@ static int open_and_list(struct listing *l, struct loaded *loaded)
     int code = kafka_options(l->call, KAFKA_OPTIONS, &kafka, &err);
     if (code) return command_misused(l->call, &err);
     l->patience_us = kafka.request_timeout_us;
-    code = k_log_kafka_open(&kafka, &l->log, &err);
+    code = kafka_open(l->call, KAFKA_OPTIONS, &l->log, &err);
     if (!code) code = list_topics(l, topics, count, &err);
     if (l->log) l->log->ops->close(l->log);
     return code ? command_failed(l->call, code, &err) : 0;

@@ -1,6 +1,7 @@
 // The connection of short commands: little memory, short waits.
 #include "cli/kafka.h"
 
+#include "base/trace.h"
 #include "engine/topics.h"
 
 #include <stdio.h>
@@ -31,6 +32,8 @@ int kafka_open(struct call *call, uint32_t first, struct k_log **ret, struct k_e
 {
     struct k_kafka_options options;
     int code = kafka_options(call, first, &options, err);
+    // A short command ends with one sentence; what librdkafka says on the way is in it.
+    k_trace_setup(K_TRACE_ERROR, false);
     return code ? code : k_log_kafka_open(&options, ret, err);
 }
 

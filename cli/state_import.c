@@ -44,8 +44,8 @@ static int check_at_rest(const char *directory, struct k_error *err)
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
         code = k_fail(err, K_E_UNAVAILABLE,
-                      "%s is in use by process %ld; import takes states at rest, such as kappa state export makes",
-                      directory, (long)lock.l_pid);
+                      "it is in use by process %ld; import takes states at rest, such as kappa state export makes",
+                      (long)lock.l_pid);
     if (fd >= 0) close(fd);
     free(path);
     return code;

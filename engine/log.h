@@ -138,3 +138,9 @@ struct k_kafka_options {
 // as fast as any more, and the process then holds about queue_bytes and 10 MiB. Does not wait for the broker: the first
 // call that needs it does, and says K_E_UNAVAILABLE naming the address.
 int k_log_kafka_open(const struct k_kafka_options *options, struct k_log **ret, struct k_error *err);
+// For preflights. Whether a broker answers this client at all (K_E_UNAVAILABLE: none; K_E_DENIED: it refuses the
+// client), and how many brokers there are.
+int k_log_kafka_reach(struct k_log *log, uint32_t *ret_brokers, struct k_error *err);
+// Whether topic_create would make this topic now: the broker judges rights, replication and its policies, and makes
+// nothing. 0 also when the topic is there already.
+int k_log_kafka_may_create(struct k_log *log, const char *topic, const struct k_topic_spec *spec, struct k_error *err);

@@ -17,12 +17,15 @@ static void pause_us(int64_t us)
     nanosleep(&time, NULL);
 }
 
-// Asks for the metadata of one topic until there is an answer. The caller destroys *ret.
+// Asks for the metadata of one topic, or only of the brokers (NULL), until there is an answer. The caller destroys *ret.
 static int ask(struct k_kafka *kafka, struct k_kafka_handle *handle, const char *topic, int64_t deadline_us,
                const struct rd_kafka_metadata **ret, struct k_error *err)
 {
-    rd_kafka_topic_t *rkt = rd_kafka_topic_new(handle->rk, topic, NULL);
-    if (rkt == NULL) return k_kafka_fail(kafka, NULL, err, rd_kafka_last_error(), NULL, "topic \"%s\"", topic);
+    char subject[256] = "metadata";
+    if (topic != NULL) snprintf(subject, sizeof subject, "topic \"%.240s\"", topic);
+    rd_kafka_topic_t *rkt = topic != NULL ? rd_kafka_topic_new(handle->rk, topic, NULL) : NULL;
+    if (rkt == NULL && topic != NULL)
+        return k_kafka_fail(kafka, NULL, err, rd_kafka_last_error(), NULL, "%s", subject);
     int code = 0;
     for (;;) {
         int64_t now = k_kafka_clock_us();
@@ -35,12 +38,12 @@ static int ask(struct k_kafka *kafka, struct k_kafka_handle *handle, const char 
         }
         bool hopeless = atomic_load(&handle->refused) || k_kafka_code(answer) != K_E_UNAVAILABLE;
         if (hopeless || k_kafka_clock_us() >= deadline_us) {
-            code = k_kafka_fail(kafka, handle, err, answer, NULL, "topic \"%s\"", topic);
+            code = k_kafka_fail(kafka, handle, err, answer, NULL, "%s", subject);
             break;
         }
         if (k_kafka_clock_us() - now < SLICE_US / 10) pause_us(SLICE_US / 10);
     }
-    rd_kafka_topic_destroy(rkt);
+    if (rkt != NULL) rd_kafka_topic_destroy(rkt);
     return code;
 }
 
@@ -77,6 +80,19 @@ int k_kafka_partitions(struct k_kafka *kafka, const char *topic, int32_t *ret, s
     int code = k_kafka_raw(kafka, &handle, err);
     if (code != 0) return code;
     return partitions_by(kafka, handle, topic, k_kafka_clock_us() + kafka->request_timeout_us, ret, err);
+}
+
+int k_log_kafka_reach(struct k_log *log, uint32_t *ret_brokers, struct k_error *err)
+{
+    struct k_kafka *kafka = k_kafka_of(log);
+    struct k_kafka_handle *handle;
+    const struct rd_kafka_metadata *metadata;
+    int code = k_kafka_raw(kafka, &handle, err);
+    if (code == 0) code = ask(kafka, handle, NULL, k_kafka_clock_us() + kafka->request_timeout_us, &metadata, err);
+    if (code != 0) return code;
+    *ret_brokers = (uint32_t)metadata->broker_cnt;
+    rd_kafka_metadata_destroy(metadata);
+    return 0;
 }
 
 // --- administration ---
@@ -165,9 +181,12 @@ int k_kafka_topic_info(struct k_log *log, const char *topic, struct k_topic_info
 }
 
 static int create(struct k_kafka *kafka, struct k_kafka_handle *handle, rd_kafka_NewTopic_t *new, const char *topic,
-                  struct k_error *err)
+                  bool only_judge, struct k_error *err)
 {
+    char text[128];
     rd_kafka_AdminOptions_t *options = admin_options(kafka, handle->rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    K_ASSERT(rd_kafka_AdminOptions_set_validate_only(options, only_judge, text, sizeof text) ==
+             RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(handle->rk);
     rd_kafka_CreateTopics(handle->rk, &new, 1, options, queue);
     rd_kafka_event_t *event = NULL;
@@ -189,12 +208,8 @@ static int create(struct k_kafka *kafka, struct k_kafka_handle *handle, rd_kafka
     return code;
 }
 
-int k_kafka_topic_create(struct k_log *log, const char *topic, const struct k_topic_spec *spec, struct k_error *err)
+static int make_spec(const char *topic, const struct k_topic_spec *spec, rd_kafka_NewTopic_t **ret, struct k_error *err)
 {
-    struct k_kafka *kafka = k_kafka_of(log);
-    struct k_kafka_handle *handle;
-    int code = k_kafka_raw(kafka, &handle, err);
-    if (code != 0) return code;
     char text[512];
     rd_kafka_NewTopic_t *new = rd_kafka_NewTopic_new(topic, spec->partitions, spec->replication, text, sizeof text);
     if (new == NULL) return k_fail(err, K_E_CONFIG, "creating topic \"%s\": %s", topic, text);
@@ -203,8 +218,33 @@ int k_kafka_topic_create(struct k_log *log, const char *topic, const struct k_to
         snprintf(text, sizeof text, "%lld", (long long)spec->retention_ms);
         rd_kafka_NewTopic_set_config(new, "retention.ms", text);
     }
+    *ret = new;
+    return 0;
+}
+
+int k_log_kafka_may_create(struct k_log *log, const char *topic, const struct k_topic_spec *spec, struct k_error *err)
+{
+    struct k_kafka *kafka = k_kafka_of(log);
+    struct k_kafka_handle *handle;
+    rd_kafka_NewTopic_t *new;
+    int code = k_kafka_raw(kafka, &handle, err);
+    if (code == 0) code = make_spec(topic, spec, &new, err);
+    if (code != 0) return code;
+    code = create(kafka, handle, new, topic, true, err);
+    rd_kafka_NewTopic_destroy(new);
+    return code;
+}
+
+int k_kafka_topic_create(struct k_log *log, const char *topic, const struct k_topic_spec *spec, struct k_error *err)
+{
+    struct k_kafka *kafka = k_kafka_of(log);
+    struct k_kafka_handle *handle;
+    rd_kafka_NewTopic_t *new;
+    int code = k_kafka_raw(kafka, &handle, err);
+    if (code == 0) code = make_spec(topic, spec, &new, err);
+    if (code != 0) return code;
     int64_t deadline_us = k_kafka_clock_us() + kafka->request_timeout_us;
-    code = create(kafka, handle, new, topic, err);
+    code = create(kafka, handle, new, topic, false, err);
     rd_kafka_NewTopic_destroy(new);
     // The controller has it; the broker that is asked next may not know of it yet.
     while (code == 0) {

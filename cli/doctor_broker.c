@@ -1,0 +1,239 @@
+// The broker's side of the preflight: is it there, does it let us, are the topics as they must be, and do they still have
+// what the state needs.
+#include "cli/doctor.h"
+
+#include "base/units.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { JOIN_WAIT_MS = 8000, POLL_MS = 20 };
+
+static void check_create(struct doctor *d)
+{
+    struct k_error err = {0};
+    const struct k_topic_need *needs;
+    char *name = d->plan ? NULL : k_format("kappa-doctor-%lld", (long long)time(NULL));
+    const struct k_topic_need any = {name, K_TOPIC_OUTPUT, -1};
+    uint32_t count = d->plan ? k_plan_topics(d->plan, &needs) : 1, missing = 0, refused = 0;
+    if (!d->plan) needs = &any;
+    for (uint32_t i = 0; i < count; i++) {
+        struct k_topic_info info;
+        if (needs[i].use == K_TOPIC_SOURCE || d->log->ops->topic_info(d->log, needs[i].topic, &info, &err) == 0)
+            continue;
+        const struct k_topic_spec spec = {.partitions = needs[i].partitions,
+                                          .replication = d->replication,
+                                          .retention_ms = needs[i].use == K_TOPIC_OUTPUT ? 0 : -1};
+        missing++;
+        int code = k_log_kafka_may_create(d->log, needs[i].topic, &spec, &err);
+        if (!code) continue;
+        refused++;
+        doctor_fail(d, "create topics", code,
+                    code == K_E_DENIED ? "Ask for the right Create on the topic or the cluster, or have it made."
+                                       : "Make the topic by hand, or change --replication or the sink.",
+                    "%s", err.text);
+    }
+    if (!refused && missing) doctor_ok(d, "create topics", "allowed (%u would be made)", d->plan ? missing : 0);
+    if (!missing) doctor_ok(d, "create topics", "all topics are there");
+    free(name);
+}
+
+static void check_transactions(struct doctor *d)
+{
+    struct k_error err = {0};
+    struct k_producer *producer = NULL;
+    char *id = k_format("%s-doctor", d->plan ? d->plan->name : "kappa");
+    int code = d->log->ops->producer_open(d->log, id, d->transaction_timeout_us, &producer, &err);
+    d->log->ops->producer_close(producer);
+    if (code)
+        doctor_fail(
+            d, "transactions", code,
+            code == K_E_DENIED   ? "Ask for Write and Describe on transactional ids that begin with the graph's name."
+            : code == K_E_CONFIG ? "Lower --transaction-timeout, or raise the broker's transaction.max.timeout.ms."
+                                 : "Look at the broker's transaction coordinator.",
+            "%s", err.text);
+    else doctor_ok(d, "transactions", "allowed");
+    free(id);
+}
+
+// Leaders are named by consumer groups: one must be joinable.
+static void check_group(struct doctor *d)
+{
+    struct k_error err = {0};
+    struct k_member *member = NULL;
+    enum k_membership membership = K_MEMBER_WAITING;
+    const char *topic = d->plan->sources[0].topic;
+    char *group = k_format("%s.doctor", d->plan->name);
+    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+    int code = d->log->ops->member_join(d->log, group, topic, "0", &member, &err);
+    for (uint32_t i = 0; !code && membership != K_MEMBER_ASSIGNED && i < JOIN_WAIT_MS / POLL_MS; i++) {
+        nanosleep(&pause, NULL);
+        code = d->log->ops->member_poll(member, &membership, &err);
+    }
+    if (!code && membership != K_MEMBER_ASSIGNED)
+        code = k_fail(&err, K_E_UNAVAILABLE, "group \"%s\" was not joined within %d s", group, JOIN_WAIT_MS / 1000);
+    d->log->ops->member_leave(member);
+    if (code)
+        doctor_fail(d, "groups", code,
+                    code == K_E_DENIED
+                        ? "Ask for Read on groups that begin with the graph's name, and on the source topics."
+                        : "Look at the broker's group coordinator.",
+                    "%s", err.text);
+    else doctor_ok(d, "groups", "can be joined");
+    free(group);
+}
+
+// The longest that a table keeps rows: INT64_MAX for ever, -1 no table.
+static int64_t longest_retention_us(const struct k_plan *plan, const char **ret_table)
+{
+    int64_t longest = -1;
+    for (size_t i = 0; i < plan->message->n_table; i++) {
+        const Kappa__V1__Table *table = plan->message->table[i];
+        int64_t us = INT64_MAX;
+        if (table->retention && !k_duration_parse(k_str_of(table->retention), &us)) us = INT64_MAX;
+        if (us > longest) {
+            longest = us;
+            *ret_table = table->name;
+        }
+    }
+    return longest;
+}
+
+static void check_retention(struct doctor *d, const char *topic)
+{
+    struct k_topic_info info;
+    struct k_error err = {0};
+    const char *table = NULL;
+    int64_t longest = longest_retention_us(d->plan, &table);
+    if (d->log->ops->topic_info(d->log, topic, &info, &err) || !info.deletes) return;
+    bool bounded = info.retention_ms >= 0 || info.retention_bytes >= 0;
+    if (!bounded || longest < 0) {
+        doctor_ok(d, "retention", "source topic %s keeps what the tables need", topic);
+        return;
+    }
+    struct k_buf text = {0};
+    if (info.retention_ms >= 0) k_duration_print(&text, info.retention_ms * 1000);
+    if (info.retention_bytes >= 0) {
+        if (text.length) k_buf_add_text(&text, " or ");
+        k_size_print(&text, (uint64_t)info.retention_bytes);
+    }
+    if (info.retention_bytes < 0 && longest < INT64_MAX && info.retention_ms >= longest / 1000)
+        doctor_ok(d, "retention", "source topic %s keeps %s, as long as the tables", topic, text.data);
+    else
+        doctor_warn(
+            d, "retention",
+            "What is older can only come from an export: run with --snapshot-dir, or raise the topic's retention.",
+            "source topic %s keeps only %s, table \"%s\" keeps rows longer", topic, text.data, table);
+    k_buf_fini(&text);
+}
+
+static void check_topics(struct doctor *d)
+{
+    struct k_error err = {0};
+    int code = kafka_check_topics(d->log, d->plan, &err);
+    if (code)
+        doctor_fail(d, "topics", code, "Make or mend them; kappa plan lists what the graph needs.", "%s", err.text);
+    else doctor_ok(d, "topics", "sources are there; the others fit, or are made by run");
+    for (uint32_t i = 0; i < d->plan->source_count; i++) {
+        bool again = false;
+        for (uint32_t j = 0; j < i; j++) again |= strcmp(d->plan->sources[i].topic, d->plan->sources[j].topic) == 0;
+        if (!again) check_retention(d, d->plan->sources[i].topic);
+    }
+}
+
+static const char *topic_of(const struct doctor *d, const char *source)
+{
+    for (uint32_t i = 0; source && i < d->plan->source_count; i++)
+        if (strcmp(d->plan->sources[i].name, source) == 0) return d->plan->sources[i].topic;
+    return NULL;
+}
+
+// Does one partition still have what comes next? *ret_good stays true if so.
+static void check_range(struct doctor *d, const char *check, const char *topic, uint32_t partition, int64_t next,
+                        bool *ret_good)
+{
+    int64_t start, end;
+    struct k_error err = {0};
+    int code = d->log->ops->offsets(d->log, topic, (int32_t)partition, true, &start, &end, &err);
+    if (code) {
+        doctor_fail(d, check, code, NULL, "%s", err.text);
+    } else if (next >= 0 && next < start) {
+        doctor_fail(d, check, K_E_LOST_RANGE,
+                    "Import a newer export (kappa state import), or start under another name.",
+                    "the state needs %s partition %u from offset %lld, which now begins at %lld", topic, partition,
+                    (long long)next, (long long)start);
+    } else if (next > end) {
+        doctor_fail(d, check, K_E_CORRUPT, "The topic was made anew: start under another name or --state-dir.",
+                    "the state stands at offset %lld of %s partition %u, which ends at %lld", (long long)next, topic,
+                    partition, (long long)end);
+    } else {
+        return;
+    }
+    *ret_good = false;
+}
+
+static void check_position(struct doctor *d)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < d->facts->partition_count; i++) {
+        const Kappa__Internal__Position__Partition *at = d->facts->partitions[i].at;
+        const char *topic = topic_of(d, at->source);
+        if (topic) check_range(d, "position", topic, at->partition, at->next, &good);
+    }
+    for (uint32_t i = 0; i < d->facts->shard_count; i++) {
+        const struct facts_shard *shard = &d->facts->shards[i];
+        char *journal = k_format("%s.journal.%u", d->plan->name, shard->view->shard);
+        if (shard->position) check_range(d, "position", journal, 0, shard->position->journal_offset, &good);
+        free(journal);
+    }
+    if (good) doctor_ok(d, "position", "the log still has what the state needs next");
+}
+
+// Without a state here, the journal is followed from its beginning: do the sources still have what it names?
+static void check_beginning(struct doctor *d)
+{
+    struct k_error err = {0};
+    char *journal = k_format("%s.journal.0", d->plan->name);
+    int64_t journal_start = 0, journal_end = 0;
+    int code = d->log->ops->offsets(d->log, journal, 0, true, &journal_start, &journal_end, &err);
+    free(journal);
+    if (code || journal_end == 0) return; // it never ran
+    for (uint32_t i = 0; i < d->plan->source_count; i++) {
+        const char *topic = d->plan->sources[i].topic;
+        struct k_topic_info info;
+        if (d->log->ops->topic_info(d->log, topic, &info, &err)) continue;
+        for (int32_t p = 0; p < info.partitions; p++) {
+            int64_t start = 0;
+            if (d->log->ops->offsets(d->log, topic, p, true, &start, NULL, &err) || start == 0) continue;
+            doctor_warn(
+                d, "position", "Bring an export to this machine first: kappa state import.",
+                "there is no state here, the pipeline has run, and %s partition %d now begins at offset %lld: what "
+                "was before cannot be computed again",
+                topic, p, (long long)start);
+            return;
+        }
+    }
+    doctor_ok(d, "position", "there is no state here; it can be computed from the journal's beginning");
+}
+
+void doctor_broker(struct doctor *d)
+{
+    struct k_error err = {0};
+    uint32_t brokers = 0;
+    int code = k_log_kafka_reach(d->log, &brokers, &err);
+    if (code) {
+        doctor_fail(d, "broker", code,
+                    code == K_E_DENIED ? "Check user, password and certificates in --kafka-config."
+                                       : "Check --brokers, that the broker runs, and what lies between.",
+                    "%s", err.text);
+        return;
+    }
+    doctor_ok(d, "broker", "%u broker%s, this client is accepted", brokers, brokers == 1 ? "" : "s");
+    check_transactions(d);
+    check_create(d);
+    if (!d->plan) return;
+    check_group(d);
+    check_topics(d);
+    if (d->facts) check_position(d);
+    else check_beginning(d);
+}
