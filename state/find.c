@@ -92,7 +92,8 @@ static void *find_one(struct k_state *state, uint32_t i, enum k_find how, struct
         return NULL;
     }
     entry = k_segment_add(segment, key, state->hashes[i], state->tags[i]);
-    entry->length_flags |= K_ENTRY_REFERENCED | (in_store ? K_ENTRY_IN_STORE : 0);
+    // Not marked as used: what is used only once shall not push out what is used again.
+    entry->length_flags |= in_store ? K_ENTRY_IN_STORE : 0;
     add_fresh(state, (struct k_fresh){.index = i, .asks_store = asks, .entry = entry});
     *ret_created = !asks;
     return entry->value;

@@ -4,21 +4,22 @@
 #include "state/cache.h"
 #include "state/table.h"
 
-// Buries a row that the store holds, unless memory has something newer to say about it.
-static void bury(struct k_segment *segment, struct k_str key)
+// Buries a row that the store holds, unless memory has something newer to say about it: then false.
+static bool bury(struct k_segment *segment, struct k_str key)
 {
     uint32_t hash;
     uint16_t tag;
     k_hash_key(key, &hash, &tag);
     struct k_entry *entry = k_segment_find(segment, key, hash, tag);
-    if (entry && entry->dirty_index != K_NOT_DIRTY) return;
+    if (entry && entry->dirty_index != K_NOT_DIRTY) return false;
     if (!entry) {
-        if (!k_segment_asks_store(segment, key)) return;
+        if (!k_segment_asks_store(segment, key)) return false;
         entry = k_segment_add(segment, key, hash, tag);
         entry->length_flags |= K_ENTRY_IN_STORE;
     }
     k_entry_bury(segment, entry);
     k_entry_dirty(segment, entry);
+    return true;
 }
 
 int k_state_sweep(struct k_family *family, int64_t frontier_us, int64_t retention_us, uint32_t max_keys,
@@ -43,8 +44,7 @@ int k_state_sweep(struct k_family *family, int64_t frontier_us, int64_t retentio
         int64_t base_us;
         rc = k_table_row_decode(value, 0, &base_us, NULL, err);
         if (rc || !k_table_row_expired(base_us, retention_us, frontier_us)) continue;
-        bury(segment, (struct k_str){key.data + K_STORE_PREFIX, key.length - K_STORE_PREFIX});
-        ++*ret_removed;
+        *ret_removed += bury(segment, (struct k_str){key.data + K_STORE_PREFIX, key.length - K_STORE_PREFIX});
     }
     k_buf_clear(&family->sweep_key); // at the end: from the beginning next time
     if (rc == 0 && more) k_buf_add(&family->sweep_key, key.data, key.length);
