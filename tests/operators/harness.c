@@ -96,10 +96,11 @@ static void input_edge(struct harness *h, const struct harness_input *input)
     if (input->window_start) edge->window_start = k_schema_find(&edge->schema, k_str_of(input->window_start));
     if (input->window_end) edge->window_end = k_schema_find(&edge->schema, k_str_of(input->window_end));
     if (!input->unique) return;
-    uint32_t *unique = k_arena_array(&h->plan_arena, uint32_t, 1);
-    unique[0] = (uint32_t)k_schema_find(&edge->schema, k_str_of(input->unique));
+    uint32_t *unique = k_arena_array(&h->plan_arena, uint32_t, 2);
+    const char *names[] = {input->unique, input->unique_too};
     edge->unique = unique;
-    edge->unique_count = 1;
+    for (int i = 0; i < 2 && names[i]; i++)
+        unique[edge->unique_count++] = (uint32_t)k_schema_find(&edge->schema, k_str_of(names[i]));
 }
 
 // What is under test: a sink, else a table, else a node.
@@ -255,7 +256,7 @@ static int feed_batch(struct harness *h, const struct row *rows, uint32_t count,
         pointers[i] = &messages[i];
         time[i] = row->time_us;
         watermark[i] = row->watermark_us;
-        weight[i] = row->weight < 0 ? -1 : 1;
+        weight[i] = row->weight < 0 && i % h->stride == 0 ? -1 : 1; // between rows, what would be a change's other side
         selection[i / h->stride] = i - i % h->stride;
     }
     struct k_decode_result decoded;

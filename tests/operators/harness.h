@@ -38,7 +38,7 @@ struct harness {
 struct harness_input {
     bool updating;
     const char *window_start, *window_end; // columns, or NULL
-    const char *unique;                    // one column, or NULL
+    const char *unique, *unique_too;       // columns, or NULL
     uint32_t shards;                       // 0: 1
     bool spread;                           // no two rows are physical neighbours, as the two sides of a change would be
 };

@@ -109,6 +109,23 @@ static void sums_overflow_at_the_end_only(void **unused)
                             "\"window_end\":\"1970-01-01T00:01:00Z\",\"t\":null,\"a\":4611686018427388000}\n");
     harness_check_sums(&h);
     harness_close(&h);
+    // Results and expressions that fail beside each other.
+    static const struct row both[] = {
+        ROW("\"a\"", "9223372036854775807", 1, NEVER, 1), ROW("\"a\"", "7", 1, NEVER, 1),
+        ROW("\"b\"", "7", 2, NEVER, 1), ROW("\"c\"", "8", 2, NEVER, 1),
+    };
+    harness_open(&h,
+                 AGGREGATE("group_by: 'k' window { tumbling { size: '1m' } } select: 'sum(v) AS t' "
+                           "select: '1 / (min(v) - 7) AS q'"),
+                 NULL);
+    assert_int_equal(harness_feed(&h, both, 4, 4), 0);
+    harness_frontier(&h, 60 * SECOND, 100);
+    assert_int_equal(h.counters.out, 1);
+    assert_memory_equal(h.letters.data, "overflow {\"k\":\"a\"", 17);
+    assert_non_null(strstr(h.letters.data, "\ndivision_by_zero {\"k\":\"b\""));
+    assert_int_equal(h.counters.dead_lettered, 2); // of one row's failures the first
+    harness_check_sums(&h);
+    harness_close(&h);
     // ON_UPDATE: the row that cannot be said is no row; what it replaced goes, and what replaces it comes.
     harness_open(&h, AGGREGATE("group_by: 'k' select: 'sum(v) AS t'"), NULL);
     assert_int_equal(harness_feed(&h, rows, 5, 5), 0);

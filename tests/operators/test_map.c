@@ -68,6 +68,8 @@ static void keeps_what_passes_unchanged(void **unused)
     assert_int_equal(edge->partition_column, 2);
     assert_true(edge->schema.fields[1].not_null);
     harness_close(&h);
+    input.unique = "b"; // stays, but without its other part it identifies nothing
+    input.unique_too = "a";
     harness_open(&h, MAP("set: 'a = a + 0' set: 'c = upper(c)'"), &input);
     edge = &h.node.outputs[0];
     assert_int_equal(edge->unique_count, 0);
