@@ -19,7 +19,8 @@
     X(doctor)       \
     X(operators)    \
     X(functions)    \
-    X(version)
+    X(version)      \
+    X(completion)
 
 #define X(name) extern const struct command command_##name;
 VERBS(X)

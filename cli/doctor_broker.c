@@ -1,5 +1,5 @@
-// The broker's side of the preflight: is it there, does it let us, are the topics as they must be, and do they still have
-// what the state needs.
+// The broker's side of the preflight: is it there, does it let us, are the topics as they must be, and do they still
+// have what the state needs.
 #include "cli/doctor.h"
 
 #include "base/units.h"
@@ -33,7 +33,8 @@ static void check_create(struct doctor *d)
                                        : "Make the topic by hand, or change --replication or the sink.",
                     "%s", err.text);
     }
-    if (!refused && missing) doctor_ok(d, "create topics", "allowed (%u would be made)", d->plan ? missing : 0);
+    if (!refused && missing && !d->plan) doctor_ok(d, "create topics", "allowed");
+    if (!refused && missing && d->plan) doctor_ok(d, "create topics", "allowed; %u would be made", missing);
     if (!missing) doctor_ok(d, "create topics", "all topics are there");
     free(name);
 }
@@ -148,42 +149,39 @@ static const char *topic_of(const struct doctor *d, const char *source)
     return NULL;
 }
 
-// Does one partition still have what comes next? *ret_good stays true if so.
-static void check_range(struct doctor *d, const char *check, const char *topic, uint32_t partition, int64_t next,
-                        bool *ret_good)
+// Does one partition still have what comes next? True when it has; false when a finding says why not.
+static bool check_range(struct doctor *d, const char *topic, uint32_t partition, int64_t next)
 {
     int64_t start, end;
     struct k_error err = {0};
     int code = d->log->ops->offsets(d->log, topic, (int32_t)partition, true, &start, &end, &err);
-    if (code) {
-        doctor_fail(d, check, code, NULL, "%s", err.text);
-    } else if (next >= 0 && next < start) {
-        doctor_fail(d, check, K_E_LOST_RANGE,
+    if (code) doctor_fail(d, "position", code, NULL, "%s", err.text);
+    else if (next >= 0 && next < start)
+        doctor_fail(d, "position", K_E_LOST_RANGE,
                     "Import a newer export (kappa state import), or start under another name.",
                     "the state needs %s partition %u from offset %lld, which now begins at %lld", topic, partition,
                     (long long)next, (long long)start);
-    } else if (next > end) {
-        doctor_fail(d, check, K_E_CORRUPT, "The topic was made anew: start under another name or --state-dir.",
+    else if (next > end)
+        doctor_fail(d, "position", K_E_CORRUPT, "The topic was made anew: start under another name or --state-dir.",
                     "the state stands at offset %lld of %s partition %u, which ends at %lld", (long long)next, topic,
                     partition, (long long)end);
-    } else {
-        return;
-    }
-    *ret_good = false;
+    else return true;
+    return false;
 }
 
+// One finding is enough: the others mostly have the same reason.
 static void check_position(struct doctor *d)
 {
     bool good = true;
-    for (uint32_t i = 0; i < d->facts->partition_count; i++) {
+    for (uint32_t i = 0; i < d->facts->partition_count && good; i++) {
         const Kappa__Internal__Position__Partition *at = d->facts->partitions[i].at;
         const char *topic = topic_of(d, at->source);
-        if (topic) check_range(d, "position", topic, at->partition, at->next, &good);
+        if (topic) good = check_range(d, topic, at->partition, at->next);
     }
-    for (uint32_t i = 0; i < d->facts->shard_count; i++) {
+    for (uint32_t i = 0; i < d->facts->shard_count && good; i++) {
         const struct facts_shard *shard = &d->facts->shards[i];
         char *journal = k_format("%s.journal.%u", d->plan->name, shard->view->shard);
-        if (shard->position) check_range(d, "position", journal, 0, shard->position->journal_offset, &good);
+        if (shard->position) good = check_range(d, journal, 0, shard->position->journal_offset);
         free(journal);
     }
     if (good) doctor_ok(d, "position", "the log still has what the state needs next");
