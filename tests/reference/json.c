@@ -326,13 +326,14 @@ struct reading {
     struct value *columns;
 };
 
-static const char *read_object(struct reading *in, uint32_t *at, uint32_t level);
+static const char *read_object(struct reading *in, uint32_t *at, uint32_t level, const bool *inside);
 
-// Whether the column lies at or below this key of this object, and this is the first key of the name in it.
-static bool wants(const struct decoder *decoder, uint32_t column, uint32_t level, struct k_str key)
+// Whether the column lies at or below this key of this object, and this is the first key of the name in it. inside:
+// which columns lie in the object at all.
+static bool wants(const struct decoder *decoder, const bool *inside, uint32_t column, uint32_t level, struct k_str key)
 {
-    return decoder->options.read[column] && decoder->matched[column] == level &&
-           k_str_equal(decoder->paths[column][level], key);
+    return decoder->options.read[column] && inside[column] && decoder->matched[column] == level &&
+           level < decoder->path_lengths[column] && k_str_equal(decoder->paths[column][level], key);
 }
 
 static const char *read_leaf(struct reading *in, uint32_t column, struct k_str token, uint32_t depth)
@@ -345,39 +346,42 @@ static const char *read_leaf(struct reading *in, uint32_t column, struct k_str t
 }
 
 // A value that columns below want, but that is no object: they have nothing (null), or are malformed.
-static const char *read_no_object(struct reading *in, uint32_t level, struct k_str token)
+static const char *read_no_object(struct reading *in, uint32_t level, const bool *below, struct k_str token)
 {
     struct value ignored;
     const char *why = json_to_column(token, TYPE_NONE, 0, level, in->arena, &ignored);
     if (!why || strcmp(why, "type") != 0) return why; // null, or not a value at all
     if (!in->lenient) return why;
     for (uint32_t i = 0; i < in->decoder->options.count; i++) {
-        bool below = in->decoder->matched[i] == level + 1 && in->decoder->path_lengths[i] > level + 1;
-        if (below && in->decoder->options.read[i] && in->decoder->options.columns[i].not_null) return why;
+        if (below[i] && in->decoder->options.columns[i].not_null) return why;
     }
     return NULL;
 }
 
-static const char *read_member(struct reading *in, uint32_t *at, uint32_t level, struct k_str key)
+static const char *read_member(struct reading *in, uint32_t *at, uint32_t level, const bool *inside, struct k_str key)
 {
     struct decoder *decoder = in->decoder;
     uint32_t start = *at;
     const char *why = json_skip(in->text, at, level + 1);
     struct k_str token = {in->text.data + start, *at - start};
-    bool below = false;
+    bool *below = NULL; // columns that lie deeper
     for (uint32_t i = 0; i < decoder->options.count && !why; i++) {
-        if (!wants(decoder, i, level, key)) continue;
+        if (!wants(decoder, inside, i, level, key)) continue;
         decoder->matched[i] = level + 1;
-        if (decoder->path_lengths[i] > level + 1) below = true;
-        else why = read_leaf(in, i, token, level + 1);
+        if (decoder->path_lengths[i] == level + 1) {
+            why = read_leaf(in, i, token, level + 1);
+            continue;
+        }
+        if (!below) below = k_arena_zeroed(in->arena, decoder->options.count * sizeof *below);
+        below[i] = true;
     }
     if (why || !below) return why;
-    if (token.data[0] == '{') return read_object(in, &start, level + 1);
-    return read_no_object(in, level, token);
+    if (token.data[0] == '{') return read_object(in, &start, level + 1, below);
+    return read_no_object(in, level, below, token);
 }
 
 // The members of an object; level: how many keys lead to it.
-static const char *read_object(struct reading *in, uint32_t *at, uint32_t level)
+static const char *read_object(struct reading *in, uint32_t *at, uint32_t level, const bool *inside)
 {
     ++*at;
     skip_space(in->text, at);
@@ -397,7 +401,7 @@ static const char *read_object(struct reading *in, uint32_t *at, uint32_t level)
         skip_space(in->text, at);
         if (*at >= in->text.length || in->text.data[(*at)++] != ':') return "json";
         skip_space(in->text, at);
-        why = readable ? read_member(in, at, level, key) : json_skip(in->text, at, level + 1);
+        why = readable ? read_member(in, at, level, inside, key) : json_skip(in->text, at, level + 1);
         if (why) return why;
         skip_space(in->text, at);
         if (*at >= in->text.length) return "json";
@@ -419,7 +423,9 @@ const char *decode_json(struct decoder *decoder, struct k_str text, bool lenient
     skip_space(text, &at);
     if (at >= text.length || text.data[at] != '{') return "json";
     const char *why = decoder->options.validate_full ? json_check(text, 0) : NULL;
-    if (!why) why = read_object(&in, &at, 0);
+    bool *all = k_arena_array(arena, bool, decoder->options.count);
+    memset(all, true, decoder->options.count * sizeof *all);
+    if (!why) why = read_object(&in, &at, 0, all);
     if (why) return why;
     skip_space(text, &at);
     if (at != text.length) return "json";

@@ -34,7 +34,8 @@ static const char *const forms[] = {
     "I=CASE WHEN B THEN I ELSE I END", "I=CASE I WHEN I THEN I WHEN I THEN I END", "I=D::int64", "I=S::int64",
     "I=B::int64", "I=I", "I=i", "I=j", "I=NULL::int64", "I='12'::int64",
     "D=d", "D=e", "D=2.5", "D=1e300", "D=(D + D)", "D=(D - D)", "D=(D * D)", "D=(D / D)", "D=(D + I)", "D=(I / D)",
-    "D=D % D", "D=-D", "D=I::double", "D=S::double", "D=COALESCE(D, I)", "D=CASE WHEN B THEN D WHEN B THEN I END", "D=d",
+    "D=D % D", "D=-D", "D=I::double", "D=S::double", "D=COALESCE(D, I)", "D=CASE WHEN B THEN D WHEN B THEN I END",
+        "D=d",
     "D='NaN'::double", "D='-Infinity'::double",
     "S=s", "S=u", "S='abc'", "S='x%_'", "S=''", "S=(S || S)", "S=lower(S)", "S=upper(S)", "S=split_part(S, S, I)",
     "S=split_part(S, ',', 2)", "S=substring(S, I)", "S=substring(S, I, I)", "S=substring(S FROM 2 FOR 3)",
@@ -42,7 +43,8 @@ static const char *const forms[] = {
     "S=CASE WHEN B THEN S END", "S=s", "S=u", "S=CASE S WHEN 'a' THEN S ELSE 'z' END",
     "B=b", "B=true", "B=NULL", "B=(B AND B)", "B=(B OR B)", "B=B AND B OR B", "B=NOT B", "B=(I = I)", "B=(I < D)",
     "B=(D >= D)", "B=(S <> S)", "B=(S < S)", "B=(T <= T)", "B=(B = B)", "B=I IS NULL", "B=S IS NOT NULL", "B=B IS TRUE",
-    "B=B IS NOT FALSE", "B=B IS UNKNOWN", "B=(I IS DISTINCT FROM I)", "B=(S IS NOT DISTINCT FROM S)", "B=I IN (I, 1, I)",
+    "B=B IS NOT FALSE", "B=B IS UNKNOWN", "B=(I IS DISTINCT FROM I)", "B=(S IS NOT DISTINCT FROM S)",
+        "B=I IN (I, 1, I)",
     "B=S NOT IN ('a', S)", "B=I BETWEEN I AND D", "B=S NOT BETWEEN S AND S", "B=S LIKE 'a%'", "B=S LIKE S",
     "B=S NOT LIKE '%b_'", "B=S LIKE S ESCAPE '!'", "B=S::bool", "B=I::bool", "B=COALESCE(B, B)", "B=b",
     "B=(i > '5')", "B=(t > '2026-01-01')", "B=(T - T > INTERVAL '1 hour')", "B=D NOT IN (I, D)", "B=1 < I AND I < 9",
@@ -76,9 +78,12 @@ static void grow(struct k_buf *out, char type, int depth, uint64_t *seed)
 static void make_row(struct k_value *engine, struct value *own, uint64_t *seed)
 {
     static const int64_t ints[] = {0, 1, -1, 2, 5, 7, 100, -20, INT64_MAX, INT64_MIN, 4611686018427387904};
-    static const double doubles[] = {0, -0.0, 1, 2.5, -2.5, 3.5, 1e15, 123456.789, 1e-5, 1e300, -1e300, 5e-324, INFINITY, NAN};
-    static const char *const strings[] = {"", "a", "abc", "a,b,,c", "h\xC3\xA4user", "12", " -7 ", "1e3", "t", "no", "x%_",
-                                          "a\\", "hour", "2026-01-01", "2026-03-04 05:06:07.5", "\xE2\x82\xAC\xF0\x9F\x98\x80",
+    static const double doubles[] = {0, -0.0, 1, 2.5, -2.5, 3.5, 1e15, 123456.789, 1e-5, 1e300, -1e300, 5e-324,
+        INFINITY, NAN};
+    static const char *const strings[] = {"", "a", "abc", "a,b,,c", "h\xC3\xA4user", "12", " -7 ", "1e3", "t", "no",
+        "x%_",
+                                          "a\\", "hour", "2026-01-01", "2026-03-04 05:06:07.5",
+                                              "\xE2\x82\xAC\xF0\x9F\x98\x80",
                                           "\xC4\xB0stanbul", "\xC3\x9F"};
     static const int64_t times[] = {0, -1, 1767225845123456, 951782400000000, 1772236800000000, INT64_MAX, INT64_MIN};
     for (int c = 0; c < COLUMNS; c++) {
@@ -90,7 +95,8 @@ static void make_row(struct k_value *engine, struct value *own, uint64_t *seed)
         }
         switch (table[c].own) {
         case TYPE_INT64: own[c].i = engine[c].i = ints[k_random_below(seed, sizeof ints / sizeof ints[0])]; break;
-        case TYPE_DOUBLE: own[c].d = engine[c].d = doubles[k_random_below(seed, sizeof doubles / sizeof doubles[0])]; break;
+        case TYPE_DOUBLE: own[c].d = engine[c].d = doubles[k_random_below(seed,
+            sizeof doubles / sizeof doubles[0])]; break;
         case TYPE_STRING:
             own[c].s = engine[c].s = k_str_of(strings[k_random_below(seed, sizeof strings / sizeof strings[0])]);
             break;
