@@ -383,9 +383,13 @@ static bool draw_table(struct drawing *g, const struct stream *s)
     snprintf(name, 16, "t%u", g->s->table_count);
     note_loose(g, s, name);
     SAY("table { name: \"%s\" input: \"%s\"", name, s->name);
+    g->s->overwritten[g->s->table_count - 1] = keyless;
     if (keyless) SAY(" key: \"k\"");
     else key_of(g, s, &has_k);
-    if (one_in(g->random, 3)) SEEN(retention), SAY(" retention: \"%ds\"", (int)between(g->random, 1, 30));
+    bool retention = one_in(g->random, 3);
+    // Without a window a row's time is that of its last change, and which that is depends on the order.
+    if (retention && !s->window) g->s->overwritten[g->s->table_count - 1] = true;
+    if (retention) SEEN(retention), SAY(" retention: \"%ds\"", (int)between(g->random, 1, 30));
     SAY(" }\n");
     return true;
 }

@@ -23,6 +23,7 @@
     X(clock_set, "the clock on the wall was set")                                                       \
     X(foreign_abort, "a producer of a source aborted a transaction")                                    \
     X(final_under_faults, "the input was declared final while faults went on")                          \
+    X(interleaved, "the same input in another interleaving gave the same results")                      \
     X(takeover, "a leadership began")                                                                   \
     X(reset, "a shard threw its memory away")                                                           \
     X(followed, "records were read again after a takeover")
@@ -89,6 +90,7 @@ struct scenario {
     char late_topics[SINKS_MAX][16];
     uint32_t late_count;
     char tables[TABLES_MAX][16];
+    bool overwritten[TABLES_MAX]; // what it holds depends on the order of the rows: the last in the journal's wins
     uint32_t table_count;
     const char *dead_letters;
     // Names of nodes, tables and sinks of whose input only the net is fixed: an aggregate ON_UPDATE over rows that
