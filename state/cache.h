@@ -58,8 +58,9 @@ void k_family_destroy(struct k_family *family);
 static inline bool k_segment_asks_store(const struct k_segment *segment, struct k_str key)
 {
     if (segment->complete || segment->gone_all) return false;
-    if (!segment->gone_to) return true;
-    return k_str_compare(key, (struct k_str){segment->gone_to, segment->gone_length}) > 0;
+    struct k_str gone = {segment->gone_to, segment->gone_length}, swept = {segment->swept_to, segment->swept_length};
+    if (gone.data && k_str_compare(key, gone) <= 0) return false;
+    return !swept.data || k_str_compare(key, swept) > 0;
 }
 // Store keys: prefix of a family's segment, and the first key behind a segment.
 enum { K_STORE_PREFIX = 13 };

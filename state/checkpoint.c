@@ -133,12 +133,13 @@ static int remove_range(struct gathering *gathering, struct k_family *family, st
 // What of the segment is void in the store.
 static struct void_range void_of(struct k_arena *arena, const struct k_segment *segment)
 {
-    char *start = k_arena_get(arena, K_STORE_PREFIX);
+    char *start = k_arena_get(arena, K_STORE_PREFIX + (size_t)segment->swept_length);
     k_store_prefix(start, segment->family->number, segment->id);
+    if (segment->swept_to) memcpy(start + K_STORE_PREFIX, segment->swept_to, segment->swept_length);
     struct k_str behind_gone, end;
     k_segment_store_range(segment, arena, &behind_gone, &end);
     return (struct void_range){
-        .from = {start, K_STORE_PREFIX},
+        .from = {start, K_STORE_PREFIX + segment->swept_length},
         .to = segment->gone_all ? end : behind_gone,
         .stored = segment->gone_stored,
         .to_segment_end = segment->gone_all,
@@ -178,13 +179,15 @@ static void settle_segment(struct k_segment *segment)
     }
     segment->family->state->held -= segment->dirty_capacity * sizeof *segment->dirty + segment->gone_capacity;
     free(segment->dirty);
-    free(segment->gone_to);
+    bool swept = segment->gone_to && !segment->gone_all && !segment->gone_refilled;
+    if (swept) k_segment_set_swept(segment, segment->gone_to, segment->gone_length);
+    else free(segment->gone_to);
     segment->dirty = NULL;
     segment->gone_to = NULL;
     segment->dirty_count = segment->dirty_capacity = segment->dirty_holes = 0;
     segment->gone_length = segment->gone_capacity = 0;
     segment->gone_stored = 0;
-    segment->gone_all = false;
+    segment->gone_all = segment->gone_refilled = false;
     if (segment->family->write_only && segment->count > 0) {
         segment->complete = false;
         k_segment_clear(segment);

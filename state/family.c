@@ -106,13 +106,14 @@ void k_segment_store_range(const struct k_segment *segment, struct k_arena *aren
                          struct k_str *ret_to)
 {
     const struct k_family *family = segment->family;
-    uint32_t length = segment->gone_to ? segment->gone_length + 1 : 0;
+    const char *behind = segment->gone_to ? segment->gone_to : segment->swept_to;
+    uint32_t length = segment->gone_to ? segment->gone_length + 1 : behind ? segment->swept_length + 1 : 0;
     char *from = k_arena_get(arena, K_STORE_PREFIX + (size_t)length), *to = k_arena_get(arena, K_STORE_PREFIX);
     k_store_prefix(from, family->number, segment->id);
-    if (segment->gone_to) {
+    if (behind) {
         // The first key behind it: the same with a zero byte.
-        memcpy(from + K_STORE_PREFIX, segment->gone_to, segment->gone_length);
-        from[K_STORE_PREFIX + segment->gone_length] = 0;
+        memcpy(from + K_STORE_PREFIX, behind, length - 1);
+        from[K_STORE_PREFIX + length - 1] = 0;
     }
     *ret_from = (struct k_str){from, K_STORE_PREFIX + length};
     if (segment->id < INT64_MAX) {

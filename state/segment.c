@@ -136,11 +136,22 @@ void k_segment_shrink(struct k_segment *segment)
     if (wanted * UINT64_C(4) <= segment->slot_count) resize(segment, wanted);
 }
 
+// A key comes to life: what is known to be empty up to some key may be so no longer.
+static void note_added(struct k_segment *segment, struct k_str key)
+{
+    if (segment->id < segment->family->empty_below) segment->family->empty_below = segment->id;
+    if (segment->swept_to && k_str_compare(key, (struct k_str){segment->swept_to, segment->swept_length}) <= 0)
+        k_segment_set_swept(segment, NULL, 0);
+    if (segment->gone_to && k_str_compare(key, (struct k_str){segment->gone_to, segment->gone_length}) <= 0)
+        segment->gone_refilled = true;
+}
+
 struct k_entry *k_segment_add(struct k_segment *segment, struct k_str key, uint32_t hash, uint16_t tag)
 {
     const struct k_family *family = segment->family;
     K_ASSERT(key.length <= K_KEY_LENGTH_MAX);
     if (segment->run) k_segment_drop_run(segment);
+    note_added(segment, key);
     if (((uint64_t)segment->count + 1) * 4 > (uint64_t)segment->slot_count * 3)
         resize(segment, segment->slot_count ? segment->slot_count * 2 : SLOTS_FIRST);
     struct k_entry *entry = entry_allocate(segment, k_entry_size_for(family, key.length));
@@ -154,7 +165,6 @@ struct k_entry *k_segment_add(struct k_segment *segment, struct k_str key, uint3
     while (segment->slots[at]) at = (at + 1) & mask;
     segment->slots[at] = slot_of(entry, tag);
     segment->count++;
-    if (segment->id < segment->family->empty_below) segment->family->empty_below = segment->id;
     return entry;
 }
 
@@ -298,7 +308,7 @@ void k_entry_revive(struct k_segment *segment, struct k_entry *entry)
     if (segment->run) k_segment_drop_run(segment);
     entry->length_flags &= ~(uint32_t)K_ENTRY_REMOVED;
     segment->removed--;
-    if (segment->id < segment->family->empty_below) segment->family->empty_below = segment->id;
+    note_added(segment, k_entry_key(segment->family, entry));
 }
 
 void k_segment_drop_run(struct k_segment *segment)
@@ -308,6 +318,15 @@ void k_segment_drop_run(struct k_segment *segment)
     free(segment->run);
     segment->run = NULL;
     segment->run_count = segment->run_at = 0;
+}
+
+void k_segment_set_swept(struct k_segment *segment, char *swept_to, uint32_t length)
+{
+    segment->family->state->held += (uint64_t)length;
+    segment->family->state->held -= segment->swept_length;
+    free(segment->swept_to);
+    segment->swept_to = swept_to;
+    segment->swept_length = length;
 }
 
 void k_segment_clear(struct k_segment *segment)
@@ -335,6 +354,7 @@ void k_segment_clear(struct k_segment *segment)
 void k_segment_destroy(struct k_segment *segment)
 {
     k_segment_clear(segment);
+    k_segment_set_swept(segment, NULL, 0);
     segment->family->state->held -= sizeof *segment + segment->gone_capacity;
     free(segment->gone_to);
     free(segment);

@@ -56,6 +56,12 @@ struct k_segment {
     uint32_t gone_length, gone_capacity;
     uint64_t gone_stored; // keys among them that the store may hold
     bool gone_all;        // nothing of this segment in the store is valid
+    bool gone_refilled;   // keys up to gone_to have been added since
+    // What was gone at the last checkpoint: the store has no key up to this one, so that the next look starts behind
+    // it instead of passing over what RocksDB remembers of removed keys. NULL: not known; forgotten when a key below
+    // is added.
+    char *swept_to;
+    uint32_t swept_length;
 
     // A take in progress: the live entries in key order when it began; derived, dropped when the segment changes.
     struct k_entry **run;
@@ -143,6 +149,7 @@ void k_entry_clean(struct k_segment *segment, struct k_entry *entry); // does no
 void k_entry_fini_value(struct k_segment *segment, struct k_entry *entry); // what the value owns; zeroes it
 void k_entry_measure(struct k_segment *segment, struct k_entry *entry); // what the value owns by now
 void k_segment_drop_run(struct k_segment *segment);
+void k_segment_set_swept(struct k_segment *segment, char *swept_to, uint32_t length); // takes the memory
 static inline void k_hash_key(struct k_str key, uint32_t *ret_hash, uint16_t *ret_tag)
 {
     uint64_t hash = k_hash(key.data, key.length);
