@@ -51,3 +51,25 @@ void k_hash128_hex(const void *data, size_t length, char ret_text[33])
     XXH128_hash_t hash = XXH3_128bits(data, length);
     snprintf(ret_text, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
 }
+
+// CRC-32 as zlib has it (reflected 0x04C11DB7), a nibble at a time: rd_crc32 of librdkafka is the same function.
+static uint32_t crc32_of(struct k_str data)
+{
+    static const uint32_t table[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+    };
+    uint32_t crc = 0xffffffff;
+    for (uint32_t i = 0; i < data.length; i++) {
+        crc ^= (uint8_t)data.data[i];
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return ~crc;
+}
+
+int32_t k_crc32_partition(struct k_str key, int32_t partitions)
+{
+    K_ASSERT(partitions > 0);
+    return (int32_t)(crc32_of(key) % (uint32_t)partitions);
+}

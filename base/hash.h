@@ -8,6 +8,8 @@ uint64_t k_hash_seeded(const void *data, size_t length, uint64_t seed); // XXH3 
 void k_hash128_hex(const void *data, size_t length, char ret_text[33]);
 // The partition that Java's and librdkafka's murmur2 partitioners give to a key.
 int32_t k_murmur2_partition(struct k_str key, int32_t partitions);
+// The partition in which a producer that uses librdkafka's "consistent" partitioner puts a key.
+int32_t k_crc32_partition(struct k_str key, int32_t partitions);
 
 // splitmix64 (Steele, Lea, Flood 2014). The seed is the whole state.
 static inline uint64_t k_random(uint64_t *state)

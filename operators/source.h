@@ -34,12 +34,6 @@ struct k_source_config {
 K_CHECKED int k_source_decoder(const struct k_source_config *config, const bool *read, struct k_decoder **ret,
                                struct k_error *err);
 
-// The partition in which a producer that uses librdkafka's "consistent" partitioner puts a key.
-int32_t k_crc32_partition(struct k_str key, int32_t partitions);
-// What a producer of the source used as message key for this value (not NULL): a string's bytes, a number in decimal,
-// a timestamp in RFC 3339, a bool true or false. scratch holds it where the value does not.
-struct k_str k_key_text(const struct k_value *value, struct k_buf *scratch);
-
 // The system column of one kind for a batch of messages, in the arena.
 struct k_column k_system_column(uint32_t kind, const struct k_message *const *messages, uint32_t count,
                                 struct k_arena *arena);

@@ -51,37 +51,3 @@ struct k_column k_system_column(uint32_t kind, const struct k_message *const *me
     k_buf_fini(&scratch);
     return k_made_column(&made);
 }
-
-// CRC-32 as zlib has it (reflected 0x04C11DB7), a nibble at a time: rd_crc32 of librdkafka is the same function.
-static uint32_t crc32_of(struct k_str data)
-{
-    static const uint32_t table[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-        0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-    };
-    uint32_t crc = 0xffffffff;
-    for (uint32_t i = 0; i < data.length; i++) {
-        crc ^= (uint8_t)data.data[i];
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
-    }
-    return ~crc;
-}
-
-int32_t k_crc32_partition(struct k_str key, int32_t partitions)
-{
-    K_ASSERT(partitions > 0);
-    return (int32_t)(crc32_of(key) % (uint32_t)partitions);
-}
-
-struct k_str k_key_text(const struct k_value *value, struct k_buf *scratch)
-{
-    K_ASSERT(!value->null);
-    if (value->type == K_STRING || value->type == K_BYTES || value->type == K_JSON) return value->s;
-    k_buf_clear(scratch);
-    k_value_json(scratch, value);
-    struct k_str text = k_buf_str(scratch);
-    // A timestamp, and a double that JSON has no number for, come in quotes, which no producer puts around a key.
-    if (text.length >= 2 && text.data[0] == '"') return (struct k_str){text.data + 1, text.length - 2};
-    return text;
-}

@@ -57,3 +57,15 @@ void k_row_json(struct k_buf *out, const struct k_batch *batch, uint32_t row)
     }
     k_buf_add_char(out, '}');
 }
+
+struct k_str k_key_text(const struct k_value *value, struct k_buf *scratch)
+{
+    K_ASSERT(!value->null);
+    if (value->type == K_STRING || value->type == K_BYTES || value->type == K_JSON) return value->s;
+    k_buf_clear(scratch);
+    k_value_json(scratch, value);
+    struct k_str text = k_buf_str(scratch);
+    // A timestamp, and a double that JSON has no number for, come in quotes, which no producer puts around a key.
+    if (text.length >= 2 && text.data[0] == '"') return (struct k_str){text.data + 1, text.length - 2};
+    return text;
+}

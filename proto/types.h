@@ -64,3 +64,6 @@ struct k_value {
 struct k_buf;
 // The value as JSON (timestamps RFC 3339, bytes base64, json as it is, NULL null).
 void k_value_json(struct k_buf *out, const struct k_value *value);
+// What a producer uses as message key for this value (not NULL): a string's bytes, a number in decimal, a timestamp in
+// RFC 3339, a bool true or false. scratch holds it where the value does not.
+struct k_str k_key_text(const struct k_value *value, struct k_buf *scratch);

@@ -38,33 +38,14 @@ bool k_table_row_expired(int64_t expiry_base_us, int64_t retention_us, int64_t f
     return end_us <= frontier_us;
 }
 
-// CRC-32 as zlib has it, bit by bit: librdkafka's "consistent" partitioner. Once a lookup, so it needs no table.
-static uint32_t crc32_of(struct k_str data)
-{
-    uint32_t crc = UINT32_MAX;
-    for (uint32_t i = 0; i < data.length; i++) {
-        crc ^= (uint8_t)data.data[i];
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    return ~crc;
-}
-
 int32_t k_table_shard_of(const struct k_value *value, bool crc32, uint32_t partitions, uint32_t shards)
 {
     K_ASSERT(partitions > 0 && partitions <= INT32_MAX && shards > 0);
     if (value->null) return -1;
     struct k_buf text = {0};
-    struct k_str key;
-    if (value->type == K_STRING || value->type == K_BYTES || value->type == K_JSON) {
-        key = value->s;
-    } else {
-        k_value_json(&text, value);
-        key = k_buf_str(&text);
-        // What JSON has no number for comes in quotes, which no producer puts around a key.
-        if (key.length >= 2 && key.data[0] == '"') key = (struct k_str){key.data + 1, key.length - 2};
-    }
-    uint32_t partition =
-        crc32 ? crc32_of(key) % partitions : (uint32_t)k_murmur2_partition(key, (int32_t)partitions);
+    struct k_str key = k_key_text(value, &text);
+    int32_t partition =
+        crc32 ? k_crc32_partition(key, (int32_t)partitions) : k_murmur2_partition(key, (int32_t)partitions);
     k_buf_fini(&text);
-    return (int32_t)(partition % shards);
+    return (int32_t)((uint32_t)partition % shards);
 }
