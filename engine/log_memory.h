@@ -50,6 +50,11 @@ const struct k_fault_counts *k_cloud_fault_counts(const struct k_cloud *cloud);
 typedef void (*k_cloud_pause)(void *context, struct k_log *log);
 void k_cloud_set_pause(struct k_cloud *cloud, uint32_t rate, k_cloud_pause pause, void *context);
 
+// For trying every place in turn: calls have two points each, their entry and their return, counted from 1. The worker
+// that comes to this point dies there (0: nobody).
+void k_cloud_crash_at(struct k_cloud *cloud, uint64_t point);
+uint64_t k_cloud_points(const struct k_cloud *cloud); // passed so far
+
 // Writes one record outside any transaction, as other people's producers do. Copies. Returns its offset.
 int64_t k_cloud_produce(struct k_cloud *cloud, const struct k_out_message *message);
 // Visits committed records of a partition in order, as a read_committed reader would see them when all is settled.

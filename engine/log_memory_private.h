@@ -114,6 +114,7 @@ struct k_cloud {
     int64_t wall_us;    // what the clock on the wall says
     struct k_fault_rates rates;
     struct k_fault_counts counts;
+    uint64_t points, crash_at;
     uint32_t pause_rate;
     k_cloud_pause pause;
     void *pause_context;

@@ -3,6 +3,7 @@
 //   sim --seeds 1..1000 [--store memory|rocks] [--jobs 2] [--time-limit 60s] [--verbose]
 //   sim --seeds 7..7 --plant checkpoint_early         one planted bug
 //   sim --plants [--seeds 1..2000]                    every planted bug, each until it is caught
+//   sim --each --seeds 1..3                           a crash at every call and every write, one at a time
 //
 // A seed that fails prints its graph, the first difference and the command that reproduces it. Exit status: 0 all as it
 // should be; 1 a seed failed, or a planted bug was not caught.
@@ -19,12 +20,13 @@
 #include "base/options.h"
 #include "base/trace.h"
 
-enum { SEEDS, STORE, PLANT, PLANTS, JOBS, TIME_LIMIT, VERBOSE };
+enum { SEEDS, STORE, PLANT, PLANTS, EACH, JOBS, TIME_LIMIT, VERBOSE };
 static const struct k_option option_table[] = {
     [SEEDS] = {.name = "seeds", .argument = "A..B", .help = "which seeds to run", .text = "1..1000"},
     [STORE] = {.name = "store", .argument = "memory|rocks", .help = "what disks are made of", .text = "memory"},
     [PLANT] = {.name = "plant", .argument = "NAME", .help = "breaks one rule on purpose", .text = "none"},
     [PLANTS] = {.name = "plants", .help = "runs every planted bug until it is caught"},
+    [EACH] = {.name = "each", .help = "one run for each call and each write: the worker dies there, nothing else happens"},
     [JOBS] = {.name = "jobs", .argument = "N", .help = "how many processes", .text = "2"},
     [TIME_LIMIT] = {.name = "time-limit", .argument = "DURATION", .help = "starts no seed after it", .text = "1h"},
     [VERBOSE] = {.name = "verbose", .help = "shows the graph and what the shards say"},
@@ -41,7 +43,7 @@ enum { PLANT_COUNT = sizeof plant_names / sizeof *plant_names, JOBS_MAX = 64 };
 struct settings {
     uint64_t from, to;
     uint32_t store, plant;
-    bool plants, verbose;
+    bool plants, each, verbose;
     int64_t jobs, time_limit_us;
 };
 
@@ -71,27 +73,68 @@ static void add_stats(struct stats *to, const struct stats *from)
 
 static void say_command(const struct settings *s, uint64_t seed)
 {
-    printf("  to see it again: sim --seeds %llu..%llu --store %s", (unsigned long long)seed, (unsigned long long)seed,
+    printf("  to see it again: sim%s --seeds %llu..%llu --store %s", s->each ? " --each" : "", (unsigned long long)seed, (unsigned long long)seed,
            s->store ? "rocks" : "memory");
     if (s->plant) printf(" --plant %s", plant_names[s->plant]);
     printf("\n");
 }
 
-static bool run_seed(const struct settings *s, uint64_t seed, struct stats *stats, bool quiet)
+// One fault at one place; all 0: the run that counts the places.
+struct place {
+    bool single;
+    uint64_t crash_at, disk_at;
+    int disk_fault;
+    uint64_t points, writes; // found out
+};
+
+static bool run_world(const struct settings *s, uint64_t seed, struct place *place, struct stats *stats, bool quiet)
 {
     struct world *world = k_alloc(sizeof *world);
     world_init(world, seed, s->store == 1, s->verbose);
+    world->single = place->single;
+    world->crash_at = place->crash_at;
+    world->disk_at = place->disk_at;
+    world->disk_fault = place->disk_fault;
     bool good = world_run(world);
     if (!good && !quiet) {
         printf("FAIL seed %llu\n%.*s%.*s", (unsigned long long)seed, (int)world->scenario.text.length,
                world->scenario.text.data, (int)world->failure.length, world->failure.data);
+        if (place->single)
+            printf("  with a crash at point %llu of the calls, or fault %d at write %llu (0: none)\n",
+                   (unsigned long long)place->crash_at, place->disk_fault, (unsigned long long)place->disk_at);
         say_command(s, seed);
         fflush(stdout);
     }
+    place->points = world->points;
+    place->writes = world->writes;
     add_stats(stats, &world->stats);
     world_fini(world);
     free(world);
     return good;
+}
+
+// A worker dies at each point of the calls, and at each write, once; some hundred places at most, evenly spread.
+static bool run_each(const struct settings *s, uint64_t seed, struct stats *stats)
+{
+    enum { PLACES_MAX = 400 };
+    struct place calm = {.single = true};
+    bool good = run_world(s, seed, &calm, stats, false);
+    uint64_t stride = 1 + calm.points / PLACES_MAX;
+    for (uint64_t at = 1 + seed % stride; at <= calm.points && good; at += stride) {
+        struct place place = {.single = true, .crash_at = at};
+        good = run_world(s, seed, &place, stats, false);
+    }
+    for (uint64_t at = 1; at <= 3 * calm.writes && good; at++) {
+        struct place place = {.single = true, .disk_at = (at + 2) / 3, .disk_fault = (int)(at % 3)};
+        good = run_world(s, seed, &place, stats, false);
+    }
+    return good;
+}
+
+static bool run_seed(const struct settings *s, uint64_t seed, struct stats *stats, bool quiet)
+{
+    struct place drawn = {.single = false};
+    return s->each ? run_each(s, seed, stats) : run_world(s, seed, &drawn, stats, quiet);
 }
 
 // --- processes ---
@@ -193,7 +236,7 @@ static int run_all(const struct settings *s)
            (double)total.runs / seconds);
     // A run of some hundred seeds reaches everything; what it does not reach is not tested. RocksDB's own errors are
     // the kill tests' matter.
-    bool full = s->to - s->from >= 499 && total.runs == s->to - s->from + 1 && !s->plant && s->store == 0;
+    bool full = !s->each && s->to - s->from >= 499 && total.runs == s->to - s->from + 1 && !s->plant && s->store == 0;
     uint32_t missing = show_stats(&total, full ? ALL : s->verbose ? ZEROS : NO_DETAIL);
     if (full && missing) printf("%u things never happened\n", missing);
     return board->failed || (full && missing) ? 1 : 0;
@@ -240,6 +283,7 @@ static int read_settings(const struct k_options *o, struct settings *s, struct k
     int code = k_options_choice(o, STORE, stores, 2, &s->store, err);
     if (!code) code = k_options_choice(o, PLANT, plant_names, PLANT_COUNT, &s->plant, err);
     if (!code) code = k_options_flag(o, PLANTS, &s->plants, err);
+    if (!code) code = k_options_flag(o, EACH, &s->each, err);
     if (!code) code = k_options_flag(o, VERBOSE, &s->verbose, err);
     if (!code) code = k_options_integer(o, JOBS, 1, JOBS_MAX, &s->jobs, err);
     if (!code) code = k_options_duration(o, TIME_LIMIT, &s->time_limit_us, err);

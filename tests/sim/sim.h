@@ -159,6 +159,12 @@ struct world {
     struct { // one in n
         uint32_t kill, stop, pause, call_pause, clock, full, error, disk_crash, lose_disk;
     } own;
+    // One fault at one place instead of drawn ones (main.c, --each).
+    bool single;
+    uint64_t crash_at;               // point of the log's calls (k_cloud_crash_at); 0: none
+    uint64_t disk_at;                // write to a disk, counted from 1; 0: none
+    enum { WRITE_LOST, WRITE_DONE, WRITE_REFUSED } disk_fault; // the machine dies before or after it; no room
+    uint64_t points, writes;         // how many there were
     bool healed, once;
     int64_t elapsed_us; // cloud time, without what was set
     uint64_t steps;
@@ -170,7 +176,7 @@ struct world {
 };
 // Runs one seed. true: everything was as it should be. The failure's text is in world->failure.
 bool world_run(struct world *world);
-void world_init(struct world *world, uint64_t seed, bool rocks, bool verbose);
+void world_init(struct world *world, uint64_t seed, bool rocks, bool verbose); // faults are drawn, unless single is set
 void world_fini(struct world *world);
 void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int world_open_disk(struct disk *disk, bool with_faults, struct k_store **ret, struct k_error *err);

@@ -31,7 +31,11 @@ static int disk_fault(void *context, bool *ret_written)
     struct disk *disk = context;
     struct world *w = disk->world;
     *ret_written = false;
-    if (w->healed) return 0;
+    if (++w->writes == w->disk_at) {
+        *ret_written = w->disk_fault == WRITE_DONE;
+        return w->disk_fault == WRITE_REFUSED ? K_E_DISK_FULL : K_E_CRASHED;
+    }
+    if (w->healed || w->single) return 0;
     if (w->elapsed_us < disk->full_until_us) return K_E_DISK_FULL;
     if (one_in(&w->random, w->own.full)) {
         w->stats.disk_full++;
@@ -245,7 +249,9 @@ static void write_input(struct world *w, uint32_t count)
     static const struct k_fault_rates none;
     struct k_fault_rates only_markers = {.marker_late = w->rates.marker_late};
     k_cloud_set_rates(w->cloud, w->rates.marker_late ? &only_markers : &none);
+    k_cloud_crash_at(w->cloud, 0);
     input_write(&w->input, count, &w->stats);
+    k_cloud_crash_at(w->cloud, w->crash_at);
     k_cloud_set_rates(w->cloud, &w->rates);
 }
 
@@ -287,7 +293,7 @@ static uint32_t rate(uint64_t *r, uint32_t low, uint32_t high, uint32_t share)
 static void draw_faults(struct world *w)
 {
     uint64_t *r = &w->random;
-    if (one_in(r, 8)) return; // a calm run
+    if (w->single || one_in(r, 8)) return; // a calm run
     w->rates = (struct k_fault_rates){
         .crash_before_call = rate(r, 100, 20000, 2), .crash_after_call = rate(r, 100, 20000, 2),
         .request_lost = rate(r, 30, 2000, 3), .request_refused = rate(r, 30, 2000, 3),
@@ -343,6 +349,7 @@ static bool prepare(struct world *w)
     draw_faults(w);
     w->cloud = k_cloud_create(k_random(r), &w->rates, START_US);
     k_cloud_set_pause(w->cloud, w->own.call_pause, on_pause, w);
+    k_cloud_crash_at(w->cloud, w->crash_at);
     make_topics(w);
     input_init(&w->input, &w->scenario, w->cloud, r);
     w->options = (struct k_shard_options){.plan = w->scenario.plan, .generation = "1", .open_store = open_store,
@@ -440,7 +447,9 @@ static void finish(struct world *w)
     bool faults = one_in(&w->random, 2);
     static const struct k_fault_rates none;
     k_cloud_set_rates(w->cloud, &none);
+    k_cloud_crash_at(w->cloud, 0);
     input_settle(&w->input);
+    k_cloud_crash_at(w->cloud, w->crash_at);
     k_cloud_set_rates(w->cloud, &w->rates);
     if (!faults) heal(w);
     else w->stats.final_under_faults++;
@@ -465,6 +474,7 @@ static void finish(struct world *w)
         world_fail(w, "the run does not come to its end");
     }
     k_cloud_settle(w->cloud);
+    w->points = k_cloud_points(w->cloud);
 }
 
 bool world_run(struct world *w)
