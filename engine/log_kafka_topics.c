@@ -17,7 +17,8 @@ static void pause_us(int64_t us)
     nanosleep(&time, NULL);
 }
 
-// Asks for the metadata of one topic, or only of the brokers (NULL), until there is an answer. The caller destroys *ret.
+// Asks for the metadata of one topic, or only of the brokers (NULL), until there is an answer. The caller destroys
+// *ret.
 static int ask(struct k_kafka *kafka, struct k_kafka_handle *handle, const char *topic, int64_t deadline_us,
                const struct rd_kafka_metadata **ret, struct k_error *err)
 {
