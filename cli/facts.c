@@ -32,9 +32,9 @@ static int read_shard(struct facts *facts, uint32_t index, struct k_error *err)
     shard->journal_end = -1;
     if (identity.data)
         shard->identity = kappa__internal__identity__unpack(NULL, identity.length, (const uint8_t *)identity.data);
-    if (position.data)
+    if (position.length) // empty: the state is new
         shard->position = kappa__internal__position__unpack(NULL, position.length, (const uint8_t *)position.data);
-    if ((identity.data && !shard->identity) || (position.data && !shard->position))
+    if ((identity.data && !shard->identity) || (position.length && !shard->position))
         return k_fail(err, K_E_CORRUPT, "\"%s\": its notes are damaged", shard->directory);
     return 0;
 }

@@ -25,9 +25,8 @@ static void add_time(struct k_buf *out, bool has, int64_t us)
 
 static void add_age(struct k_buf *out, int64_t taken_us)
 {
-    int64_t age_us = now_us() - taken_us;
     k_buf_add_text(out, " (");
-    k_duration_print(out, age_us > 0 ? age_us / 1000 * 1000 : 0);
+    output_age(out, now_us() - taken_us);
     k_buf_add_text(out, " ago)");
 }
 

@@ -1,6 +1,7 @@
 // Aligned tables, wrapped paragraphs, and questions.
 #include "cli/output.h"
 
+#include "base/units.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
@@ -64,6 +65,13 @@ void output_paragraph(FILE *out, const char *text, uint32_t indent, uint32_t wid
         text += length + strspn(text + length, " ");
     }
     if (at) fputc('\n', out);
+}
+
+void output_age(struct k_buf *out, int64_t us)
+{
+    static const int64_t ms = 1000, second = 1000 * ms, minute = 60 * second, hour = 60 * minute, day = 24 * hour;
+    int64_t unit = us < second ? ms : us < hour ? second : us < day ? minute : us < 10 * day ? hour : day;
+    k_duration_print(out, us < 0 ? 0 : us / unit * unit);
 }
 
 enum { AHEAD_ROWS = 200, WIDTH_MAX = 80, GAP = 2 };

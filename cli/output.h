@@ -34,6 +34,9 @@ int output_confirm(struct call *call, bool yes, const char *what);
 // Words with line breaks at width columns, every line indented; ends with a line break unless text is empty.
 void output_paragraph(FILE *out, const char *text, uint32_t indent, uint32_t width);
 
+// How long ago, in units that a person wants: "40ms", "7s", "1h2m", "12d".
+void output_age(struct k_buf *out, int64_t us);
+
 // A table of text cells. Widths come from the first rows; after those each row is printed at once, so that a long
 // table needs no memory, and a cell that is wider moves the rest of its line.
 struct columns;

@@ -1,7 +1,6 @@
 // Opening a state for reading, and saying where an answer comes from.
 #include "cli/table.h"
 
-#include "base/units.h"
 #include "proto/internal.pb-c.h"
 
 #include <stdlib.h>
@@ -221,7 +220,7 @@ void table_say_position(const struct table_call *table)
     int64_t age = age_us(shards, count);
     if (age >= 0) {
         k_buf_add_text(&out, ", as of ");
-        k_duration_print(&out, age / 1000 * 1000);
+        output_age(&out, age);
         k_buf_add_text(&out, " ago");
     }
     k_buf_printf(&out, ", %u of %u shard%s", count, total, total == 1 ? "" : "s");
