@@ -82,14 +82,16 @@ uint64_t k_cloud_points(const struct k_cloud *cloud) { return cloud->points; }
 int memory_enter(struct memory_log *log, struct k_error *err)
 {
     if (!log->crashed) maybe_pause(log);
-    if (log->crashed || ++log->cloud->points == log->cloud->crash_at || FAULT(log->cloud, crash_before_call)) return dead(log, err);
+    bool here = ++log->cloud->points == log->cloud->crash_at;
+    if (log->crashed || here || FAULT(log->cloud, crash_before_call)) return dead(log, err);
     return 0;
 }
 
 int memory_leave(struct memory_log *log, int code, struct k_error *err)
 {
     maybe_pause(log);
-    if (log->crashed || ++log->cloud->points == log->cloud->crash_at || FAULT(log->cloud, crash_after_call)) return dead(log, err);
+    bool here = ++log->cloud->points == log->cloud->crash_at;
+    if (log->crashed || here || FAULT(log->cloud, crash_after_call)) return dead(log, err);
     return code;
 }
 

@@ -26,7 +26,7 @@ static const struct k_option option_table[] = {
     [STORE] = {.name = "store", .argument = "memory|rocks", .help = "what disks are made of", .text = "memory"},
     [PLANT] = {.name = "plant", .argument = "NAME", .help = "breaks one rule on purpose", .text = "none"},
     [PLANTS] = {.name = "plants", .help = "runs every planted bug until it is caught"},
-    [EACH] = {.name = "each", .help = "one run for each call and each write: the worker dies there, nothing else happens"},
+    [EACH] = {.name = "each", .help = "one run for each call and each write: the worker dies there, and that is all"},
     [JOBS] = {.name = "jobs", .argument = "N", .help = "how many processes", .text = "2"},
     [TIME_LIMIT] = {.name = "time-limit", .argument = "DURATION", .help = "starts no seed after it", .text = "1h"},
     [VERBOSE] = {.name = "verbose", .help = "shows the graph and what the shards say"},
@@ -73,7 +73,8 @@ static void add_stats(struct stats *to, const struct stats *from)
 
 static void say_command(const struct settings *s, uint64_t seed)
 {
-    printf("  to see it again: sim%s --seeds %llu..%llu --store %s", s->each ? " --each" : "", (unsigned long long)seed, (unsigned long long)seed,
+    unsigned long long number = seed;
+    printf("  to see it again: sim%s --seeds %llu..%llu --store %s", s->each ? " --each" : "", number, number,
            s->store ? "rocks" : "memory");
     if (s->plant) printf(" --plant %s", plant_names[s->plant]);
     printf("\n");
