@@ -14,7 +14,8 @@
 #include "tests/reference/inside.h"
 
 struct group {
-    struct value *key; // the group's columns, then the window's
+    struct value *key;  // the group's columns, then the window's
+    uint32_t key_count; // without the window's
     int64_t start, end; // of the window
     int64_t rows;       // net
     struct memory **memories;
@@ -248,6 +249,7 @@ static struct group *find_group(struct reference *r, struct node *node, const st
     if (!is_new) return group;
     group->start = start;
     group->end = end;
+    group->key_count = a->group_count;
     if (end < a->least_end) a->least_end = end;
     group->key = k_arena_array(&r->arena, struct value, a->named_count);
     for (uint32_t i = 0; i < a->named_count; i++) group->key[i] = value_keep(&hit->key[i], &r->arena);
@@ -328,13 +330,18 @@ int aggregate_take(struct reference *r, struct node *node, const struct row *row
 
 // --- closing ------------------------------------------------------------------------------------------------------
 
+// By the window's end, then by the groups' values, NULL first: windows that close together speak in this order, which
+// shows where the last change of a row counts (a table with a retention behind an aggregate of updates).
 static int by_window(const void *left, const void *right)
 {
-    struct entry *a = *(struct entry *const *)left, *b = *(struct entry *const *)right;
-    const struct group *x = map_value(a), *y = map_value(b);
-    if (x->end != y->end) return x->end < y->end ? -1 : 1;
-    if (x->start != y->start) return x->start < y->start ? -1 : 1;
-    return k_str_compare(a->key, b->key);
+    const struct group *a = map_value(*(struct entry *const *)left), *b = map_value(*(struct entry *const *)right);
+    if (a->end != b->end) return a->end < b->end ? -1 : 1;
+    for (uint32_t i = 0; i < a->key_count; i++) {
+        const struct value *x = &a->key[i], *y = &b->key[i];
+        int order = x->null || y->null ? y->null - x->null : value_compare(x, y);
+        if (order) return order;
+    }
+    return (a->start > b->start) - (a->start < b->start);
 }
 
 static int close_group(struct reference *r, struct node *node, struct entry *entry, struct k_error *err)

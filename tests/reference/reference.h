@@ -47,8 +47,9 @@ void reference_destroy(struct reference *reference); // NULL-safe
 // The partition takes no part in the frontier: it belongs to another shard.
 void reference_disown(struct reference *reference, struct reference_partition which);
 
-// One record of one source. K_E_DATA: a policy STOP refuses it; nothing of it has been counted, and the reference
-// may not be fed any more. K_E_NOT_FOUND: no such source.
+// One record of one source. K_E_DATA: a policy STOP refuses it, or partitioned_by says that it lies elsewhere; nodes
+// before the one that refused it have counted it, and the reference may only be read and destroyed. K_E_NOT_FOUND: no
+// such source.
 K_CHECKED int reference_feed(struct reference *reference, const char *source, const struct reference_record *record,
                              struct k_error *err);
 // The same for every source that reads the topic.
