@@ -49,8 +49,8 @@ void k_view_close(struct k_view *view); // NULL-safe
 // The shards that the view covers, ascending; *ret_total: how many the pipeline has.
 const struct k_shard_view *k_view_shards(const struct k_view *view, uint32_t *ret_count, uint32_t *ret_total);
 
-// What a shard of the view notes beside its rows: "identity" or "position" (messages of proto/internal.proto), as of the
-// view. index as in k_view_shards. The bytes lie in the arena; data NULL: there is no such note.
+// What a shard of the view notes beside its rows: "identity" or "position" (messages of proto/internal.proto), as of
+// the view. index as in k_view_shards. The bytes lie in the arena; data NULL: there is no such note.
 int k_view_meta(struct k_view *view, uint32_t index, const char *name, struct k_arena *arena, struct k_str *ret_value,
                 struct k_error *err) K_CHECKED;
 const char *k_view_directory(const struct k_view *view, uint32_t index); // as long as the reader
