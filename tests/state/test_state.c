@@ -222,8 +222,47 @@ static void test_store_reads(void **unused)
     before = fixture.store.keys_read;
     put_plains(&fixture, 6, 0, 100); // a segment that the store does not have
     assert_int_equal(fixture.store.keys_read, before);
+    for (uint64_t i = 0; i < 100; i++) find(fixture.plains, K_FIND_BLIND, 5, i); // overwritten without a look
+    assert_int_equal(fixture.store.keys_read, before);
+    reopen(&fixture, 1 << 20);
+    before = fixture.store.keys_read;
     put_plains(&fixture, 5, 0, 100);
     assert_int_equal(fixture.store.keys_read, before + 100);
+    close_fixture(&fixture);
+}
+
+static int visit_in_order(void *context, struct k_str key, void *value, struct k_error *err)
+{
+    (void)value, (void)err;
+    struct k_buf *last = context;
+    assert_true(k_str_compare(k_buf_str(last), key) < 0);
+    k_buf_clear(last);
+    k_buf_add(last, key.data, key.length);
+    return 0;
+}
+
+// Keys that differ only behind what the sort looks at first.
+static void test_long_keys_in_order(void **unused)
+{
+    (void)unused;
+    enum { KEYS = 900 };
+    struct fixture fixture = {0};
+    open_fixture(&fixture, 1 << 20);
+    uint64_t random = test_seed("long keys");
+    struct k_error err = {0};
+    for (uint32_t i = 0; i < KEYS; i++) {
+        char bytes[64];
+        int length = snprintf(bytes, sizeof bytes, "%s%llu", i % 2 ? "one long beginning " : "another long beginning ",
+                              (unsigned long long)(k_random_below(&random, 100) * KEYS + i));
+        struct k_str key = {bytes, (uint32_t)length};
+        void *value;
+        check_ok(k_family_find(fixture.plains, K_FIND_OR_CREATE, 1, NULL, &key, &value, NULL, &err), &err);
+    }
+    struct k_buf last = {0};
+    uint32_t taken;
+    check_ok(k_family_take(fixture.plains, 0, KEYS + 1, visit_in_order, &last, &taken, &err), &err);
+    assert_int_equal(taken, KEYS);
+    k_buf_fini(&last);
     close_fixture(&fixture);
 }
 
@@ -470,6 +509,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_meta),          cmocka_unit_test(test_families_by_name),
         cmocka_unit_test(test_store_reads),   cmocka_unit_test(test_failing_reads),
+        cmocka_unit_test(test_long_keys_in_order),
         cmocka_unit_test(test_unknown_segments), cmocka_unit_test(test_large_takes),
         cmocka_unit_test(test_retention),     cmocka_unit_test(test_memory_per_entry),
         cmocka_unit_test(test_trim),
