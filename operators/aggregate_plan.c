@@ -339,6 +339,8 @@ static void make_edge(struct planning *p)
     for (uint32_t i = 0; i < config->named_count; i++) unique[i] = i;
     edge->unique = unique;
     edge->unique_count = config->named_count;
+    // All windows of a node have one length: the start says which it is, and the end is no part of the identity.
+    if (config->window.kind != K_WINDOW_NONE) edge->unique_count--;
     if (config->window.kind == K_WINDOW_NONE) return;
     edge->window_start = (int32_t)config->group_count;
     edge->window_end = edge->window_start + 1;

@@ -129,8 +129,10 @@ static bool key_has(const struct table_config *config, uint32_t column)
 // Whether several rows of the input may share a key, so that the last writer wins, and that is a matter of order.
 static bool is_last_writer_wins(const struct table_config *config, const struct k_edge *input)
 {
-    for (uint32_t i = 0; i < input->unique_count; i++)
-        if (!key_has(config, input->unique[i])) return true;
+    for (uint32_t i = 0; i < input->unique_count; i++) {
+        bool by_end = (int32_t)input->unique[i] == input->window_start && key_has(config, (uint32_t)input->window_end);
+        if (!key_has(config, input->unique[i]) && !by_end) return true;
+    }
     if (input->unique_count > 0) return false;
     // Rows of one key that come from one partition come in one order.
     return input->updating || !input->keyed_by_partition || !key_has(config, (uint32_t)input->partition_column);
@@ -150,6 +152,9 @@ static void describe(struct k_planner *planner, struct k_node *node, const struc
     } else {
         k_buf_add_text(&words, ", kept for ever");
     }
+    // Rows that are replaced carry the time of their last change, and which one is the last is a matter of order.
+    if (config->retention_us >= 0 && input->updating && input->window_end < 0)
+        k_buf_add_text(&words, ", in the journal's order");
     if (is_last_writer_wins(config, input))
         k_buf_add_text(&words, "; several rows may share a key: the last one wins, in the journal's order");
     node->state = k_arena_copy(planner->arena, words.data, words.length);

@@ -113,6 +113,7 @@ void k_kernel_string_bytes(struct k_call *call)
 
 static const char *find(struct k_str text, uint32_t at, struct k_str what)
 {
+    if (what.length == 0) return text.data + at; // memmem wants pointers, and an empty text may have none
     return memmem(text.data + at, text.length - at, what.data, what.length);
 }
 
