@@ -1,5 +1,5 @@
-// kappa dlq list: what could not be processed, and why. Reads the dead-letter topics up to the end that they have now,
-// the oldest letter first over all partitions.
+// kappa dlq list: what could not be processed, and why. Reads the dead-letter topics up to the end that they have now:
+// each partition in its order, and of those that stand at the front the oldest first.
 #include "cli/kafka.h"
 #include "cli/load.h"
 #include "cli/output.h"
