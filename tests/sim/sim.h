@@ -123,6 +123,7 @@ struct input {
     int64_t time_us[SOURCES_MAX][PARTITIONS_MAX];
     bool quiet[SOURCES_MAX][PARTITIONS_MAX]; // stands still for now
     struct records records[SOURCES_MAX][PARTITIONS_MAX];
+    uint32_t key_count;
     uint64_t made;
 };
 void input_init(struct input *input, const struct scenario *scenario, struct k_cloud *cloud, uint64_t *random);

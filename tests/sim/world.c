@@ -255,27 +255,36 @@ static void write_input(struct world *w, uint32_t count)
     k_cloud_set_rates(w->cloud, &w->rates);
 }
 
-// Grants the deletion of what lies below every checkpoint (nobody will read it again), or, of compacted topics, below
-// the journal.
+// The least position of a partition among all checkpoints: nobody will read below it again.
+static int64_t least_checkpoint(struct world *w, const char *source, uint32_t partition)
+{
+    int64_t least = INT64_MAX;
+    for (uint32_t i = 0; i < w->worker_count; i++) {
+        Kappa__Internal__Position *position = world_position(&w->workers[i].disks[partition % w->scenario.shards]);
+        int64_t next = 0;
+        for (size_t j = 0; position && j < position->n_partition; j++)
+            if (strcmp(position->partition[j]->source, source) == 0 && position->partition[j]->partition == partition)
+                next = position->partition[j]->next;
+        if (position) kappa__internal__position__free_unpacked(position, NULL);
+        if (next < least) least = next;
+    }
+    return least;
+}
+
+// Grants the deletion of what lies below every checkpoint; and the compaction of what the journal has, for it holds the
+// records of compacted topics itself.
 static void allow_retention(struct world *w)
 {
-    if (!w->rates.retention || w->own.lose_disk || w->rocks) return;
+    if (!w->rates.retention) return;
     for (uint32_t s = 0; s < w->scenario.source_count; s++) {
         const struct sim_source *source = &w->scenario.sources[s];
         for (int32_t p = 0; p < source->partitions; p++) {
-            int64_t least = INT64_MAX;
-            for (uint32_t i = 0; i < w->worker_count; i++) {
-                struct disk *disk = &w->workers[i].disks[(uint32_t)p % w->scenario.shards];
-                Kappa__Internal__Position *position = world_position(disk);
-                int64_t next = 0;
-                for (size_t j = 0; position && j < position->n_partition; j++)
-                    if (strcmp(position->partition[j]->source, source->name) == 0 &&
-                        position->partition[j]->partition == (uint32_t)p)
-                        next = position->partition[j]->next;
-                if (position) kappa__internal__position__free_unpacked(position, NULL);
-                if (next < least) least = next;
-            }
-            if (least > 0) k_cloud_allow_retention(w->cloud, source->topic, p, least);
+            int64_t before = 0;
+            char group[32];
+            snprintf(group, sizeof group, "sim.shard.%u", (uint32_t)p % w->scenario.shards);
+            if (source->compacted) before = k_cloud_group_offset(w->cloud, group, source->topic, p);
+            else if (!w->own.lose_disk && !w->rocks) before = least_checkpoint(w, source->name, (uint32_t)p);
+            if (before > 0) k_cloud_allow_retention(w->cloud, source->topic, p, before);
         }
     }
 }
@@ -310,7 +319,7 @@ static void draw_faults(struct world *w)
     w->own.full = rate(r, 5, 200, 4);
     w->own.error = rate(r, 10, 200, 5);
     w->own.disk_crash = rate(r, 10, 200, 4);
-    w->own.lose_disk = w->rates.retention ? 0 : rate(r, 3, 20, 3);
+    w->own.lose_disk = w->rates.retention && !one_in(r, 3) ? 0 : rate(r, 3, 20, 3);
 }
 
 static void make_topics(struct world *w)
@@ -353,7 +362,7 @@ static bool prepare(struct world *w)
     make_topics(w);
     input_init(&w->input, &w->scenario, w->cloud, r);
     w->options = (struct k_shard_options){.plan = w->scenario.plan, .generation = "1", .open_store = open_store,
-        .state = {.cache_bytes = one_in(r, 3) ? 64u << 10 : 4u << 20},
+        .state = {.cache_bytes = one_in(r, 3) ? 4u << 20 : one_in(r, 2) ? 64u << 10 : 2u << 10},
         .commit_interval_us = between(r, 1, 100) * MS, .checkpoint_interval_us = between(r, 0, 800) * MS,
         .transaction_timeout_us = 10 * SECOND, .step_budget_us = 200 * MS, .work_portion = one_in(r, 2) ? 3 : 1024,
         .dirty_limit_bytes = one_in(r, 4) ? 4096 : 0, .can_lead = true};
