@@ -87,7 +87,7 @@ static const struct rule rules[] = {
     {"acks", REFUSED, "the engine always waits for all replicas"},
     {"transactional.id", REFUSED, "it is made of the graph's name and the shard"},
     {"group.id", REFUSED, "it is made of the graph's name and the shard"},
-    {"client.id", REFUSED, "it is made of the worker's name; use --worker"},
+    {"client.id", REFUSED, "it says which worker leads, and since when"},
 };
 enum { RULES = sizeof rules / sizeof rules[0] };
 
@@ -263,7 +263,7 @@ static int add_file(struct k_kafka_properties *all, const char *path, struct k_e
     return code;
 }
 
-// KAPPA_KAFKA_SASL_PASSWORD is sasl.password. KAPPA_KAFKA_PROPERTIES is a flag's own variable, the file's path.
+// KAPPA_KAFKA_SASL_PASSWORD is sasl.password. KAPPA_KAFKA_CONFIG is a flag's own variable, the file's path.
 static int add_environment(struct k_kafka_properties *all, struct k_error *err)
 {
     static const char prefix[] = "KAPPA_KAFKA_";
@@ -274,7 +274,7 @@ static int add_environment(struct k_kafka_properties *all, struct k_error *err)
         char *variable = k_strndup(*entry, (size_t)(equals - *entry));
         char *name = k_strdup(variable + sizeof prefix - 1);
         for (char *c = name; *c != '\0'; c++) *c = *c == '_' ? '.' : (char)tolower((unsigned char)*c);
-        int code = strcmp(name, "properties") == 0 ? 0 : add(all, variable, name, equals + 1, err);
+        int code = strcmp(name, "config") == 0 ? 0 : add(all, variable, name, equals + 1, err);
         free(name);
         free(variable);
         if (code != 0) return code;
