@@ -77,7 +77,8 @@ def test_config_by_variable():
 
 def test_links():
     "every file that the documents link to is there, and every directory of the README's tour"
-    for folder, name in (("", "README.md"), *(("docs", f"{doc}.md") for doc in ("operations", "design", "state-format"))):
+    documents = [("", "README.md")] + [("docs", f"{name}.md") for name in ("operations", "design", "state-format")]
+    for folder, name in documents:
         text = text_of(folder, name)
         for link in re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r"^- `([a-z]+/)`", text, re.M):
             path = os.path.join(ROOT, folder, link)
