@@ -246,14 +246,14 @@ static void judge_disk(struct world *w, const struct walk *walk, struct worker *
     char where[32];
     struct disk *disk = &worker->disks[walk->shard];
     snprintf(where, sizeof where, "%s, shard %u", worker->name, walk->shard);
-    Kappa__Internal__Position *position = world_position(disk);
+    Kappa__Internal__Position *position = disk_position(disk);
     if (!position) {
         world_fail(w, "%s has no checkpoint", where);
         return;
     }
     if (position->final && position->sequence <= walk->point.sequence) {
         judge_counters(w, walk->reference, position, where);
-        if (world_open_disk(disk, false, &store, &err)) {
+        if (disk_open(disk, false, &store, &err)) {
             world_fail(w, "%s cannot be opened: %s", where, err.text);
         } else {
             int64_t frontier_us = position->has_frontier_us ? position->frontier_us : INT64_MIN;

@@ -75,7 +75,6 @@ struct sim_sink {
     bool keyed, updating;
     bool ordered; // messages of one key come in the order of the input: only stateless nodes lie before it
 };
-
 // --- graph.c ---
 struct scenario {
     struct k_buf text;
@@ -103,7 +102,6 @@ bool scenario_is_loose(const struct scenario *scenario, struct k_str name);
 // is in `why`.
 bool scenario_draw(struct scenario *scenario, uint64_t *random, struct stats *stats, struct k_buf *why);
 void scenario_fini(struct scenario *scenario);
-
 // --- input.c ---
 struct record {
     int64_t offset, timestamp_us;
@@ -132,7 +130,6 @@ void input_write(struct input *input, uint32_t count, struct stats *stats);
 // Everything written is visible to readers from now on, so that a run with --once sees all of it.
 void input_settle(struct input *input);
 void input_fini(struct input *input);
-
 // --- world.c ---
 struct disk {
     struct world *world;
@@ -165,7 +162,7 @@ struct world {
     uint64_t crash_at;               // point of the log's calls (k_cloud_crash_at); 0: none
     uint64_t disk_at;                // write to a disk, counted from 1; 0: none
     enum { WRITE_LOST, WRITE_DONE, WRITE_REFUSED } disk_fault; // the machine dies before or after it; no room
-    uint64_t points, writes;         // how many there were
+    uint64_t points, writes; // how many there were
     bool healed, once;
     int64_t elapsed_us; // cloud time, without what was set
     uint64_t steps;
@@ -180,14 +177,21 @@ bool world_run(struct world *world);
 void world_init(struct world *world, uint64_t seed, bool rocks, bool verbose); // faults are drawn, unless single is set
 void world_fini(struct world *world);
 void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int world_open_disk(struct disk *disk, bool with_faults, struct k_store **ret, struct k_error *err);
+// --- worker.c ---
+void disk_make(struct world *w, struct disk *disk, const char *worker, uint32_t shard);
+void disk_drop(struct disk *disk); // with what is on it
+int disk_open(struct disk *disk, bool with_faults, struct k_store **ret, struct k_error *err);
+int disk_open_store(void *context, struct k_store **ret, struct k_error *err); // as k_shard_options wants it
 // Reads the position of a disk's last checkpoint; NULL: there is none. Freed with free_unpacked.
-Kappa__Internal__Position *world_position(struct disk *disk);
-
+Kappa__Internal__Position *disk_position(struct disk *disk);
+// Lets the worker do one step, or starts its process when it is time. Returns how long nothing will be due.
+int64_t worker_step(struct world *w, struct worker *worker);
+void worker_kill(struct world *w, struct worker *worker); // kill -9; it comes back later
+void worker_stop(struct world *w, struct worker *worker); // asks it to stop in order
+void worker_end(struct worker *worker, bool killed);      // frees the process
 // --- judge.c ---
 void judge(struct world *world);
 
-// --- main.c ---
 static inline bool one_in(uint64_t *random, uint32_t n) { return n && k_random_below(random, n) == 0; }
 static inline int64_t between(uint64_t *random, int64_t low, int64_t high)
 {

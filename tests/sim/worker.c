@@ -1,0 +1,201 @@
+// Workers and their disks. A worker is a process: its connection and its shards die together, its disks stay.
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tests/sim/sim.h"
+
+enum { SECOND = 1000000 };
+
+// --- disks ---
+
+static int disk_fault(void *context, bool *ret_written)
+{
+    struct disk *disk = context;
+    struct world *w = disk->world;
+    *ret_written = false;
+    if (++w->writes == w->disk_at) {
+        *ret_written = w->disk_fault == WRITE_DONE;
+        return w->disk_fault == WRITE_REFUSED ? K_E_DISK_FULL : K_E_CRASHED;
+    }
+    if (w->healed || w->single) return 0;
+    if (w->elapsed_us < disk->full_until_us) return K_E_DISK_FULL;
+    if (one_in(&w->random, w->own.full)) {
+        w->stats.disk_full++;
+        disk->full_until_us = w->elapsed_us + between(&w->random, 0, 3 * SECOND);
+        return K_E_DISK_FULL;
+    }
+    if (one_in(&w->random, w->own.error)) return w->stats.disk_error++, K_E_IO;
+    if (one_in(&w->random, w->own.disk_crash)) {
+        w->stats.disk_crashed++;
+        *ret_written = one_in(&w->random, 2);
+        return K_E_CRASHED;
+    }
+    return 0;
+}
+
+int disk_open(struct disk *disk, bool with_faults, struct k_store **ret, struct k_error *err)
+{
+    if (disk->memory) return k_store_memory_open(disk->memory, with_faults ? disk_fault : NULL, disk, ret, err);
+    return k_store_rocks_open(disk->directory, true, 16u << 20, ret, err);
+}
+
+int disk_open_store(void *context, struct k_store **ret, struct k_error *err)
+{
+    return disk_open(context, true, ret, err);
+}
+
+void disk_make(struct world *w, struct disk *disk, const char *worker, uint32_t shard)
+{
+    *disk = (struct disk){.world = w};
+    if (!w->rocks) {
+        disk->memory = k_memory_disk_create();
+        return;
+    }
+    const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(disk->directory, sizeof disk->directory, "%s/kappa-sim-%d-%s-%u", base, (int)getpid(), worker, shard);
+}
+
+void disk_drop(struct disk *disk)
+{
+    k_memory_disk_destroy(disk->memory);
+    disk->memory = NULL;
+    if (!disk->directory[0]) return;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", disk->directory);
+    if (system(command) != 0) fprintf(stderr, "sim: %s failed\n", command);
+}
+
+Kappa__Internal__Position *disk_position(struct disk *disk)
+{
+    struct k_store *store;
+    struct k_error err = {0};
+    if (disk_open(disk, false, &store, &err)) return NULL;
+    struct k_arena arena;
+    k_arena_init(&arena);
+    struct k_str key = K_STR("\0position"), value = {0};
+    int code = store->ops->get(store, 1, &key, &arena, &value, &err);
+    Kappa__Internal__Position *position = NULL;
+    if (!code && value.length)
+        position = kappa__internal__position__unpack(NULL, value.length, (const uint8_t *)value.data);
+    k_arena_fini(&arena);
+    store->ops->close(store);
+    return position;
+}
+
+// --- workers ---
+
+void worker_end(struct worker *worker, bool killed)
+{
+    if (killed) k_log_memory_crash(worker->log); // so that nothing of what is freed says good-bye
+    for (uint32_t s = 0; s < SHARDS_MAX; s++) {
+        k_shard_destroy(worker->shards[s]);
+        worker->shards[s] = NULL;
+    }
+    worker->log->ops->close(worker->log);
+    worker->log = NULL;
+    worker->stopping = false;
+    worker->paused_until_us = 0;
+}
+
+static void note_reports(struct world *w, const struct worker *worker)
+{
+    for (uint32_t s = 0; s < w->scenario.shards; s++) {
+        struct k_shard_report report;
+        if (!worker->shards[s]) continue;
+        k_shard_report(worker->shards[s], &report);
+        w->stats.takeover += report.leaderships;
+        w->stats.reset += report.resets;
+        w->stats.followed += report.records_followed_after_takeover;
+    }
+}
+
+void worker_kill(struct world *w, struct worker *worker)
+{
+    note_reports(w, worker);
+    worker_end(worker, true);
+    worker->down_until_us =
+        w->elapsed_us + (w->healed ? 0 : between(&w->random, 0, 4) * between(&w->random, 0, 2 * SECOND));
+    if (w->healed || !one_in(&w->random, w->own.lose_disk)) return;
+    w->stats.disk_lost++;
+    for (uint32_t s = 0; s < w->scenario.shards; s++) {
+        disk_drop(&worker->disks[s]);
+        disk_make(w, &worker->disks[s], worker->name, s);
+    }
+}
+
+static void start_worker(struct world *w, struct worker *worker)
+{
+    worker->log = k_cloud_connect(w->cloud, worker->name);
+    for (uint32_t s = 0; s < w->scenario.shards; s++) {
+        struct k_shard_options options = w->options;
+        struct k_error err;
+        options.shard = s;
+        options.log = worker->log;
+        options.worker = worker->name;
+        options.store_context = &worker->disks[s];
+        options.once = options.final = w->once;
+        worker->shard_done[s] = false;
+        int code = k_shard_create(&options, &worker->shards[s], &err);
+        K_ASSERT(code == 0);
+    }
+}
+
+// A process that ended by an error that its surroundings made is started again, as a supervisor would.
+static bool passes(const struct world *w, int code)
+{
+    if (w->healed) return false;
+    return code == K_E_IO || code == K_E_UNAVAILABLE || code == K_E_DISK_FULL;
+}
+
+// One step of one shard. Returns how long nothing will be due.
+static int64_t step_shard(struct world *w, struct worker *worker, uint32_t s)
+{
+    int64_t wait_us = 0;
+    struct k_error err = {0};
+    w->steps++;
+    int code = k_shard_step(worker->shards[s], &wait_us, &err);
+    if (code == K_E_CRASHED) {
+        w->stats.worker_crashed++;
+        worker_kill(w, worker);
+        return 0;
+    }
+    if (code && passes(w, code)) {
+        worker_kill(w, worker);
+        return 0;
+    }
+    if (code) {
+        world_fail(w, "worker %s, shard %u stopped: %s: %s", worker->name, s, k_error_name(code), err.text);
+        return 0;
+    }
+    if (k_shard_state(worker->shards[s]) != K_SHARD_STOPPED) return wait_us;
+    worker->shard_done[s] = true;
+    bool all = true;
+    for (uint32_t i = 0; i < w->scenario.shards; i++) all &= worker->shard_done[i];
+    if (!all) return 0;
+    note_reports(w, worker);
+    worker->done = w->once && !worker->stopping;
+    if (!w->once && !worker->stopping) world_fail(w, "worker %s stopped, and nobody asked it to", worker->name);
+    worker_end(worker, false);
+    worker->down_until_us = w->elapsed_us + (w->healed ? 0 : between(&w->random, 0, SECOND));
+    return 0;
+}
+
+int64_t worker_step(struct world *w, struct worker *worker)
+{
+    if (worker->done || worker->in_call) return SECOND;
+    if (!worker->log) {
+        if (w->elapsed_us < worker->down_until_us) return worker->down_until_us - w->elapsed_us;
+        start_worker(w, worker);
+        return 0;
+    }
+    if (w->elapsed_us < worker->paused_until_us) return worker->paused_until_us - w->elapsed_us;
+    uint32_t s = (uint32_t)k_random_below(&w->random, w->scenario.shards);
+    return worker->shard_done[s] ? 0 : step_shard(w, worker, s);
+}
+
+void worker_stop(struct world *w, struct worker *worker)
+{
+    worker->stopping = true;
+    for (uint32_t s = 0; s < w->scenario.shards; s++) k_shard_stop(worker->shards[s]);
+}
