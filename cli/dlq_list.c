@@ -95,6 +95,16 @@ static int open_stream(struct listing *l, struct stream *s, struct k_error *err)
     return code ? code : fill(l, s, err);
 }
 
+// A header that is a number; of a message that somebody else put there it may be anything.
+static void add_number(struct k_buf *out, const char *name, struct k_str text)
+{
+    bool number = text.length > 0 && text.length < 19;
+    for (uint32_t i = 0; i < text.length; i++) number &= text.data[i] >= '0' && text.data[i] <= '9';
+    k_buf_printf(out, ",\"%s\":", name);
+    if (number) k_buf_add(out, text.data, text.length);
+    else k_buf_add_text(out, "null");
+}
+
 static void add_bytes(struct k_buf *out, const char *name, bool has, struct k_str bytes)
 {
     bool text = k_utf8_valid(bytes.data, bytes.length);
@@ -118,10 +128,8 @@ static void list_json(struct listing *l, const struct stream *s, const struct k_
         k_buf_printf(out, ",\"%s\":", names[i]);
         k_json_string(out, header(m, header_name));
     }
-    struct k_str partition = header(m, "kappa.partition"), offset = header(m, "kappa.offset");
-    k_buf_printf(out, ",\"partition\":%.*s,\"offset\":%.*s", partition.length ? (int)partition.length : 4,
-                 partition.length ? partition.data : "null", offset.length ? (int)offset.length : 4,
-                 offset.length ? offset.data : "null");
+    add_number(out, "partition", header(m, "kappa.partition"));
+    add_number(out, "offset", header(m, "kappa.offset"));
     add_bytes(out, "key", m->has_key, m->key);
     add_bytes(out, "value", m->has_value, m->value);
     k_buf_add_text(out, ",\"dead_letter\":{\"topic\":");

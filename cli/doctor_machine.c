@@ -73,32 +73,27 @@ static char *nearest_directory(const char *path)
 static void check_disk(struct doctor *d, const char *directory)
 {
     struct statfs fs;
-    char free_text[32], used_text[32];
-    uint64_t used = 0;
-    for (uint32_t i = 0; d->facts && i < d->facts->shard_count; i++) used += d->facts->shards[i].disk_bytes;
+    char room_text[32], wanted_text[32];
+    uint64_t wanted = 0;
+    for (uint32_t i = 0; d->facts && i < d->facts->shard_count; i++) wanted += d->facts->shards[i].disk_bytes;
+    if (wanted < DISK_WANTED) wanted = DISK_WANTED;
     if (statfs(directory, &fs) != 0) {
-        doctor_fail(d, "disk", K_E_IO, NULL, "%s: %s", directory, strerror(errno));
+        doctor_fail(d, "disk", K_E_IO, "Choose another --state-dir.", "%s: %s", directory, strerror(errno));
         return;
     }
     uint64_t room = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
-    add_size(free_text, sizeof free_text, room);
-    add_size(used_text, sizeof used_text, used);
+    add_size(room_text, sizeof room_text, room);
+    add_size(wanted_text, sizeof wanted_text, wanted);
     if (room < DISK_MIN)
         doctor_fail(d, "disk", K_E_DISK_FULL, "Make room, or choose another --state-dir.", "%s free under %s",
-                    free_text, directory);
-    else if (room < DISK_WANTED)
-        doctor_warn(d, "disk", "Compaction needs room beside the state.", "only %s free under %s", free_text,
-                    directory);
-    else if (room < used)
-        doctor_warn(d, "disk", "Compaction may need as much again.", "%s free under %s, the state has %s", free_text,
-                    directory, used_text);
-    else doctor_ok(d, "disk", "%s free under %s", free_text, directory);
+                    room_text, directory);
+    else if (room < wanted)
+        doctor_warn(d, "disk", "Compaction may need as much as the state, beside it.",
+                    "%s free under %s; %s are wanted", room_text, directory, wanted_text);
+    else doctor_ok(d, "disk", "%s free under %s", room_text, directory);
     if (fs.f_type == TMPFS_MAGIC)
         doctor_warn(d, "disk", "After a reboot the state is computed again from the journal's start.",
                     "%s lies in memory (tmpfs)", directory);
-    if (fs.f_type == NFS_SUPER_MAGIC || fs.f_type == SMB_SUPER_MAGIC)
-        doctor_warn(d, "disk", "Use a local disk: state is only a cache of the log.",
-                    "%s lies on a network file system", directory);
 }
 
 // Makes a state, as run would, and takes it away again.

@@ -100,7 +100,11 @@ static int run_command(const struct command *command, int argc, char **argv)
         status = command->run(&call);
     }
     k_options_fini(&call.options);
-    if (fflush(stdout) != 0 && !status) status = k_error_status(K_E_IO);
+    // An error of an earlier write is not one of the last flush.
+    if ((fflush(stdout) != 0 || ferror(stdout)) && !status) {
+        fprintf(stderr, "kappa %s: standard output cannot be written\n", command->name);
+        status = k_error_status(K_E_IO);
+    }
     return status;
 }
 

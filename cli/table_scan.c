@@ -108,7 +108,7 @@ static bool visit(void *context, const struct k_value *values, const struct k_sh
         if (s->call->form == OUTPUT_JSONL) k_buf_add_char(&s->out, '\n');
         if (s->out.length >= 65536 && !flush(s)) return false;
     }
-    return s->rows != s->limit;
+    return s->rows != s->limit && !ferror(stdout);
 }
 
 // The rows and what stands around them.

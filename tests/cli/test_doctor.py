@@ -40,8 +40,10 @@ def test_good():
 
 
 def test_memory():
-    "a budget beyond the machine's memory, and one that is too small, fail"
+    "a budget beyond the machine's memory, and one that is too small, fail; one that leaves nothing over warns"
     failed(verdicts("--memory", "100TiB", status=78), "memory", "100 TiB is more than")
+    limit = verdicts("--memory", "64MiB")["memory"][1].split(" of ")[1].replace(" ", "")
+    expect(verdicts("--memory", limit)["memory"][0], "warn")
     failed(verdicts("--memory", "1MiB", status=78), "memory", "1 MiB is too little for 1 shard")
     failed(verdicts("--memory", "64MiB", "--shards", "3", status=78), "memory", "too little for 3 shards")
 
@@ -82,6 +84,9 @@ def test_disk():
     own = tuple(word.replace("200k", "100m") for word in own)
     found = verdicts("--state-dir", "small/state", prefix=own)
     expect(found["disk"][0], "warn")
+    texts = [c["text"] for c in document("doctor", "--offline", "-o", "json", "--state-dir", "small/state",
+                                         prefix=own)["checks"] if c["check"] == "disk"]
+    expect(texts, ["100 MiB free under ./small; 1 GiB are wanted", "./small lies in memory (tmpfs)"])
 
 
 def test_graph():

@@ -164,6 +164,17 @@ def test_wrong_states():
     holds(kappa("table", "list", "--state-dir", "one", "--generation", "7", status=1).err, 'no generation "7"')
 
 
+def test_full_output():
+    "an output that cannot be written is status 74 in every form, and ends the scan"
+    make_state("one", count=30000)
+    for form in ("table", "json", "jsonl"):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([KAPPA, "table", "scan", "people", "--state-dir", "one", "-o", form], cwd=TMP, env=ENV,
+                                  stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        expect(done.returncode, 74, form)
+        holds(done.stderr, "standard output cannot be written")
+
+
 def test_memory():
     "a scan of 300,000 rows holds few of them in memory"
     make_state("many", count=300000)

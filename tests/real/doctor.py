@@ -59,6 +59,7 @@ def test_good():
     has(found, "create topics", "ok", "all topics are there")
     has(found, "position", "ok", "still has what the state needs")
     has(doctor(), "create topics", "ok", "allowed")
+    has(doctor(file, "--state-dir", scratch("none")), "position", "ok", "can be computed from the journal's beginning")
 
 
 def test_source_topics():
@@ -102,6 +103,13 @@ def test_lost_range():
     has(doctor(file, "--state-dir", state, status=65), "position", "fail", f"needs {topic} partition 0 from offset 10",
         "now begins at 15")
     has(doctor(file, "--state-dir", scratch("none")), "position", "warn", "cannot be computed again")
+    topic = kafka.create(unique("kept"), retention_ms=-1)
+    name, state = unique("g"), scratch("state")
+    file = graph(name, topic)
+    kafka.produce(topic, messages(10))
+    run_once(file, state)
+    kafka.delete_records(f"{name}.journal.0", 0, -1)
+    has(doctor(file, "--state-dir", state, status=65), "position", "fail", f"needs {name}.journal.0 partition 0")
 
 
 def test_made_anew():

@@ -128,6 +128,10 @@ def test_dead_letters():
     expect((len(table), table[0].split()), (11, ["time", "node", "reason", "source", "key", "value", "error"]))
     assert sum(f"{topic}/1:1 " in line and "…" in line for line in table) == 1, table
     command("dlq", "list", "--topic", "nowhere", status=1)
+    foreign = kafka.create(unique("foreign"))
+    kafka.produce(foreign, [{"value": "x", "headers": [("kappa.partition", "no number"), ("kappa.node", None)]}])
+    letter = json.loads(command("dlq", "list", "--topic", foreign, "-o", "jsonl").stdout)
+    expect((letter["partition"], letter["offset"], letter["node"], letter["key"]), (None, None, "", None))
 
 
 def test_export_import():
