@@ -169,8 +169,8 @@ def test_full_output():
     make_state("one", count=30000)
     for form in ("table", "json", "jsonl"):
         with open("/dev/full", "wb") as full:
-            done = subprocess.run([KAPPA, "table", "scan", "people", "--state-dir", "one", "-o", form], cwd=TMP, env=ENV,
-                                  stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            done = subprocess.run([KAPPA, "table", "scan", "people", "--state-dir", "one", "-o", form], cwd=TMP,
+                                  env=ENV, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
         expect(done.returncode, 74, form)
         holds(done.stderr, "standard output cannot be written")
 
