@@ -144,12 +144,15 @@ def _message(topic, value, key=None):
 # --- the feed ---------------------------------------------------------------------------------------
 
 class Feed:
-    """Feeds from start() to stop(). `counts` says how many records each topic was given."""
+    """Feeds from start() to stop(). `planned` says how much history there is, `counts` how many
+    records each topic was given."""
 
     def __init__(self, ktool, brokers, history_s, spawn):
         self._history = [("demo.dpkg", line) for line in dpkg_lines()]
         self._history += [("demo.apt", run) for run in apt_runs()]
         self._history += [("demo.logs", line) for line in log_lines()]
+        self.planned = {topic: sum(1 for other, _ in self._history if other == topic)
+                        for topic in ("demo.dpkg", "demo.apt", "demo.logs")}
         # What is wrong on purpose: no package line; a day that no calendar has; no UTF-8; no paragraph of apt's.
         wrong = [("demo.dpkg", "-- the dog ate the rest of this line --"),
                  ("demo.dpkg", "2026-02-30 25:61:00 install kappa:all <none> 1"),
@@ -157,15 +160,13 @@ class Feed:
         self.wrong = len(wrong) + 3
         # Topics take turns, so that all tables fill from the beginning; each topic's order stays.
         place = {}
-        turns = {topic: sum(1 for t, _ in self._history if t == topic) for topic, _ in self._history}
         keyed = []
         for topic, line in self._history:
             place[topic] = place.get(topic, 0) + 1
-            keyed.append((place[topic] / (turns[topic] + 1), topic, line))
+            keyed.append((place[topic] / (self.planned[topic] + 1), topic, line))
         keyed += [(0.1 + 0.2 * i, topic, line) for i, (topic, line) in enumerate(wrong)]
         self._history = [(topic, line) for _, topic, line in sorted(keyed, key=lambda k: k[0])]
-        self.counts = dict.fromkeys(("demo.dpkg", "demo.apt", "demo.logs", "demo.samples"), 0)
-        self.planned = {topic: sum(1 for t, _ in self._history if t == topic) for topic in self.counts}
+        self.counts = dict.fromkeys((*self.planned, "demo.samples"), 0)
         self._history_s = history_s
         self._machine = Machine()
         self._stop = threading.Event()
