@@ -78,14 +78,15 @@ static int run(struct call *call)
     return status;
 }
 
-const struct command command_table_get = {.name = "table get",
-                                          .operands = "TABLE KEY…",
-                                          .doc = "look up one row of a table by its key",
-                                          .more = "KEY: a value for each column of the key, in its order. Exit "
-                                                  "status 1: there is no such row; 69: its shard's\n"
-                                                  "state is not on this machine.",
-                                          .options = options,
-                                          .option_count = sizeof options / sizeof *options,
-                                          .operands_min = 2,
-                                          .operands_max = 64,
-                                          .run = run};
+const struct command command_table_get = {
+    .name = "table get",
+    .operands = "TABLE KEY…",
+    .doc = "look up one row of a table by its key",
+    .more = "KEY: a value for each column of the key, in its order; before one that begins with \"-\" put \"--\". "
+            "Exit status\n"
+            "1: there is no such row; 69: its shard's state is not on this machine.",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .operands_min = 2,
+    .operands_max = 64,
+    .run = run};

@@ -36,6 +36,7 @@ def test_get():
     done = kappa("table", "get", "people", "o000", "1", "--state-dir", "one", status=1)
     expect(done.text, "")
     holds(done.err, "position 0:10", "kappa table get: not found\n")
+    kappa("table", "get", "people", "--state-dir", "one", "--", "o000", "-5", status=1)
 
 
 def test_get_wrong_key():
