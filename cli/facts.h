@@ -25,7 +25,7 @@ struct facts_counters {
     uint64_t in, processed, filtered, late, dropped, dead_lettered, out;
 };
 struct facts {
-    struct k_reader *reader;
+    struct k_state_reader *reader;
     struct k_view *view;
     struct k_arena arena;
     struct facts_shard *shards;

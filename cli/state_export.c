@@ -36,7 +36,7 @@ static int export_state(const char *from, const char *to, uint64_t memory_bytes,
     // Somebody writes it, or it may only be read.
     if (code != K_E_UNAVAILABLE && code != K_E_DENIED) return code;
     const struct k_reader_options options = {.state_dir = from, .memory_bytes = memory_bytes};
-    struct k_reader *reader = NULL;
+    struct k_state_reader *reader = NULL;
     struct k_view *view = NULL;
     *ret_how = "copy of a state in use";
     code = k_reader_open(&options, &reader, err);

@@ -117,7 +117,7 @@ static int copy_files(const char *from, const char *to, struct k_error *err)
 static int verify(const char *path, struct k_view_size *ret, struct k_error *err)
 {
     const struct k_reader_options options = {.state_dir = path};
-    struct k_reader *reader = NULL;
+    struct k_state_reader *reader = NULL;
     struct k_view *view = NULL;
     int code = k_reader_open(&options, &reader, err);
     if (!code) code = k_view_open(reader, &view, err);

@@ -40,7 +40,7 @@ enum {
 struct table_call {
     struct call *call;
     enum output_form form;
-    struct k_reader *reader;
+    struct k_state_reader *reader;
     struct k_view *view;
 };
 // Reads the shared options, opens the state and a view of it that stands at --wait-for or behind. On failure the error

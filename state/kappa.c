@@ -6,7 +6,7 @@
 #include "state/reader.h"
 
 struct kappa_reader {
-    struct k_reader *reader;
+    struct k_state_reader *reader;
     struct k_view *view; // of the last call that read: what was handed out lives in it
     struct k_arena arena;
     struct kappa_answer answer;

@@ -52,9 +52,9 @@ static int open_shard(struct k_reader_shard *shard, uint64_t memory_bytes, struc
     return rc ? rc : read_identity(shard, err);
 }
 
-int k_reader_open(const struct k_reader_options *options, struct k_reader **ret, struct k_error *err)
+int k_reader_open(const struct k_reader_options *options, struct k_state_reader **ret, struct k_error *err)
 {
-    struct k_reader *reader = k_new(struct k_reader);
+    struct k_state_reader *reader = k_new(struct k_state_reader);
     int rc = k_reader_find(reader, options, err);
     uint64_t memory_bytes = options->memory_bytes ? options->memory_bytes : MEMORY_DEFAULT;
     for (uint32_t i = 0; rc == 0 && i < reader->shard_count; i++)
@@ -71,7 +71,7 @@ int k_reader_open(const struct k_reader_options *options, struct k_reader **ret,
     return 0;
 }
 
-void k_reader_close(struct k_reader *reader)
+void k_reader_close(struct k_state_reader *reader)
 {
     if (!reader) return;
     K_ASSERT(reader->views == 0);
@@ -103,7 +103,7 @@ int k_view_value(struct k_view *view, uint32_t shard, struct k_str key, struct k
 
 static int read_position(struct k_view *view, uint32_t shard, struct k_error *err)
 {
-    const struct k_reader *reader = view->reader;
+    const struct k_state_reader *reader = view->reader;
     struct k_shard_view *out = &view->shards[shard];
     *out = (struct k_shard_view){.shard = reader->shards[shard].number, .generation = reader->generation,
                                  .journal_offset = -1, .frontier_us = INT64_MIN, .taken_us = INT64_MIN};
@@ -146,7 +146,7 @@ static int look(struct k_view *view, uint32_t shard, struct k_error *err)
                   "open it again", of->directory);
 }
 
-int k_view_open(struct k_reader *reader, struct k_view **ret, struct k_error *err)
+int k_view_open(struct k_state_reader *reader, struct k_view **ret, struct k_error *err)
 {
     struct k_view *view = k_new(struct k_view);
     view->reader = reader;
@@ -168,7 +168,7 @@ int k_view_open(struct k_reader *reader, struct k_view **ret, struct k_error *er
 void k_view_close(struct k_view *view)
 {
     if (!view) return;
-    struct k_reader *reader = view->reader;
+    struct k_state_reader *reader = view->reader;
     for (uint32_t i = 0; i < reader->shard_count; i++)
         reader->shards[i].store->ops->iterate_end(view->iterators[i]);
     reader->views--;
@@ -181,7 +181,7 @@ void k_view_close(struct k_view *view)
 
 const struct k_shard_view *k_view_shards(const struct k_view *view, uint32_t *ret_count, uint32_t *ret_total)
 {
-    const struct k_reader *reader = view->reader;
+    const struct k_state_reader *reader = view->reader;
     const Kappa__Internal__Identity *identity = reader->shards[0].identity;
     *ret_count = reader->shard_count;
     *ret_total = identity && identity->has_shards ? identity->shards : reader->shard_count;

@@ -9,7 +9,7 @@
 #include "state/store.h"
 #include "state/table.h"
 
-struct k_reader;
+struct k_state_reader;
 struct k_view;
 
 struct k_reader_options {
@@ -21,8 +21,8 @@ struct k_reader_options {
 
 // K_E_NOT_FOUND: no such graph, generation, or no shard of it (the text lists what is there). K_E_USAGE: there are
 // several and none was named. K_E_CORRUPT: not a state of kappa.
-int k_reader_open(const struct k_reader_options *options, struct k_reader **ret, struct k_error *err) K_CHECKED;
-void k_reader_close(struct k_reader *reader); // NULL-safe; views must be closed before
+int k_reader_open(const struct k_reader_options *options, struct k_state_reader **ret, struct k_error *err) K_CHECKED;
+void k_reader_close(struct k_state_reader *reader); // NULL-safe; views must be closed before
 
 // Where an answer comes from: one shard, as of its last checkpoint.
 struct k_shard_view {
@@ -44,7 +44,7 @@ struct k_table_info {
 };
 
 // Moves every shard forward to what has been written by now, and looks at it.
-int k_view_open(struct k_reader *reader, struct k_view **ret, struct k_error *err) K_CHECKED;
+int k_view_open(struct k_state_reader *reader, struct k_view **ret, struct k_error *err) K_CHECKED;
 void k_view_close(struct k_view *view); // NULL-safe
 // The shards that the view covers, ascending; *ret_total: how many the pipeline has.
 const struct k_shard_view *k_view_shards(const struct k_view *view, uint32_t *ret_count, uint32_t *ret_total);

@@ -104,7 +104,7 @@ static bool is_database(const char *directory)
     return is;
 }
 
-static void add_shard(struct k_reader *reader, char *directory, uint32_t number)
+static void add_shard(struct k_state_reader *reader, char *directory, uint32_t number)
 {
     reader->shards = k_realloc(reader->shards, (reader->shard_count + 1) * sizeof *reader->shards);
     reader->shards[reader->shard_count++] =
@@ -117,7 +117,7 @@ static int compare_shards(const void *a, const void *b)
     return (left->number > right->number) - (left->number < right->number);
 }
 
-static int find_shards(struct k_reader *reader, const char *directory, struct k_error *err)
+static int find_shards(struct k_state_reader *reader, const char *directory, struct k_error *err)
 {
     struct names names = {0};
     int rc = list_directories(directory, &names, err);
@@ -135,7 +135,7 @@ static int find_shards(struct k_reader *reader, const char *directory, struct k_
     return rc;
 }
 
-int k_reader_find(struct k_reader *reader, const struct k_reader_options *options, struct k_error *err)
+int k_reader_find(struct k_state_reader *reader, const struct k_reader_options *options, struct k_error *err)
 {
     if (is_database(options->state_dir)) {
         add_shard(reader, k_strdup(options->state_dir), 0); // its identity says which

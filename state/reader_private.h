@@ -13,7 +13,7 @@ struct k_reader_shard {
     uint64_t seen_sequence;
 };
 
-struct k_reader {
+struct k_state_reader {
     char *generation;
     struct k_reader_shard *shards; // ascending by number
     uint32_t shard_count;
@@ -21,7 +21,7 @@ struct k_reader {
 };
 
 struct k_view {
-    struct k_reader *reader;
+    struct k_state_reader *reader;
     struct k_arena arena;  // tables and keys: as long as the view
     struct k_arena answer; // strings of the last row
     struct k_shard_view *shards;
@@ -31,6 +31,6 @@ struct k_view {
 };
 
 // Finds the shard directories: fills generation and shards (directory, number).
-int k_reader_find(struct k_reader *reader, const struct k_reader_options *options, struct k_error *err);
+int k_reader_find(struct k_state_reader *reader, const struct k_reader_options *options, struct k_error *err);
 // The value of a key in one shard of a view, borrowed until the iterator moves; data NULL: absent.
 int k_view_value(struct k_view *view, uint32_t shard, struct k_str key, struct k_str *ret_value, struct k_error *err);

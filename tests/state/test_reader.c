@@ -55,7 +55,7 @@ static bool audit_row(void *context, const struct k_value *values, const struct 
     return true;
 }
 
-static void audit_view(struct k_reader *reader, int64_t *last_offset, uint64_t *changes)
+static void audit_view(struct k_state_reader *reader, int64_t *last_offset, uint64_t *changes)
 {
     struct k_error err = {0};
     struct k_view *view;
@@ -93,7 +93,7 @@ static int64_t now_us(void)
     return now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void wait_for_table(const char *top, struct k_reader **ret_reader)
+static void wait_for_table(const char *top, struct k_state_reader **ret_reader)
 {
     struct k_reader_options options = {.state_dir = top};
     int64_t give_up_us = now_us() + 20000000;
@@ -123,7 +123,7 @@ static void test_live_writer(void **unused)
         write_for_ever(directory, seed);
         _exit(1);
     }
-    struct k_reader *reader = NULL;
+    struct k_state_reader *reader = NULL;
     wait_for_table(top, &reader);
     int64_t offset = -1, end_us = now_us() + VIEWING_US;
     uint64_t views = 0, changes = 0;
@@ -180,7 +180,7 @@ static void test_scans(void **unused)
     (void)unused;
     char *top = make_two_shards();
     struct k_error err = {0};
-    struct k_reader *reader;
+    struct k_state_reader *reader;
     struct k_view *view;
     struct k_reader_options options = {.state_dir = top, .graph = "bank", .generation = "live"};
     check_ok(k_reader_open(&options, &reader, &err), &err);
@@ -247,7 +247,7 @@ static void test_gets(void **unused)
     (void)unused;
     char *top = make_two_shards();
     struct k_error err = {0};
-    struct k_reader *reader;
+    struct k_state_reader *reader;
     struct k_view *view;
     struct k_reader_options options = {.state_dir = top};
     check_ok(k_reader_open(&options, &reader, &err), &err);
@@ -300,7 +300,7 @@ static void expect_refusal(const char *directory, const char *graph, const char 
                            const char *words)
 {
     struct k_reader_options options = {.state_dir = directory, .graph = graph, .generation = generation};
-    struct k_reader *reader;
+    struct k_state_reader *reader;
     struct k_error err = {0};
     assert_int_equal(k_reader_open(&options, &reader, &err), code);
     if (!strstr(err.text, words)) fail_msg("\"%s\" does not say \"%s\"", err.text, words);
@@ -324,7 +324,7 @@ static void test_choosing(void **unused)
     fputs("1\n", file);
     fclose(file);
     struct k_reader_options options = {.state_dir = top};
-    struct k_reader *reader;
+    struct k_state_reader *reader;
     struct k_error err = {0};
     check_ok(k_reader_open(&options, &reader, &err), &err);
     k_reader_close(reader);
