@@ -1,5 +1,5 @@
-// The reader against a live writer in another process: every view must be a state that was, whole and never older than
-// one before. Then its lookups, scans, retention and refusals on a state that stands still.
+// The reader against a live writer in another process: every view must be a state that was, whole and never older
+// than one before. Then its lookups, scans, retention and refusals on a state that stands still.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,8 @@
 enum { ACCOUNTS = 300, VIEWS_MIN = 60 };
 #define VIEWING_US 2000000
 
-// Moves money about for ever. The sum of all balances is 0, and row (“counter”, 0) holds the position, in every commit.
+// Moves money about for ever. The sum of all balances is 0, and row (“counter”, 0) holds the position, in every
+// commit.
 static void write_for_ever(const char *directory, uint64_t seed)
 {
     struct k_state *state = open_writer(directory);
