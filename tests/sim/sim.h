@@ -24,6 +24,7 @@
     X(foreign_abort, "a producer of a source aborted a transaction")                                    \
     X(final_under_faults, "the input was declared final while faults went on")                          \
     X(interleaved, "the same input in another interleaving gave the same results")                      \
+    X(follower, "a worker that only follows came to the end")                                           \
     X(takeover, "a leadership began")                                                                   \
     X(reset, "a shard threw its memory away")                                                           \
     X(followed, "records were read again after a takeover")
@@ -61,7 +62,6 @@ enum {
     WORKERS_MAX = 3
 };
 enum source_kind { SOURCE_JSON, SOURCE_LINE, SOURCE_RAW };
-
 struct sim_source {
     char name[16], topic[16];
     enum source_kind kind;
@@ -145,7 +145,8 @@ struct worker {
     struct disk disks[SHARDS_MAX];
     int64_t down_until_us, paused_until_us;
     bool stopping, done;
-    bool in_call; // stands still inside a call: nothing else may be done with it
+    bool in_call;  // stands still inside a call: nothing else may be done with it
+    bool follower; // never leads, and does not know when it is through: it is stopped then
 };
 struct world {
     uint64_t seed, random;
@@ -172,8 +173,7 @@ struct world {
     struct stats stats;
     struct k_buf failure; // empty: none
 };
-// Runs one seed. true: everything was as it should be. The failure's text is in world->failure.
-bool world_run(struct world *world);
+bool world_run(struct world *world); // false: the text is in world->failure
 void world_init(struct world *world, uint64_t seed, bool rocks, bool verbose); // faults are drawn, unless single is set
 void world_fini(struct world *world);
 void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -189,6 +189,7 @@ int64_t worker_step(struct world *w, struct worker *worker);
 void worker_kill(struct world *w, struct worker *worker); // kill -9; it comes back later
 void worker_stop(struct world *w, struct worker *worker); // asks it to stop in order
 void worker_end(struct worker *worker, bool killed);      // frees the process
+bool worker_is_through(struct world *w, struct worker *worker); // it has followed to the end of a complete journal
 // --- judge.c ---
 void judge(struct world *world);
 

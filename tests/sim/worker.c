@@ -134,7 +134,8 @@ static void start_worker(struct world *w, struct worker *worker)
         options.log = worker->log;
         options.worker = worker->name;
         options.store_context = &worker->disks[s];
-        options.once = options.final = w->once;
+        options.can_lead = !worker->follower;
+        options.once = options.final = w->once && !worker->follower;
         worker->shard_done[s] = false;
         int code = k_shard_create(&options, &worker->shards[s], &err);
         K_ASSERT(code == 0);
@@ -146,6 +147,28 @@ static bool passes(const struct world *w, int code)
 {
     if (w->healed) return false;
     return code == K_E_IO || code == K_E_UNAVAILABLE || code == K_E_DISK_FULL;
+}
+
+static void count_record(void *context, const struct k_message *message)
+{
+    (void)message;
+    ++*(uint64_t *)context;
+}
+
+bool worker_is_through(struct world *w, struct worker *worker)
+{
+    bool through = true;
+    for (uint32_t i = 0; i < w->worker_count; i++) through &= w->workers[i].follower || w->workers[i].done;
+    for (uint32_t s = 0; s < w->scenario.shards && through; s++) {
+        Kappa__Internal__Position *position = disk_position(&worker->disks[s]);
+        char journal[32];
+        uint64_t records = 0;
+        snprintf(journal, sizeof journal, "sim.journal.%u", s);
+        k_cloud_read(w->cloud, journal, 0, count_record, &records);
+        through = position && position->final && position->sequence == records;
+        if (position) kappa__internal__position__free_unpacked(position, NULL);
+    }
+    return through;
 }
 
 // One step of one shard. Returns how long nothing will be due.
@@ -174,7 +197,8 @@ static int64_t step_shard(struct world *w, struct worker *worker, uint32_t s)
     for (uint32_t i = 0; i < w->scenario.shards; i++) all &= worker->shard_done[i];
     if (!all) return 0;
     note_reports(w, worker);
-    worker->done = w->once && !worker->stopping;
+    worker->done = w->once && (worker->follower ? worker_is_through(w, worker) : !worker->stopping);
+    if (worker->done && worker->follower) w->stats.follower++;
     if (!w->once && !worker->stopping) world_fail(w, "worker %s stopped, and nobody asked it to", worker->name);
     worker_end(worker, false);
     worker->down_until_us = w->elapsed_us + (w->healed ? 0 : between(&w->random, 0, SECOND));

@@ -177,6 +177,7 @@ static bool prepare(struct world *w)
     for (uint32_t i = 0; i < w->worker_count; i++) {
         struct worker *worker = &w->workers[i];
         snprintf(worker->name, sizeof worker->name, "w%u", i);
+        worker->follower = i > 0 && !w->rocks && one_in(r, 5);
         for (uint32_t s = 0; s < w->scenario.shards; s++) disk_make(w, &worker->disks[s], worker->name, s);
     }
     return true;
@@ -275,7 +276,14 @@ static void finish(struct world *w)
         turn(w);
     if (!w->healed) heal(w);
     uint64_t until = w->steps + STEPS_MAX;
-    while (!all_done(w) && !w->failure.length && w->steps < until) turn(w);
+    for (uint64_t turns = 0; !all_done(w) && !w->failure.length && w->steps < until; turns++) {
+        turn(w);
+        for (uint32_t i = 0; i < w->worker_count && turns % 20 == 0; i++) {
+            struct worker *worker = &w->workers[i];
+            bool stop = worker->follower && worker->log && !worker->stopping && worker_is_through(w, worker);
+            if (stop) worker_stop(w, worker);
+        }
+    }
     if (!all_done(w)) {
         for (uint32_t i = 0; i < w->worker_count; i++) {
             struct worker *worker = &w->workers[i];
