@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 
+PACKAGE_LOG = "/var/log/dpkg.log"
 TICK_S = 0.25
 HISTORY_LINES_MAX = 20000  # of the package log; the newest
 LOG_LINES_MAX = 2000  # of each other log; the newest
@@ -39,8 +40,30 @@ def _rotated(path):
     return [path for _, path in sorted(found)]
 
 
-def dpkg_lines():
-    return [line for path in _rotated("/var/log/dpkg.log") for line in _text(path) if line][-HISTORY_LINES_MAX:]
+class Tail:
+    """A log that grows: each call of lines() gives the whole lines that came since the last one."""
+
+    def __init__(self, path):
+        self._path, self._read = path, 0
+
+    def lines(self):
+        try:
+            if os.path.getsize(self._path) < self._read:
+                self._read = 0  # it was rotated
+            with open(self._path, "rb") as file:
+                file.seek(self._read)
+                whole = file.read().rpartition(b"\n")[0]
+        except OSError:
+            return []
+        if not whole:
+            return []
+        self._read += len(whole) + 1
+        return [line for line in whole.decode(errors="replace").split("\n") if line]
+
+
+def dpkg_lines(tail):
+    old = [line for path in _rotated(PACKAGE_LOG) if path != PACKAGE_LOG for line in _text(path) if line]
+    return (old + tail.lines())[-HISTORY_LINES_MAX:]
 
 
 def apt_runs():
@@ -148,7 +171,8 @@ class Feed:
     records each topic was given."""
 
     def __init__(self, ktool, brokers, history_s, spawn):
-        self._history = [("demo.dpkg", line) for line in dpkg_lines()]
+        self._packages = Tail(PACKAGE_LOG)
+        self._history = [("demo.dpkg", line) for line in dpkg_lines(self._packages)]
         self._history += [("demo.apt", run) for run in apt_runs()]
         self._history += [("demo.logs", line) for line in log_lines()]
         self.planned = {topic: sum(1 for other, _ in self._history if other == topic)
@@ -210,6 +234,9 @@ class Feed:
                 while fed < share * len(self._history):
                     self._put(*self._history[fed])
                     fed += 1
+                if fed == len(self._history):  # and what is installed meanwhile
+                    for line in self._packages.lines():
+                        self._put("demo.dpkg", line)
                 self._tick(number)
                 self._ktool.stdin.flush()
                 number += 1
