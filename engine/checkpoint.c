@@ -17,7 +17,7 @@ bool checkpoint_is_due(struct k_shard *shard)
 {
     if (!shard->moved) return false;
     if (k_state_dirty_bytes(shard->store) >= dirty_limit(shard)) return true;
-    if (shard_now(shard) - shard->checkpoint_at_us < shard->options.checkpoint_interval_us) return false;
+    if (shard_since(shard, shard->checkpoint_at_us) < shard->options.checkpoint_interval_us) return false;
     uint32_t files = 0;
     uint64_t debt = 0;
     struct k_store *store = k_state_store(shard->store);
@@ -51,7 +51,8 @@ int checkpoint_take(struct k_shard *shard, struct k_error *err)
     if (!shard->moved) return 0;
     struct k_buf position = {0};
     encode_position(shard, &position);
-    int code = k_machine_tidy(shard->machine, err);
+    // Without room for what is there, nothing is added to it.
+    int code = shard->report.stalled ? 0 : k_machine_tidy(shard->machine, err);
     if (!code && K_PLANT(checkpoint_torn)) code = k_state_checkpoint(shard->store, k_state_position(shard->store), err);
     if (!code) code = k_state_checkpoint(shard->store, k_buf_str(&position), err);
     k_buf_fini(&position);
@@ -61,4 +62,18 @@ int checkpoint_take(struct k_shard *shard, struct k_error *err)
     shard->records_since_checkpoint = 0;
     shard->report.checkpoints++;
     return 0;
+}
+
+int checkpoint_or_stall(struct k_shard *shard, struct k_error *err)
+{
+    int code = checkpoint_take(shard, err);
+    shard->report.stalled = code == K_E_DISK_FULL;
+    if (code == K_E_DISK_FULL) {
+        // Everything is kept in memory; reading stops until there is room.
+        k_join_cut(shard->report.trouble, sizeof shard->report.trouble, 0, err->text);
+        shard->retry_at_us = shard_now(shard) + SHARD_RETRY_MAX_US;
+        return 0;
+    }
+    if (!code) shard->report.trouble[0] = 0;
+    return code;
 }

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { PATIENCE = 8 }; // steps that others take at their ends
+
 static const char *topic_of(const struct k_shard *shard, const struct k_input *in)
 {
     return shard->options.plan->sources[in->source].topic;
@@ -83,8 +85,36 @@ int feed_once_ends(struct k_shard *shard, struct k_error *err)
     struct k_input *inputs = k_machine_inputs(shard->machine, &count);
     struct k_log *log = shard->options.log;
     int64_t *ends = k_new_array(int64_t, count + 1);
+// The input whose partition is furthest behind in event time, among those with something to read: windows then stay
+// open no longer than they must. It is a decision, and the journal remembers it. But one that has caught up with its
+// partition's end brings a little at every step, and would keep the others waiting for ever.
+int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err)
+{
+    uint32_t count;
+    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    int32_t least = -1, overdue = -1;
+    for (uint32_t step = 0; step < count; step++) {
+        uint32_t i = (shard->next_input + step) % count;
+        bool some;
+        TRY(feed_fill(shard, i, &some, err));
+        if (!some) continue;
+        if (least < 0 || inputs[i].clock.watermark_us < inputs[least].clock.watermark_us) least = (int32_t)i;
+        if (shard->feeds[i].waited >= PATIENCE &&
+            (overdue < 0 || shard->feeds[i].waited > shard->feeds[overdue].waited))
+            overdue = (int32_t)i;
+    }
+    *ret = overdue >= 0 ? overdue : least;
+    if (*ret < 0) return 0;
+    shard->next_input = (shard->next_input + 1) % count;
+    bool at_end = shard->options.log->ops->at_end(shard->feeds[*ret].reader);
+    for (uint32_t i = 0; at_end && i < count; i++) shard->feeds[i].waited += shard->feeds[i].at < shard->feeds[i].count;
+    shard->feeds[*ret].waited = 0;
+    return 0;
+}
+
     for (uint32_t i = 0; i < count; i++) {
-        int code = log->ops->offsets(log, topic_of(shard, &inputs[i]), (int32_t)inputs[i].partition, true, NULL,
+        int64_t start;
+        int code = log->ops->offsets(log, topic_of(shard, &inputs[i]), (int32_t)inputs[i].partition, true, &start,
                                      &ends[i], err);
         if (code) {
             free(ends);
@@ -97,6 +127,7 @@ int feed_once_ends(struct k_shard *shard, struct k_error *err)
 
 bool feed_once_reached(const struct k_shard *shard)
 {
+        if (start == ends[i]) ends[i] = -1; // nothing in it: it is reached also by who has not opened it
     uint32_t count;
     struct k_input *inputs = k_machine_inputs(shard->machine, &count);
     for (uint32_t i = 0; i < count; i++) {

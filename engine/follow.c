@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+static const int64_t CLOCK_MAX_US = INT64_C(1) << 61; // leaves room for sums
+
 typedef Kappa__Internal__JournalRecord Record;
 typedef Kappa__Internal__JournalRecord__Range Range;
 
@@ -14,6 +16,37 @@ static void drop_record(struct following *f)
 {
     if (f->record) kappa__internal__journal_record__free_unpacked(f->record, NULL);
     f->record = NULL;
+}
+
+// The topics must be those of the leadership. A state that has been led with as many partitions is checked when it is
+// opened; this is for one that begins.
+static int check_inputs(struct k_shard *shard, const Kappa__Internal__JournalRecord__Leadership *leadership,
+                        struct k_error *err)
+{
+    const struct k_plan *plan = shard->options.plan;
+    if (leadership->n_input != plan->source_count)
+        return k_fail(err, K_E_CORRUPT, "a leadership names %zu inputs, the graph has %u", leadership->n_input,
+                      plan->source_count);
+    for (uint32_t i = 0; i < plan->source_count; i++)
+        if (leadership->input[i]->partitions != shard->partitions[i])
+            return k_fail(err, K_E_CONFIG,
+                          "the pipeline was led with %u partitions of topic %s, which now has %u; partitions were "
+                          "added or taken away, which moves keys: start a pipeline with another name that reads the "
+                          "topics from their beginning",
+                          leadership->input[i]->partitions, plan->sources[i].topic, shard->partitions[i]);
+    return 0;
+}
+
+// What the running hash cannot tell: a record that fits, and makes no sense. Anyone who may write to the topic could
+// have made it.
+static int check_record(struct k_shard *shard, const Record *record, struct k_error *err)
+{
+    bool good = record->clock_us >= k_machine_clock(shard->machine) && record->clock_us < CLOCK_MAX_US;
+    for (size_t i = 0; i < record->n_range; i++)
+        good &= record->range[i]->first >= 0 && record->range[i]->next >= record->range[i]->first;
+    if (good) return 0;
+    return k_fail(err, K_E_CORRUPT, "journal record %llu goes back in time, or in a partition: no leader wrote it",
+                  (unsigned long long)record->sequence);
 }
 
 // The next record of the journal, if there is one.
@@ -36,8 +69,10 @@ static int next_record(struct k_shard *shard, struct k_error *err)
     TRY(k_journal_decode(message, plan->name, shard->options.shard, &f->after, &f->record, err));
     f->range = f->fed = 0;
     f->hash = 0;
-    if (f->record->leadership) TRY(k_leadership_check(f->record->leadership, plan, err));
-    return 0;
+    TRY(check_record(shard, f->record, err));
+    if (!f->record->leadership) return 0;
+    TRY(k_leadership_check(f->record->leadership, plan, err));
+    return check_inputs(shard, f->record->leadership, err);
 }
 
 static int range_differs(struct k_shard *shard, const Range *range, uint32_t count, struct k_error *err)
@@ -204,6 +239,14 @@ int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err)
     drop_record(f);
     *ret_progress = true;
     return 0;
+}
+
+bool follow_wants(const struct k_shard *shard, uint32_t input)
+{
+    const struct following *f = &shard->following;
+    if (!f->record || f->range >= f->record->n_range) return false;
+    const Range *range = f->record->range[f->range];
+    return k_machine_find_input(shard->machine, range->input, range->partition) == (int32_t)input;
 }
 
 bool follow_is_at(const struct k_shard *shard, int64_t journal_end)

@@ -56,6 +56,14 @@ static Embedded *embed_message(struct k_arena *arena, const struct k_message *me
     return e;
 }
 
+size_t k_embedded_bytes(const struct k_message *message)
+{
+    size_t bytes = 64 + (size_t)message->key.length + message->value.length;
+    for (uint32_t i = 0; i < message->header_count; i++)
+        bytes += 16 + (size_t)message->headers[i].name.length + message->headers[i].value.length;
+    return bytes;
+}
+
 void k_pending_add(struct k_pending *pending, uint32_t source, uint32_t partition, int64_t first, int64_t next,
                    const struct k_message *const *messages, uint32_t count, bool embed)
 {
@@ -83,7 +91,7 @@ void k_pending_add(struct k_pending *pending, uint32_t source, uint32_t partitio
             pending->embedded = k_realloc(pending->embedded, pending->embedded_capacity * sizeof(Embedded *));
         }
         pending->embedded[pending->embedded_count++] = embed_message(&pending->arena, messages[i]);
-        pending->embedded_bytes += 64 + messages[i]->key.length + messages[i]->value.length;
+        pending->embedded_bytes += k_embedded_bytes(messages[i]);
     }
 }
 

@@ -34,6 +34,8 @@ struct k_pending {
 };
 void k_pending_fini(struct k_pending *pending);
 void k_pending_clear(struct k_pending *pending);
+// About what a record adds to the journal when it is embedded.
+size_t k_embedded_bytes(const struct k_message *message);
 // Appends records that were fed: they extend the last range if it is of the same partition. `next` is the consumer's
 // position behind them. embed: copies of the records go into the journal.
 void k_pending_add(struct k_pending *pending, uint32_t source, uint32_t partition, int64_t first, int64_t next,

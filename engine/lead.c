@@ -15,7 +15,6 @@ enum {
     EMBEDDED_BYTES_MAX = 512 << 10,
     OUTPUT_BYTES_MAX = 16 << 20,
     RANGES_MAX = 4096,
-    STALL_RETRY_US = 1000000,
     SKIP_US = 1000000
 };
 
@@ -51,23 +50,6 @@ int lead_output(void *context, const struct k_output *output, struct k_error *er
     return code ? k_wrap(err, code, "topic %s", output->topic) : 0;
 }
 
-// The input whose partition is furthest behind in event time, among those with something to read: windows then stay
-// open no longer than they must. It is a decision, and the journal remembers it.
-static int choose_input(struct k_shard *shard, int32_t *ret, struct k_error *err)
-{
-    uint32_t count;
-    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
-    *ret = -1;
-    for (uint32_t step = 0; step < count; step++) {
-        uint32_t i = (shard->next_input + step) % count;
-        bool some;
-        TRY(feed_fill(shard, i, &some, err));
-        if (some && (*ret < 0 || inputs[i].clock.watermark_us < inputs[*ret].clock.watermark_us)) *ret = (int32_t)i;
-    }
-    if (count) shard->next_input = (shard->next_input + 1) % count;
-    return 0;
-}
-
 static int feed_batch(struct k_shard *shard, uint32_t input, struct k_error *err)
 {
     uint32_t count;
@@ -76,13 +58,16 @@ static int feed_batch(struct k_shard *shard, uint32_t input, struct k_error *err
     const struct k_message *const *messages = feed->messages + feed->at;
     uint32_t n = feed->count - feed->at;
     if (feed->embedded) {
-        // What is embedded must fit into one journal record.
+        // What is embedded must fit into one journal record: a large one stands alone there.
         size_t bytes = shard->pending.embedded_bytes;
         uint32_t fit = 0;
-        while (fit < n && (fit == 0 || bytes < EMBEDDED_BYTES_MAX)) {
-            bytes += 64 + messages[fit]->key.length + messages[fit]->value.length;
+        while (fit < n) {
+            bytes += k_embedded_bytes(messages[fit]);
+            if (bytes > EMBEDDED_BYTES_MAX && (fit > 0 || shard->pending.embedded_bytes > 0)) break;
             fit++;
         }
+        shard->crowded = fit < n;
+        if (fit == 0) return 0; // after the next commit
         n = fit;
     }
     TRY(ensure_transaction(shard, err));
@@ -120,7 +105,7 @@ static uint32_t gather_ends(struct k_shard *shard, struct k_at_end *ends, bool *
 static int work_off(struct k_shard *shard, uint64_t *work, struct k_error *err)
 {
     int64_t began = shard_now(shard);
-    while (!k_machine_is_settled(shard->machine) && shard_now(shard) - began < shard->options.step_budget_us &&
+    while (!k_machine_is_settled(shard->machine) && shard_since(shard, began) < shard->options.step_budget_us &&
            shard->output_bytes < OUTPUT_BYTES_MAX) {
         uint64_t done;
         TRY(k_machine_work(shard->machine, shard->options.work_portion, &done, err));
@@ -197,7 +182,7 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     if (code == K_E_DOUBTFUL && K_PLANT(retry_doubtful))
         code = shard->options.log->ops->commit(shard->producer, &tainted, err);
     if (code) return code;
-    shard->in_transaction = false;
+    shard->in_transaction = shard->crowded = false;
     point.offset = shard->options.log->ops->tracked_offset(shard->producer) + 1;
     shard->point = point;
     shard->moved = true;
@@ -206,6 +191,9 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     shard->commit_at_us = shard_now(shard);
     int64_t lasted_us = shard->commit_at_us - shard->transaction_since_us;
     if (lasted_us > shard->report.longest_transaction_us) shard->report.longest_transaction_us = lasted_us;
+    // A broker that had the record already, from a request whose answer was lost, does not say where.
+    if (point.offset <= 0)
+        return k_fail(err, K_E_ABORTED, "the commit is known, but not where its journal record stands");
     shard->report.commits++;
     snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
              shard->options.shard, (unsigned long long)shard->point.sequence);
@@ -253,7 +241,7 @@ static bool commit_is_full(struct k_shard *shard)
     uint64_t limit =
         shard->options.dirty_limit_bytes ? shard->options.dirty_limit_bytes : shard->options.state.cache_bytes / 2;
     return k_state_dirty_bytes(shard->store) >= limit || shard->output_bytes >= OUTPUT_BYTES_MAX ||
-           shard->pending.range_count >= RANGES_MAX || shard->pending.embedded_bytes >= EMBEDDED_BYTES_MAX;
+           shard->pending.range_count >= RANGES_MAX || shard->crowded;
 }
 
 // Is there a reason to commit now? *ret_wait_us: when to look again.
@@ -263,7 +251,8 @@ static int commit_is_due(struct k_shard *shard, bool *ret_due, int64_t *ret_wait
     *ret_due = false;
     *ret_wait_us = interval;
     if (shard->in_transaction) {
-        *ret_due = now - shard->transaction_since_us >= interval || commit_is_full(shard) || shard->stopping;
+        *ret_due = shard_since(shard, shard->transaction_since_us) >= interval || commit_is_full(shard) ||
+                   shard->stopping;
         *ret_wait_us = shard->transaction_since_us + interval - now;
         return 0;
     }
@@ -272,7 +261,7 @@ static int commit_is_due(struct k_shard *shard, bool *ret_due, int64_t *ret_wait
         *ret_due = true;
         return 0;
     }
-    if (now - shard->commit_at_us < interval) {
+    if (shard_since(shard, shard->commit_at_us) < interval) {
         *ret_wait_us = shard->commit_at_us + interval - now;
         return 0;
     }
@@ -284,23 +273,14 @@ static int commit_is_due(struct k_shard *shard, bool *ret_due, int64_t *ret_wait
     int64_t clock = now > k_machine_clock(shard->machine) ? now : k_machine_clock(shard->machine);
     int code = k_machine_due(shard->machine, clock, ends, n, ret_due, err);
     free(ends);
-    if (skip && (shard->options.once || now - shard->commit_at_us >= SKIP_US)) *ret_due = true;
+    if (skip && (shard->options.once || shard_since(shard, shard->commit_at_us) >= SKIP_US)) *ret_due = true;
     return code;
 }
 
 static int maybe_checkpoint(struct k_shard *shard, bool must, struct k_error *err)
 {
     if (shard->in_transaction || !(must ? shard->moved : checkpoint_is_due(shard))) return 0;
-    int code = checkpoint_take(shard, err);
-    shard->report.stalled = code == K_E_DISK_FULL;
-    if (code == K_E_DISK_FULL) {
-        // Everything is kept in memory; reading stops until there is room.
-        k_join_cut(shard->report.trouble, sizeof shard->report.trouble, 0, err->text);
-        shard->retry_at_us = shard_now(shard) + STALL_RETRY_US;
-        return 0;
-    }
-    if (!code) shard->report.trouble[0] = 0;
-    return code;
+    return checkpoint_or_stall(shard, err);
 }
 
 // What --once and a stop want: everything committed, nothing left to do, checkpointed.
@@ -325,14 +305,13 @@ int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
     *ret_wait_us = 0;
     if (!shard->announced) return announce(shard, err);
     if (shard->report.stalled) {
-        int64_t now = shard_now(shard);
         if (shard->stopping) return shard->state = K_SHARD_STOPPED, 0; // what is not saved is in the journal
-        *ret_wait_us = shard->retry_at_us > now ? shard->retry_at_us - now : 0;
+        *ret_wait_us = shard_left(shard);
         return *ret_wait_us ? 0 : maybe_checkpoint(shard, true, err);
     }
     int32_t input = -1;
     bool full = shard->in_transaction && commit_is_full(shard);
-    if (!shard->stopping && !full) TRY(choose_input(shard, &input, err));
+    if (!shard->stopping && !full) TRY(feed_choose(shard, &input, err));
     if (input >= 0) TRY(feed_batch(shard, (uint32_t)input, err));
     bool due;
     TRY(commit_is_due(shard, &due, ret_wait_us, err));

@@ -86,6 +86,10 @@ static int refused(struct k_producer *producer, struct k_error *err, rd_kafka_er
 
 static int undelivered(struct k_producer *producer, struct k_error *err)
 {
+    // The same message would be refused again, whoever sends it.
+    if (producer->failure == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        return k_fail(err, K_E_CONFIG, "a message for topic \"%s\" is larger than the topic takes (brokers at %s); "
+                      "raise its max.message.bytes", producer->failed_topic, producer->kafka->brokers);
     return k_fail(err, K_E_ABORTED, "%llu messages of a transaction of \"%s\" were not written, the first to topic "
                   "\"%s\": %s (brokers at %s)", (unsigned long long)producer->failed, producer->id,
                   producer->failed_topic, rd_kafka_err2str(producer->failure), producer->kafka->brokers);

@@ -213,6 +213,7 @@ static int open_journal(struct k_shard *shard, struct k_error *err)
             "The state belongs to the old one: choose another --state-dir to follow the new journal from its start",
             (long long)shard->point.offset, shard->journal_topic, (long long)high);
     shard->journal_end = end;
+    shard->journal_end_at_us = shard_now(shard);
     return log->ops->reader_open(log, shard->journal_topic, 0, shard->point.offset, &shard->journal, err);
 }
 

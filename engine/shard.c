@@ -11,7 +11,7 @@
 enum k_plant k_planted = K_PLANT_NONE;
 #endif
 
-enum { RETRY_US = 200000, LAG_US = 1000000, IDLE_WAIT_US = 100000, FOLLOW_WAIT_US = 20000 };
+enum { RETRY_US = 200000, LAG_US = 1000000, IDLE_WAIT_US = 100000, FOLLOW_WAIT_US = 20000, IN_STEP_US = 1000000 };
 
 #define TO(state) (1u << (state))
 struct behaviour {
@@ -33,6 +33,18 @@ int64_t shard_now(struct k_shard *shard)
     return shard->options.log->ops->now_us(shard->options.log);
 }
 
+int64_t shard_since(struct k_shard *shard, int64_t then_us)
+{
+    int64_t passed_us = shard_now(shard) - then_us;
+    return passed_us < 0 ? INT64_MAX : passed_us;
+}
+
+int64_t shard_left(struct k_shard *shard)
+{
+    int64_t left_us = shard->retry_at_us - shard_now(shard);
+    return left_us < 0 || left_us > SHARD_RETRY_MAX_US ? 0 : left_us;
+}
+
 void shard_forget(struct k_shard *shard)
 {
     const struct k_log_ops *log = shard->options.log->ops;
@@ -43,7 +55,8 @@ void shard_forget(struct k_shard *shard)
     }
     log->producer_close(shard->producer);
     shard->producer = NULL;
-    shard->in_transaction = shard->announced = shard->moved = false;
+    shard->in_transaction = shard->announced = shard->moved = shard->crowded = false;
+    shard->report.stalled = false;
     shard->output_bytes = 0;
     k_pending_clear(&shard->pending);
     uint32_t count = 0;
@@ -74,19 +87,19 @@ static int step_open(struct k_shard *shard, int64_t *ret_wait_us, struct k_error
     return 0;
 }
 
-// What following does in every state that follows: a bounded step, a checkpoint at a boundary.
+// What following does in every state that follows: a bounded step, a checkpoint at a boundary. While there is no room
+// for one, nothing is followed: what cannot be saved stays in memory.
 static int follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
 {
+    if (shard->report.stalled && (*ret_wait_us = shard_left(shard)) > 0) return 0;
+    if (!shard->following.record && (shard->report.stalled || checkpoint_is_due(shard))) {
+        TRY(checkpoint_or_stall(shard, err));
+        if (shard->report.stalled) return 0;
+    }
     bool progress;
     TRY(follow_step(shard, &progress, err));
     *ret_wait_us = progress ? 0 : FOLLOW_WAIT_US;
-    if (shard->following.record || !checkpoint_is_due(shard)) return 0;
-    int code = checkpoint_take(shard, err);
-    if (code == K_E_DISK_FULL) {
-        *ret_wait_us = RETRY_US;
-        return 0;
-    }
-    return code;
+    return 0;
 }
 
 // A follower that is to stop, or that has seen all it was asked for.
@@ -98,9 +111,13 @@ static int follower_finish(struct k_shard *shard, bool *ret_finished, struct k_e
         *ret_finished = shard->stopping;
         return 0;
     }
-    bool once = shard->options.once && shard->once_ends && feed_once_reached(shard) &&
-                (!shard->options.final || k_machine_is_final(shard->machine)) && k_machine_is_settled(shard->machine);
-    if (!shard->stopping && !(once && shard->state == K_SHARD_STANDBY)) return 0;
+    bool once = shard->options.once && shard->once_ends && shard->state == K_SHARD_STANDBY &&
+                feed_once_reached(shard) && (!shard->options.final || k_machine_is_final(shard->machine));
+    // Whether work is left is asked of the operators: a follower hears of a frontier only when there was work at it.
+    bool due = false;
+    if (once)
+        TRY(k_machine_due(shard->machine, k_machine_clock(shard->machine), NULL, 0, &due, err));
+    if (!shard->stopping && (!once || due)) return 0;
     int code = checkpoint_take(shard, err);
     *ret_finished = code == 0 || (shard->stopping && code == K_E_DISK_FULL); // the state follows again from before
     return *ret_finished ? 0 : code;
@@ -129,6 +146,12 @@ static int step_follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_err
         return 0;
     }
     if (!shard->options.can_lead || !follow_is_at(shard, shard->journal_end)) return 0;
+    if (shard_since(shard, shard->journal_end_at_us) > IN_STEP_US) {
+        // That was the end some time ago. In step is who gets from one end to the next in a moment.
+        shard->journal_end_at_us = shard_now(shard);
+        return shard->options.log->ops->offsets(shard->options.log, shard->journal_topic, 0, true, NULL,
+                                                &shard->journal_end, err);
+    }
     if (!shard->member) {
         char rank[64];
         rank_of(shard, rank, sizeof rank);
@@ -148,7 +171,7 @@ static int step_standby(struct k_shard *shard, int64_t *ret_wait_us, struct k_er
     bool finished;
     TRY(follower_finish(shard, &finished, err));
     if (finished) move_to(shard, K_SHARD_STOPPED);
-    else if (membership == K_MEMBER_ASSIGNED && shard_now(shard) >= shard->retry_at_us && !shard->stopping) {
+    else if (membership == K_MEMBER_ASSIGNED && shard_left(shard) == 0 && !shard->stopping) {
         *ret_wait_us = 0;
         move_to(shard, K_SHARD_FENCE);
     }
@@ -245,12 +268,12 @@ static int step_reset(struct k_shard *shard, int64_t *ret_wait_us, struct k_erro
 {
     (void)err;
     *ret_wait_us = 0;
-    int64_t now = shard_now(shard);
-    if (now < shard->retry_at_us) {
+    int64_t left_us = shard_left(shard);
+    if (left_us > 0) {
         // Heartbeats go on while waiting.
         enum k_membership membership;
         if (shard->member) TRY(shard->options.log->ops->member_poll(shard->member, &membership, err));
-        *ret_wait_us = shard->retry_at_us - now < IDLE_WAIT_US ? shard->retry_at_us - now : IDLE_WAIT_US;
+        *ret_wait_us = left_us < IDLE_WAIT_US ? left_us : IDLE_WAIT_US;
         if (!shard->stopping) return 0;
         shard_forget(shard);
         move_to(shard, K_SHARD_STOPPED);
@@ -311,7 +334,7 @@ static bool passes(int code)
 // Once a second, if anyone wants to know; a broker that does not answer is no reason to stop.
 static void look_at_lag(struct k_shard *shard)
 {
-    if (!shard->options.lag || !shard->machine || shard_now(shard) - shard->lag_at_us < LAG_US) return;
+    if (!shard->options.lag || !shard->machine || shard_since(shard, shard->lag_at_us) < LAG_US) return;
     struct k_error ignored = {0};
     if (feed_lag(shard, &ignored)) shard->report.lag_records = -1;
     shard->lag_at_us = shard_now(shard);
@@ -344,7 +367,10 @@ int k_shard_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *er
         shard->in_transaction = false;
         return 0;
     }
-    if (code != K_E_ABORTED && code != K_E_FENCED) shard->retry_at_us = shard_now(shard) + RETRY_US;
+    // At once only after work that was committed: what is refused time and again is not asked for without a pause.
+    if ((code != K_E_ABORTED && code != K_E_FENCED) || shard->report.commits == shard->commits_at_reset)
+        shard->retry_at_us = shard_now(shard) + RETRY_US;
+    shard->commits_at_reset = shard->report.commits;
     if (shard->state != K_SHARD_RESET) {
         K_ASSERT(shard->state != K_SHARD_STOPPED);
         move_to(shard, K_SHARD_RESET);
@@ -401,12 +427,16 @@ struct k_state *k_shard_working_state(struct k_shard *shard)
 
 void k_shard_wait(struct k_shard *shard, int64_t timeout_us)
 {
+    // Only those whose records would be taken: others may have some all the time. A leader takes from the sources, a
+    // follower from the journal, and from a source what the record under way asks for.
     struct k_reader *readers[257];
     uint32_t n = 0, count = 0;
+    bool leads = shard->state == K_SHARD_LEAD, follows = !leads && shard->state != K_SHARD_RESET;
     if (shard->machine) k_machine_inputs(shard->machine, &count);
-    if (shard->journal) readers[n++] = shard->journal;
+    if (follows && !shard->report.stalled && shard->journal && !shard->following.record) readers[n++] = shard->journal;
     for (uint32_t i = 0; shard->feeds && i < count && n < 257; i++)
-        if (shard->feeds[i].reader) readers[n++] = shard->feeds[i].reader;
+        if (shard->feeds[i].reader && !shard->report.stalled && (leads || (follows && follow_wants(shard, i))))
+            readers[n++] = shard->feeds[i].reader;
     shard->options.log->ops->wait(shard->options.log, readers, n,
                                   timeout_us < IDLE_WAIT_US ? timeout_us : IDLE_WAIT_US);
 }

@@ -10,6 +10,7 @@ struct feed {
     uint32_t count, at; // messages[at .. count) are waiting
     bool verify;        // the first message is the last one that was fed before: compare it, then drop it
     bool embedded;      // the topic is compacted: records go into the journal
+    uint32_t waited;    // steps that others took at their partitions' ends, while messages wait here
 };
 
 // A journal record on its way through the machine.
@@ -37,7 +38,8 @@ struct k_shard {
     uint32_t journal_count, journal_at;
     struct k_journal_point point; // of the machine's state
     struct following following;
-    int64_t journal_end; // E, or the end to be in step with; −1: to be asked
+    int64_t journal_end; // E, or the end to be in step with
+    int64_t journal_end_at_us; // when it was asked
     uint64_t records_at_open;
     int64_t checkpoint_at_us; // when the last one was taken (or opening)
     uint64_t records_since_checkpoint;
@@ -46,15 +48,17 @@ struct k_shard {
     // Leading.
     struct k_producer *producer;
     struct k_pending pending;
-    bool in_transaction, announced, final_sent;
+    bool in_transaction, announced;
+    bool crowded; // what comes next does not fit into this transaction's journal record
     int64_t transaction_since_us, commit_at_us;
     uint64_t output_bytes;
     uint32_t next_input;
 
     // Kept over RESET.
     struct k_member *member;
-    int64_t retry_at_us, lag_at_us;
-    int64_t *once_ends; // per input; NULL until asked
+    int64_t retry_at_us, lag_at_us; // retry_at_us is never further away than SHARD_RETRY_MAX_US
+    uint64_t commits_at_reset;
+    int64_t *once_ends; // per input, −1 of an empty one; NULL until asked
     char *journal_topic, *group, *transactional_id;
     char output_position[64];
 };
@@ -65,7 +69,11 @@ struct k_shard {
         if (code_) return code_; \
     } while (0)
 
+enum { SHARD_RETRY_MAX_US = 1000000 };
 int64_t shard_now(struct k_shard *shard);
+// The clock may be set back; then everything that was waited for is over, rather than far away.
+int64_t shard_since(struct k_shard *shard, int64_t then_us); // how long ago; INT64_MAX: the clock stands before it
+int64_t shard_left(struct k_shard *shard);                   // until retry_at_us
 // Throws away everything of one opening; aborts an open transaction first (best effort).
 void shard_forget(struct k_shard *shard);
 
@@ -73,15 +81,21 @@ void shard_forget(struct k_shard *shard);
 int shard_open(struct k_shard *shard, struct k_error *err);
 // feed.c: makes messages of an input available. *ret_some: whether any wait.
 int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_error *err);
+// The input to feed next; -1: nobody has anything.
+int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err);
 int feed_once_ends(struct k_shard *shard, struct k_error *err);
 bool feed_once_reached(const struct k_shard *shard);
 int feed_lag(struct k_shard *shard, struct k_error *err);
 // follow.c: one bounded step. *ret_progress false: nothing to do until more arrives.
 int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err);
 bool follow_is_at(const struct k_shard *shard, int64_t journal_end);
+// Whether records of this input would be taken now.
+bool follow_wants(const struct k_shard *shard, uint32_t input);
 // lead.c
 int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err);
 int lead_output(void *context, const struct k_output *output, struct k_error *err);
 // checkpoint.c
 int checkpoint_take(struct k_shard *shard, struct k_error *err);
+// The same, but no room on the disk is no error: report.stalled then says so, and retry_at_us when to try again.
+int checkpoint_or_stall(struct k_shard *shard, struct k_error *err);
 bool checkpoint_is_due(struct k_shard *shard);
