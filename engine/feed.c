@@ -78,13 +78,6 @@ int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_er
     return 0;
 }
 
-int feed_once_ends(struct k_shard *shard, struct k_error *err)
-{
-    if (shard->once_ends) return 0;
-    uint32_t count;
-    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
-    struct k_log *log = shard->options.log;
-    int64_t *ends = k_new_array(int64_t, count + 1);
 // The input whose partition is furthest behind in event time, among those with something to read: windows then stay
 // open no longer than they must. It is a decision, and the journal remembers it. But one that has caught up with its
 // partition's end brings a little at every step, and would keep the others waiting for ever.
@@ -112,6 +105,13 @@ int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err)
     return 0;
 }
 
+int feed_once_ends(struct k_shard *shard, struct k_error *err)
+{
+    if (shard->once_ends) return 0;
+    uint32_t count;
+    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    struct k_log *log = shard->options.log;
+    int64_t *ends = k_new_array(int64_t, count + 1);
     for (uint32_t i = 0; i < count; i++) {
         int64_t start;
         int code = log->ops->offsets(log, topic_of(shard, &inputs[i]), (int32_t)inputs[i].partition, true, &start,
@@ -120,6 +120,7 @@ int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err)
             free(ends);
             return code;
         }
+        if (start == ends[i]) ends[i] = -1; // nothing in it: it is reached also by who has not opened it
     }
     shard->once_ends = ends;
     return 0;
@@ -127,7 +128,6 @@ int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err)
 
 bool feed_once_reached(const struct k_shard *shard)
 {
-        if (start == ends[i]) ends[i] = -1; // nothing in it: it is reached also by who has not opened it
     uint32_t count;
     struct k_input *inputs = k_machine_inputs(shard->machine, &count);
     for (uint32_t i = 0; i < count; i++) {

@@ -184,6 +184,9 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     if (code) return code;
     shard->in_transaction = shard->crowded = false;
     point.offset = shard->options.log->ops->tracked_offset(shard->producer) + 1;
+    // A broker that had the record already, from a request whose answer was lost, does not say where.
+    if (point.offset <= 0)
+        return k_fail(err, K_E_ABORTED, "the commit is known, but not where its journal record stands");
     shard->point = point;
     shard->moved = true;
     k_pending_clear(&shard->pending);
@@ -191,9 +194,6 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     shard->commit_at_us = shard_now(shard);
     int64_t lasted_us = shard->commit_at_us - shard->transaction_since_us;
     if (lasted_us > shard->report.longest_transaction_us) shard->report.longest_transaction_us = lasted_us;
-    // A broker that had the record already, from a request whose answer was lost, does not say where.
-    if (point.offset <= 0)
-        return k_fail(err, K_E_ABORTED, "the commit is known, but not where its journal record stands");
     shard->report.commits++;
     snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
              shard->options.shard, (unsigned long long)shard->point.sequence);
