@@ -49,6 +49,13 @@ static int verify_first(struct k_shard *shard, struct feed *feed, const struct k
     return 0;
 }
 
+// Of one batch. What a batch makes dirty is several times its size, and is over the limit before anyone can look.
+static size_t batch_bytes(const struct k_shard *shard)
+{
+    uint64_t share = shard->options.state.cache_bytes / 32, least = 64u << 10, most = 4u << 20;
+    return share < least ? least : share < most ? share : most;
+}
+
 int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_error *err)
 {
     struct feed *feed = &shard->feeds[input];
@@ -58,15 +65,15 @@ int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_er
     if (!feed->reader) TRY(open_reader(shard, feed, in, err));
     if (feed->at == feed->count) {
         feed->at = feed->count = 0;
-        int code = shard->options.log->ops->fetch(feed->reader, K_BATCH_ROWS, 4u << 20, 0, &feed->messages,
-                                                  &feed->count, err);
+        int code = shard->options.log->ops->fetch(feed->reader, K_BATCH_ROWS, batch_bytes(shard), 0,
+                                                  &feed->messages, &feed->count, err);
         if (code == K_E_LOST_RANGE && shard->options.log->ops->position(feed->reader) < in->next) {
             // Gone since the reader was opened is only what nobody needs: the record to compare with, or markers that
             // the journal has skipped since.
             feed->verify = false;
             TRY(shard->options.log->ops->seek(feed->reader, in->next, err));
-            code = shard->options.log->ops->fetch(feed->reader, K_BATCH_ROWS, 4u << 20, 0, &feed->messages,
-                                                  &feed->count, err);
+            code = shard->options.log->ops->fetch(feed->reader, K_BATCH_ROWS, batch_bytes(shard), 0,
+                                                  &feed->messages, &feed->count, err);
         }
         if (code == K_E_LOST_RANGE)
             return k_wrap(err, code, "topic %s, partition %u: the state needs offset %lld", topic_of(shard, in),

@@ -102,15 +102,22 @@ static uint32_t gather_ends(struct k_shard *shard, struct k_at_end *ends, bool *
     return n;
 }
 
+// What waits in the producer is memory too.
+static uint64_t output_limit(const struct k_shard *shard)
+{
+    uint64_t share = shard->options.state.cache_bytes / 4;
+    return share < OUTPUT_BYTES_MAX ? share : OUTPUT_BYTES_MAX;
+}
+
 static int work_off(struct k_shard *shard, uint64_t *work, struct k_error *err)
 {
     int64_t began = shard_now(shard);
     while (!k_machine_is_settled(shard->machine) && shard_since(shard, began) < shard->options.step_budget_us &&
-           shard->output_bytes < OUTPUT_BYTES_MAX) {
+           shard->output_bytes < output_limit(shard)) {
         uint64_t done;
         TRY(k_machine_work(shard->machine, shard->options.work_portion, &done, err));
         *work += done;
-        if (k_state_dirty_bytes(shard->store) >= shard->options.state.cache_bytes / 4 * 3) break;
+        if (k_state_dirty_bytes(shard->store) >= checkpoint_dirty_limit(shard)) break;
     }
     return 0;
 }
@@ -238,9 +245,8 @@ static int announce(struct k_shard *shard, struct k_error *err)
 
 static bool commit_is_full(struct k_shard *shard)
 {
-    uint64_t limit =
-        shard->options.dirty_limit_bytes ? shard->options.dirty_limit_bytes : shard->options.state.cache_bytes / 2;
-    return k_state_dirty_bytes(shard->store) >= limit || shard->output_bytes >= OUTPUT_BYTES_MAX ||
+    return k_state_dirty_bytes(shard->store) >= checkpoint_dirty_limit(shard) ||
+           shard->output_bytes >= output_limit(shard) ||
            shard->pending.range_count >= RANGES_MAX || shard->crowded;
 }
 

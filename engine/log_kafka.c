@@ -295,17 +295,18 @@ static const struct k_log_ops ops = {
 
 // librdkafka allocates a buffer of megabytes for each fetch. By default malloc maps and unmaps (and the kernel zeroes)
 // each of them anew, which now and then triples the cost of reading; kept on the heap, they are reused. The price is
-// up to so much memory per arena that is free and not given back.
-static void keep_large_blocks(void)
+// up to so much memory per arena that is free and not given back: a part of the queues' budget. Arenas are fewer, too,
+// where the budget is small: a score of threads that each keep some free memory cost 64 MiB a quarter more.
+static void keep_large_blocks(uint64_t queue_bytes)
 {
-    mallopt(M_MMAP_THRESHOLD, 16 << 20);
-    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    mallopt(M_MMAP_THRESHOLD, (int)k_kafka_max(1 << 20, k_kafka_min((int64_t)queue_bytes / 4, 16 << 20)));
+    mallopt(M_TRIM_THRESHOLD, (int)k_kafka_max(1 << 20, k_kafka_min((int64_t)queue_bytes / 2, 64 << 20)));
+    mallopt(M_ARENA_MAX, (int)k_kafka_max(1, k_kafka_min((int64_t)queue_bytes >> 23, 16)));
 }
 
 int k_log_kafka_open(const struct k_kafka_options *options, struct k_log **ret, struct k_error *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, keep_large_blocks);
+    keep_large_blocks(options->queue_bytes);
     for (const char *c = options->worker; *c != '\0'; c++)
         if (strspn(c, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == 0)
             return k_fail(err, K_E_CONFIG, "worker name \"%s\": only letters, digits, - and _", options->worker);

@@ -78,7 +78,7 @@ struct k_shard_options {
     int64_t checkpoint_interval_us;  // 1 s
     int64_t transaction_timeout_us;  // 10 s
     int64_t step_budget_us;          // frontier work in one transaction: at most about this long; 200 ms
-    uint64_t dirty_limit_bytes;      // commit and checkpoint early at this much; 0: half of the cache
+    uint64_t dirty_limit_bytes;      // commit and checkpoint early at this much; 0: an eighth of the cache
     uint64_t work_portion;           // units of frontier work between two looks at the clock
     bool once;                       // stop at the ends that the sources have at the start
     bool final;                      // with once: declare the input complete there

@@ -99,3 +99,4 @@ int checkpoint_take(struct k_shard *shard, struct k_error *err);
 // The same, but no room on the disk is no error: report.stalled then says so, and retry_at_us when to try again.
 int checkpoint_or_stall(struct k_shard *shard, struct k_error *err);
 bool checkpoint_is_due(struct k_shard *shard);
+uint64_t checkpoint_dirty_limit(const struct k_shard *shard); // at so much dirty state one is due in any case
