@@ -42,6 +42,15 @@ static const struct k_message *origin_of(const struct k_batch *batch, uint32_t r
     return batch->origin ? batch->origin[row] : NULL;
 }
 
+// Too large for a topic: what is sent is the beginning, and a header says so.
+static void cut(struct k_machine *m, struct k_output *output, struct headers *headers)
+{
+    if ((uint64_t)output->value.length + (output->has_key ? output->key.length : 0) <= DEAD_LETTER_MAX) return;
+    add_header(headers, "kappa.cut-from-bytes", k_arena_format(&m->arena, "%u", output->value.length));
+    if (output->value.length > DEAD_LETTER_CUT) output->value.length = DEAD_LETTER_CUT;
+    if (output->key.length > DEAD_LETTER_CUT) output->key.length = DEAD_LETTER_CUT;
+}
+
 // The row itself as JSON, with where it comes from.
 static int send_json(struct post *post, const struct k_batch *batch, uint32_t row, const char *topic,
                      struct headers *headers, struct k_error *err)
@@ -51,8 +60,10 @@ static int send_json(struct post *post, const struct k_batch *batch, uint32_t ro
     k_row_json(&json, batch, row);
     if (message) origin_headers(post->machine, message, headers);
     struct k_output output = {.topic = topic, .value = k_buf_str(&json), .has_value = true,
-                              .timestamp_us = batch->time[row] < 0 ? -1 : batch->time[row],
-                              .headers = headers->items, .header_count = headers->count};
+                              .timestamp_us = batch->time[row] < 0 ? -1 : batch->time[row]};
+    cut(post->machine, &output, headers);
+    output.headers = headers->items;
+    output.header_count = headers->count;
     int code = machine_output(&post->host, &output, err);
     k_buf_fini(&json);
     return code;
@@ -64,7 +75,8 @@ static int send_row(struct post *post, const struct k_batch *batch, uint32_t row
 {
     struct k_machine *m = post->machine;
     const struct k_message *message = origin_of(batch, row);
-    struct k_output output = {.topic = topic, .timestamp_us = batch->time ? batch->time[row] : -1};
+    struct k_output output = {.topic = topic};
+    output.timestamp_us = batch->time && batch->time[row] >= 0 ? batch->time[row] : -1;
     struct k_buf json = {0};
     if (message) {
         origin_headers(m, message, headers);
@@ -78,11 +90,7 @@ static int send_row(struct post *post, const struct k_batch *batch, uint32_t row
         output.value = k_buf_str(&json);
         output.has_value = true;
     }
-    if ((uint64_t)output.value.length + (output.has_key ? output.key.length : 0) > DEAD_LETTER_MAX) {
-        add_header(headers, "kappa.cut-from-bytes", k_arena_format(&m->arena, "%u", output.value.length));
-        if (output.value.length > DEAD_LETTER_CUT) output.value.length = DEAD_LETTER_CUT;
-        if (output.key.length > DEAD_LETTER_CUT) output.key.length = DEAD_LETTER_CUT;
-    }
+    cut(m, &output, headers);
     output.headers = headers->items;
     output.header_count = headers->count;
     int code = machine_output(&post->host, &output, err);
