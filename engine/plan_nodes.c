@@ -155,6 +155,41 @@ static void check_shards(struct planning *p)
     }
 }
 
+// A topic that the pipeline writes is none that it reads, its journals included: it would feed on itself.
+static void check_written(struct planning *p, const void *owner, const char *kind, const char *name, const char *topic)
+{
+    const struct k_plan *plan = p->plan;
+    struct k_pos pos = k_graph_pos(p->graph, owner, "name", 0);
+    for (uint32_t i = 0; i < plan->source_count; i++)
+        if (strcmp(plan->sources[i].topic, topic) == 0)
+            k_diag_error(p->diags, pos, K0204, "%s \"%s\" writes to topic %s, which source \"%s\" reads; a graph has "
+                         "no cycles", kind, name, topic, plan->sources[i].name);
+    const char *journal = k_arena_format(&p->plan->arena, "%s.journal.", plan->name ? plan->name : "");
+    for (uint32_t s = 0; s < plan->shards; s++)
+        if (strcmp(k_arena_format(&p->plan->arena, "%s%u", journal, s), topic) == 0)
+            k_diag_error(p->diags, pos, K0202, "%s \"%s\" writes to topic %s, which is a journal of this pipeline",
+                         kind, name, topic);
+}
+
+static void check_topics(struct planning *p)
+{
+    const struct k_plan *plan = p->plan;
+    uint32_t before = p->diags->errors;
+    for (uint32_t i = 0; i < plan->source_count && p->diags->errors == before; i++)
+        if (plan->sources[i].on_error == K_ON_ERROR_DEAD_LETTER || plan->sources[i].on_error == K_ON_ERROR_PASS_NULL)
+            check_written(p, plan->sources[i].message, "source", plan->sources[i].name,
+                          plan->sources[i].dead_letter_topic);
+    for (uint32_t i = 0; i < plan->node_count; i++) {
+        const struct k_node *node = &plan->nodes[i];
+        const char *kind = node->output_count ? "node" : node->topic_count ? "sink" : "table";
+        for (uint32_t t = 0; t < node->topic_count; t++)
+            check_written(p, node->owner, kind, node->name, node->topics[t]);
+        // The topic of dead letters is mostly the same one for all: said once.
+        if (node->on_error == K_ON_ERROR_DEAD_LETTER && p->diags->errors == before)
+            check_written(p, node->owner, kind, node->name, node->dead_letter_topic);
+    }
+}
+
 void k_plan_things(struct planning *p)
 {
     struct k_plan *plan = p->plan;
@@ -175,6 +210,7 @@ void k_plan_things(struct planning *p)
     if (failed) return;
     link_outputs(p);
     check_shards(p);
+    check_topics(p);
 }
 
 bool k_plan_find_output(const struct k_plan *plan, const char *name, int32_t *ret_source, int32_t *ret_node,
