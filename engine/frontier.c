@@ -64,6 +64,9 @@ static int64_t node_frontier(const struct k_node *node, int64_t frontier_us)
     return minus(frontier_us, delay_us);
 }
 
+// A follower gets all the work of a transaction at once; the cache is trimmed in between all the same.
+enum { SLICE = 4096 };
+
 int k_machine_work(struct k_machine *m, uint64_t max_work, uint64_t *ret_work, struct k_error *err)
 {
     uint64_t done = 0;
@@ -85,7 +88,7 @@ int k_machine_work(struct k_machine *m, uint64_t max_work, uint64_t *ret_work, s
             m->work_node++;
             continue;
         }
-        uint64_t units = 0, wanted = max_work - done;
+        uint64_t units = 0, wanted = max_work - done < SLICE ? max_work - done : SLICE;
         int code =
             type->on_frontier(post->instance, node_frontier(post->node, m->work_frontier_us), wanted, &units, err);
         k_arena_reset(&m->arena);
@@ -93,10 +96,10 @@ int k_machine_work(struct k_machine *m, uint64_t max_work, uint64_t *ret_work, s
         K_ASSERT(units <= wanted);
         done += units;
         if (units < wanted) m->work_node++;
+        k_state_trim(m->state);
     }
     m->work_units += done;
     *ret_work = done;
-    k_state_trim(m->state);
     return 0;
 }
 
