@@ -183,9 +183,14 @@ int k_worker_start(const struct k_worker_options *options, struct k_worker **ret
         h->report.lag_records = -1;
         h->directory = k_format("%s/%s/%s/%u", options->state_dir, options->plan->name, options->generation, i);
         pthread_mutex_init(&h->lock, NULL);
-        if (pthread_create(&h->thread, NULL, shard_thread, h) != 0) {
+    }
+    for (uint32_t i = 0; i < w->count; i++) {
+        struct hosted *h = &w->hosted[i];
+        int failed = pthread_create(&h->thread, NULL, shard_thread, h);
+        if (failed) {
             k_worker_stop(w);
-            return k_fail(err, K_E_NO_MEMORY, "no thread for shard %u: %s", i, strerror(errno));
+            k_worker_destroy(w); // waits for those that run
+            return k_fail(err, K_E_NO_MEMORY, "no thread for shard %u: %s", i, strerror(failed));
         }
         h->started = true;
     }
