@@ -10,15 +10,21 @@
 typedef Kappa__Internal__Identity Identity;
 typedef Kappa__Internal__Position Position;
 
+static bool same_name(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0; // a schema that nobody reads may lack one
+}
+
 // The first thing that differs between the graph that made the state and this one, in words.
 static void say_difference(const Kappa__V1__Graph *old, const Kappa__V1__Graph *new, char *out, size_t size)
 {
+#define NAME_OF(thing) ((thing)->name ? (thing)->name : "")
 #define COMPARE(field, kind, pack, size_of)                                                      \
     for (size_t i = 0; i < old->n_##field; i++) {                                                \
         size_t j = 0;                                                                            \
-        while (j < new->n_##field && strcmp(old->field[i]->name, new->field[j]->name) != 0) j++; \
+        while (j < new->n_##field && !same_name(old->field[i]->name, new->field[j]->name)) j++;  \
         if (j == new->n_##field) {                                                               \
-            snprintf(out, size, "%s \"%s\" is gone", kind, old->field[i]->name);                 \
+            snprintf(out, size, "%s \"%s\" is gone", kind, NAME_OF(old->field[i]));               \
             return;                                                                              \
         }                                                                                        \
         size_t a = size_of(old->field[i]), b = size_of(new->field[j]);                           \
@@ -29,7 +35,7 @@ static void say_difference(const Kappa__V1__Graph *old, const Kappa__V1__Graph *
         free(left);                                                                              \
         free(right);                                                                             \
         if (!same) {                                                                             \
-            snprintf(out, size, "%s \"%s\" is another", kind, old->field[i]->name);              \
+            snprintf(out, size, "%s \"%s\" is another", kind, NAME_OF(old->field[i]));            \
             return;                                                                              \
         }                                                                                        \
     }                                                                                            \
@@ -43,6 +49,7 @@ static void say_difference(const Kappa__V1__Graph *old, const Kappa__V1__Graph *
     COMPARE(sink, "sink", kappa__v1__sink__pack, kappa__v1__sink__get_packed_size)
     COMPARE(schema, "schema", kappa__v1__schema__pack, kappa__v1__schema__get_packed_size)
 #undef COMPARE
+#undef NAME_OF
     snprintf(out, size, "a default policy is another");
 }
 
