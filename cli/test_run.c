@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { PARTITIONS_MAX = 10000 };
 static const int64_t first_time = 1767225600000000; // 2026-01-01T00:00:00Z
 
 // A row as text, and how often it is there (net).
@@ -237,9 +238,8 @@ static int send(struct run *r, struct k_rehearsal *rehearsal, const Kappa__V1__T
     return 0;
 }
 
-static uint32_t *count_partitions(struct run *r)
+static void count_partitions(struct run *r, uint32_t *partitions)
 {
-    uint32_t *partitions = k_new_array(uint32_t, r->plan->source_count + 1);
     for (uint32_t i = 0; i < r->plan->source_count; i++) {
         partitions[i] = 1;
         for (size_t g = 0; g < r->test->n_given; g++) {
@@ -249,7 +249,6 @@ static uint32_t *count_partitions(struct run *r)
                 partitions[i] = (uint32_t)given->partition + 1;
         }
     }
-    return partitions;
 }
 
 static int play(struct run *r, struct k_rehearsal *rehearsal, int64_t at_us, struct k_error *err)
@@ -281,7 +280,16 @@ int test_run(struct k_graph *graph, struct k_plan *plan, const Kappa__V1__Test *
     }
     int64_t at_us = first_time;
     int code = test->n_given ? read_time(&r, test->given[0], "at", test->given[0]->at, &at_us, err) : 0;
-    uint32_t *partitions = count_partitions(&r);
+    for (size_t g = 0; g < test->n_given && !code; g++) {
+        struct k_pos pos = k_graph_pos(graph, test->given[g], "partition", 0);
+        if (!test->given[g]->has_partition ||
+            (test->given[g]->partition >= 0 && test->given[g]->partition < PARTITIONS_MAX))
+            continue;
+        code = k_fail(err, K_E_CONFIG, "%s:%u:%u: error[%s]: partition %d is not between 0 and %d", pos.file, pos.line,
+                      pos.column, K0212, test->given[g]->partition, PARTITIONS_MAX - 1);
+    }
+    uint32_t *partitions = k_new_array(uint32_t, plan->source_count + 1);
+    if (!code) count_partitions(&r, partitions);
     struct k_rehearsal *rehearsal = NULL;
     if (!code) code = k_rehearsal_create(plan, seed, at_us, partitions, tap, &r, &rehearsal, err);
     if (!code) code = play(&r, rehearsal, at_us, err);
