@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "engine/shard_private.h"
 #include "tests/engine/cluster.h"
 #include "tests/engine/graphs.h"
 
@@ -100,6 +101,38 @@ static void test_a_standby_follows_and_takes_over(void **state)
     cluster_stop(&c, 0);
     cluster_stop(&c, 1);
     assert_same_state(&c, 0, 1);
+    cluster_fini(&c);
+}
+
+static void step(struct cluster *c, uint32_t worker)
+{
+    int64_t wait_us;
+    if (k_shard_step(c->live[worker][0], &wait_us, &c->error)) fail_msg("%s", c->error.text);
+}
+
+// In step is who has the journal as it is, not as it was when it began to follow.
+static void test_joins_only_in_step(void **state)
+{
+    (void)state;
+    struct cluster c;
+    begin(&c, GRAPH_TABLE, 1, false);
+    cluster_start(&c, 0);
+    cluster_until(&c, 0, 0, K_SHARD_LEAD);
+    for (int i = 0; i < 5; i++) {
+        put_n(&c, i, 1);
+        run(&c, SECOND);
+    }
+    cluster_start(&c, 1);
+    while (!c.live[1][0]->following.record) step(&c, 1);
+    // It stands in the middle of what it has fetched, and slowly; the leader goes on.
+    for (int i = 0; i < 20; i++) {
+        put_n(&c, 5 + i, 1);
+        for (int n = 0; n < 3; n++) step(&c, 0);
+        k_cloud_advance(c.cloud, 150000);
+    }
+    while (k_shard_state(c.live[1][0]) == K_SHARD_FOLLOW) step(&c, 1);
+    assert_in_range(c.live[0][0]->point.sequence, 15, 40);
+    assert_int_equal(c.live[1][0]->point.sequence, c.live[0][0]->point.sequence);
     cluster_fini(&c);
 }
 
@@ -326,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leads_and_goes_on_after_a_stop),
         cmocka_unit_test(test_a_standby_follows_and_takes_over),
+        cmocka_unit_test(test_joins_only_in_step),
         cmocka_unit_test(test_a_crash_in_the_middle_of_a_transaction),
         cmocka_unit_test(test_once_ends_where_the_sources_ended),
         cmocka_unit_test(test_once_ends_beside_a_leader_that_goes_on),

@@ -307,6 +307,76 @@ static void test_no_storm_of_resets(void **state)
     cluster_fini(&c);
 }
 
+// --- a journal that somebody else has written to ---
+
+static void read_point(void *context, const struct k_message *message)
+{
+    struct k_journal_point *point = context;
+    struct k_error err;
+    Kappa__Internal__JournalRecord *record;
+    assert_int_equal(k_journal_decode(message, "p", 0, point, &record, &err), 0);
+    kappa__internal__journal_record__free_unpacked(record, NULL);
+}
+
+// What a forger who knows the running hash appends. The fields that a test leaves out are those of an honest leader.
+struct forgery {
+    int64_t clock_us;
+    struct k_range range; // count > 0: there is one
+    struct k_at_end end;  // next > 0: there is one
+    uint64_t work;
+    const char *said;
+};
+
+static void forge(struct cluster *c, const struct forgery *f)
+{
+    struct k_journal_point point = {0};
+    struct k_pending pending = {0};
+    struct k_buf bytes = {0};
+    struct k_message m = {.offset = f->range.first, .value = K_STR("{}"), .has_value = true};
+    const struct k_message *list = &m;
+    k_cloud_read(c->cloud, "p.journal.0", 0, read_point, &point);
+    if (f->range.count)
+        k_pending_add(&pending, f->range.source, f->range.partition, f->range.first, f->range.next, &list, 1,
+                      f->range.embedded);
+    struct k_input input = {.source = f->end.input, .partition = 0};
+    struct k_at_end end = {0, f->end.next};
+    struct k_journal_facts facts = {.pipeline = "p", .clock_us = f->clock_us, .ends = &end, .inputs = &input,
+                                    .end_count = f->end.next > 0, .work = f->work};
+    k_journal_encode(&point, &pending, &facts, &bytes);
+    struct k_out_message message = {.topic = "p.journal.0", .partition = 0, .value = k_buf_str(&bytes),
+                                    .has_value = true, .timestamp_us = 0};
+    k_cloud_produce(c->cloud, &message);
+    k_pending_fini(&pending);
+    k_buf_fini(&bytes);
+}
+
+static void test_forged_records(void **state)
+{
+    (void)state;
+    const int64_t later = INT64_C(1) << 60;
+    const struct forgery forgeries[] = {
+        {.clock_us = 5, .said = "goes back in time"},
+        {.clock_us = -5, .said = "goes back in time"},
+        {.clock_us = INT64_MAX, .said = "no leader wrote it"},
+        {.clock_us = later, .range = {.first = 3, .next = 1, .count = 1}, .said = "or in a partition"},
+        {.clock_us = later, .range = {.first = -3, .next = 1, .count = 1}, .said = "or in a partition"},
+        {.clock_us = later, .range = {.source = 77, .first = 3, .next = 4, .count = 1}, .said = "names input 77"},
+        {.clock_us = later, .range = {.partition = 4000000000, .first = 3, .next = 4, .count = 1},
+         .said = "partition 4000000000, which does not belong"},
+        {.clock_us = later, .range = {.first = 9, .next = 10, .count = 1}, .said = "at offset 9, the state stands at 3"},
+        {.clock_us = later, .end = {.input = 9, .next = 3}, .said = "names input 9"},
+        {.clock_us = later, .work = 1ull << 60, .said = "units of work"},
+    };
+    for (size_t i = 0; i < sizeof forgeries / sizeof *forgeries; i++) {
+        struct cluster c;
+        lead_and_stop(&c, GRAPH_TABLE, 3);
+        forge(&c, &forgeries[i]);
+        cluster_start(&c, i % 2); // with the state that stands before it, and from the beginning
+        assert_refused(&c, K_E_CORRUPT, forgeries[i].said);
+        cluster_fini(&c);
+    }
+}
+
 // A record of a compacted topic that only just fits there fits into the journal, too, and never shares a record of the
 // journal with so many others that it would not.
 static void test_large_embedded_records(void **state)
@@ -375,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_partitions_were_added),
         cmocka_unit_test(test_the_disk_is_full),
         cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_forged_records),
         cmocka_unit_test(test_no_storm_of_resets),
         cmocka_unit_test(test_large_embedded_records),
         cmocka_unit_test(test_nobody_starves),
