@@ -111,7 +111,9 @@ static int follower_finish(struct k_shard *shard, bool *ret_finished, struct k_e
         *ret_finished = shard->stopping;
         return 0;
     }
-    bool once = shard->options.once && shard->once_ends && shard->state == K_SHARD_STANDBY &&
+    // A journal that nobody has begun is begun: its first checkpoint is what shows that the tables are there, if empty.
+    bool begun = shard->point.sequence > 0;
+    bool once = shard->options.once && shard->once_ends && shard->state == K_SHARD_STANDBY && begun &&
                 feed_once_reached(shard) && (!shard->options.final || k_machine_is_final(shard->machine));
     // Whether work is left is asked of the operators: a follower hears of a frontier only when there was work at it.
     bool due = false;
