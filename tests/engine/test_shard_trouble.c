@@ -363,7 +363,9 @@ static void test_forged_records(void **state)
         {.clock_us = later, .range = {.source = 77, .first = 3, .next = 4, .count = 1}, .said = "names input 77"},
         {.clock_us = later, .range = {.partition = 4000000000, .first = 3, .next = 4, .count = 1},
          .said = "partition 4000000000, which does not belong"},
-        {.clock_us = later, .range = {.first = 9, .next = 10, .count = 1}, .said = "at offset 9, the state stands at 3"},
+        {.clock_us = later,
+         .range = {.first = 9, .next = 10, .count = 1},
+         .said = "at offset 9, the state stands at 3"},
         {.clock_us = later, .end = {.input = 9, .next = 3}, .said = "names input 9"},
         {.clock_us = later, .work = 1ull << 60, .said = "units of work"},
     };
