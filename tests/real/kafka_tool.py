@@ -137,8 +137,8 @@ class Kafka:
         self._run("delete-records", topic, partition, before)
 
     def topics(self):
-        """Name → number of partitions."""
-        return {t["topic"]: t["partitions"] for t in self._run("topics")}
+        """Name → number of partitions, without those that the broker makes for itself."""
+        return {t["topic"]: t["partitions"] for t in self._run("topics") if not t["topic"].startswith("__")}
 
     def produce(self, topic, messages, transaction=None, abort=False, every=None):
         """messages: dicts with value and perhaps key, partition, timestamp, headers (pairs); or bare values.
