@@ -50,6 +50,8 @@ const char *k_shard_state_name(enum k_shard_state state);
     X(skip_journal_end, "take-over without reading the journal to its end")                                     \
     X(keep_after_abort, "memory is kept after an abort")                                                        \
     X(overlook_ticks, "take-over judges the end by source offsets: a record of ticks only is overlooked")       \
+    X(ignore_disconnect, "a producer is kept after a commit that was answered on a retry")                      \
+    X(not_embedded, "records of compacted topics are only referenced in the journal")                           \
     X(id_per_worker, "the transactional id differs between leaders")
 #ifdef K_PLANTED
 enum k_plant {
