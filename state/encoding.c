@@ -60,6 +60,7 @@ static double double_from_order(uint64_t order)
 static size_t escaped_length(struct k_str text)
 {
     size_t length = (size_t)text.length + 2;
+    if (text.length == 0) return length; // an empty string may have no address
     const char *at = text.data, *end = text.data + text.length;
     while (at < end && (at = memchr(at, 0, (size_t)(end - at))) != NULL) {
         length++;
@@ -70,7 +71,7 @@ static size_t escaped_length(struct k_str text)
 
 static char *put_escaped(char *to, struct k_str text)
 {
-    const char *at = text.data, *end = text.data + text.length;
+    const char *at = text.data, *end = text.length ? text.data + text.length : at;
     while (at < end) {
         const char *zero = memchr(at, 0, (size_t)(end - at));
         size_t run = (size_t)((zero ? zero + 1 : end) - at);

@@ -44,7 +44,7 @@ def type_all(text, at_least):
     for block in blocks("console", text):
         for command, shown in re.findall(r"^\$ (.*)\n((?:[^$].*\n|\n)*)", block, re.M):
             commands += 1
-            typed = command.replace("build/kappa", KAPPA).replace("build/", scratch_folder + "/")
+            typed = re.sub(r"build/(kappa\b)?", lambda m: KAPPA if m.group(1) else scratch_folder + "/", command)
             done = subprocess.run(["bash", "-c", typed], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
             got, want = done.stdout.replace(scratch_folder, "build").splitlines(), shown.splitlines()
