@@ -1,12 +1,15 @@
 // Reading the sources: one reader per input, opened where the machine's state stands.
 //
-// The first record read is the last one that was fed before, where the log still has it: if it is another one now,
-// the topic was deleted and made anew (or truncated), and nothing in it may be trusted.
+// The first record read, and the first behind every rest, is the last one that was fed before, where the log still has
+// it: if it is another one now, the topic was deleted and made anew (or truncated), and nothing in it may be trusted.
 #include "engine/shard_private.h"
 
 #include <stdlib.h>
 
-enum { PATIENCE = 8 }; // steps that others take at their ends
+enum {
+    PATIENCE = 8,     // steps that others take at their ends
+    REST_US = 200000, // a topic is deleted, made anew and filled in no less
+};
 
 static const char *topic_of(const struct k_shard *shard, const struct k_input *in)
 {
@@ -29,6 +32,7 @@ static int open_reader(struct k_shard *shard, struct feed *feed, struct k_input 
     int64_t from = in->next;
     feed->verify = !feed->embedded && in->last_offset >= start && in->last_offset < in->next;
     if (feed->verify) from = in->last_offset;
+    feed->brought_us = shard_now(shard);
     return log->ops->reader_open(log, topic_of(shard, in), (int32_t)in->partition, from, &feed->reader, err);
 }
 
@@ -56,6 +60,19 @@ static size_t batch_bytes(const struct k_shard *shard)
     return share < least ? least : share < most ? share : most;
 }
 
+// librdkafka 2.0.2 reads on in a topic that was made anew under the same name as if nothing had happened (#3255). That
+// cannot happen while records keep coming, so what comes behind a rest is held back until the last record before it has
+// been read again.
+static int look_back(struct k_shard *shard, struct feed *feed, const struct k_input *in, struct k_error *err)
+{
+    bool rested = shard_since(shard, feed->brought_us) >= REST_US;
+    feed->brought_us = shard_now(shard);
+    if (!rested || feed->verify || feed->embedded || in->last_offset < 0 || in->last_offset >= in->next) return 0;
+    feed->verify = true;
+    feed->count = 0;
+    return shard->options.log->ops->seek(feed->reader, in->last_offset, err);
+}
+
 int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_error *err)
 {
     struct feed *feed = &shard->feeds[input];
@@ -79,6 +96,7 @@ int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_er
             return k_wrap(err, code, "topic %s, partition %u: the state needs offset %lld", topic_of(shard, in),
                           in->partition, (long long)in->next);
         if (code) return code;
+        if (feed->count) TRY(look_back(shard, feed, in, err));
         if (feed->count && feed->verify) TRY(verify_first(shard, feed, in, err));
     }
     *ret_some = feed->at < feed->count;
@@ -109,6 +127,28 @@ int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err)
     bool at_end = shard->options.log->ops->at_end(shard->feeds[*ret].reader);
     for (uint32_t i = 0; at_end && i < count; i++) shard->feeds[i].waited += shard->feeds[i].at < shard->feeds[i].count;
     shard->feeds[*ret].waited = 0;
+    return 0;
+}
+
+// A source that ends before what the state has read is another one. Its readers would say so only when they ask for
+// what is beyond the end, and with --once nobody asks.
+int feed_check_ends(struct k_shard *shard, struct k_error *err)
+{
+    uint32_t count;
+    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    struct k_log *log = shard->options.log;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct k_input *in = &inputs[i];
+        int64_t end;
+        if (in->next <= 0) continue;
+        TRY(log->ops->offsets(log, topic_of(shard, in), (int32_t)in->partition, false, NULL, &end, err));
+        if (in->next > end)
+            return k_fail(err, K_E_LOST_RANGE,
+                          "topic %s, partition %u: the state has read it up to offset %lld, but it ends at %lld; the "
+                          "topic was deleted and made anew, or cut. The state belongs to the old topic: give the graph "
+                          "another name to start afresh",
+                          topic_of(shard, in), in->partition, (long long)in->next, (long long)end);
+    }
     return 0;
 }
 

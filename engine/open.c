@@ -241,6 +241,7 @@ int shard_open(struct k_shard *shard, struct k_error *err)
             k_machine_open(plan, shard->options.shard, shard->partitions, shard->store, &owner, &shard->machine, err);
     if (!code) code = load_position(shard, err);
     if (!code) code = open_journal(shard, err);
+    if (!code) code = feed_check_ends(shard, err);
     if (!code) {
         uint32_t count;
         struct k_input *inputs = k_machine_inputs(shard->machine, &count);

@@ -8,6 +8,7 @@ struct feed {
     struct k_reader *reader; // NULL until first needed
     const struct k_message *const *messages;
     uint32_t count, at; // messages[at .. count) are waiting
+    int64_t brought_us; // when it brought something the last time
     bool verify;        // the first message is the last one that was fed before: compare it, then drop it
     bool embedded;      // the topic is compacted: records go into the journal
     uint32_t waited;    // steps that others took at their partitions' ends, while messages wait here
@@ -83,6 +84,7 @@ int shard_open(struct k_shard *shard, struct k_error *err);
 int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_error *err);
 // The input to feed next; -1: nobody has anything.
 int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err);
+int feed_check_ends(struct k_shard *shard, struct k_error *err);
 int feed_once_ends(struct k_shard *shard, struct k_error *err);
 bool feed_once_reached(const struct k_shard *shard);
 int feed_lag(struct k_shard *shard, struct k_error *err);

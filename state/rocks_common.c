@@ -24,6 +24,7 @@ enum {
     LOG_FILES = 2, LOG_BYTES = 1 << 20,
     WARN = 2,                    // rocksdb's InfoLogLevel
     SYNC_BYTES = 1 << 20,
+    ROOM = 4 << 20,              // on the disk, beside what the memtables will take
 };
 
 struct k_store_iterator {
@@ -103,6 +104,7 @@ int k_rocks_create(const char *directory, enum k_rocks_role role, uint64_t memor
     if (memory_bytes < MEMORY_MIN) memory_bytes = MEMORY_MIN;
     struct k_rocks_store *store = k_new(struct k_rocks_store);
     store->directory = k_strdup(directory);
+    store->room_bytes = memory_bytes / MEMTABLES_SHARE + ROOM;
     rocksdb_options_t *options = store->options = rocksdb_options_create();
     rocksdb_options_set_paranoid_checks(options, 1);
     rocksdb_options_set_keep_log_file_num(options, LOG_FILES);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "state/encoding.h"
@@ -52,9 +53,26 @@ static int rocks_get(struct k_store *base, uint32_t n, const struct k_str *keys,
     return rc;
 }
 
+// Asked before RocksDB is: once the log of an open database could not be written, it recovers by itself, or it waits
+// for ever, or an assertion of its own ends the process (all three seen). Room for the memtables to be flushed is part
+// of what is asked for, as that fails the same way.
+static int check_room(const struct k_rocks_store *store, const struct k_write *writes, size_t n, struct k_error *err)
+{
+    struct statvfs disk;
+    if (statvfs(store->directory, &disk) != 0) return 0; // what there is to say about it, the write will say
+    uint64_t needed = store->room_bytes, there = (uint64_t)disk.f_bavail * disk.f_frsize;
+    for (size_t i = 0; i < n; i++) needed += 2 * ((uint64_t)writes[i].key.length + writes[i].value.length);
+    if (there >= needed) return 0;
+    return k_fail(err, K_E_DISK_FULL,
+                  "state directory \"%s\": no room on the disk: %llu MiB are free, %llu MiB are needed",
+                  store->directory, (unsigned long long)(there >> 20), (unsigned long long)(needed >> 20) + 1);
+}
+
 static int rocks_apply(struct k_store *base, const struct k_write *writes, size_t n, struct k_error *err)
 {
     struct k_rocks_store *store = (struct k_rocks_store *)base;
+    int rc = check_room(store, writes, n, err);
+    if (rc) return rc;
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     // Inside a batch, order counts: ranges first, so that no put falls to one.
     for (size_t i = 0; i < n; i++)
