@@ -1,7 +1,8 @@
 // Reading the sources: one reader per input, opened where the machine's state stands.
 //
-// The first record read, and the first behind every rest, is the last one that was fed before, where the log still has
-// it: if it is another one now, the topic was deleted and made anew (or truncated), and nothing in it may be trusted.
+// The first record read, and the first behind every rest, is the last one that was fed before, where the log still
+// has it: if it is another one now, the topic was deleted and made anew (or truncated), and nothing in it may be
+// trusted.
 #include "engine/shard_private.h"
 
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static int open_reader(struct k_shard *shard, struct feed *feed, struct k_input 
     int64_t from = in->next;
     feed->verify = !feed->embedded && in->last_offset >= start && in->last_offset < in->next;
     if (feed->verify) from = in->last_offset;
-    feed->brought_us = shard_now(shard);
+    feed->empty_since_us = 0;
     return log->ops->reader_open(log, topic_of(shard, in), (int32_t)in->partition, from, &feed->reader, err);
 }
 
@@ -60,13 +61,13 @@ static size_t batch_bytes(const struct k_shard *shard)
     return share < least ? least : share < most ? share : most;
 }
 
-// librdkafka 2.0.2 reads on in a topic that was made anew under the same name as if nothing had happened (#3255). That
-// cannot happen while records keep coming, so what comes behind a rest is held back until the last record before it has
-// been read again.
+// librdkafka 2.0.2 reads on in a topic that was made anew under the same name as if nothing had happened (#3255).
+// That cannot happen while records keep coming, so what comes behind a rest (the reader was asked, and had nothing
+// for a while) is held back until the last record before it has been read again.
 static int look_back(struct k_shard *shard, struct feed *feed, const struct k_input *in, struct k_error *err)
 {
-    bool rested = shard_since(shard, feed->brought_us) >= REST_US;
-    feed->brought_us = shard_now(shard);
+    bool rested = feed->empty_since_us && shard_since(shard, feed->empty_since_us) >= REST_US;
+    feed->empty_since_us = 0;
     if (!rested || feed->verify || feed->embedded || in->last_offset < 0 || in->last_offset >= in->next) return 0;
     feed->verify = true;
     feed->count = 0;
@@ -97,6 +98,7 @@ int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_er
                           in->partition, (long long)in->next);
         if (code) return code;
         if (feed->count) TRY(look_back(shard, feed, in, err));
+        else if (!feed->empty_since_us) feed->empty_since_us = shard_now(shard);
         if (feed->count && feed->verify) TRY(verify_first(shard, feed, in, err));
     }
     *ret_some = feed->at < feed->count;

@@ -8,7 +8,7 @@ struct feed {
     struct k_reader *reader; // NULL until first needed
     const struct k_message *const *messages;
     uint32_t count, at; // messages[at .. count) are waiting
-    int64_t brought_us; // when it brought something the last time
+    int64_t empty_since_us; // asked since then, the reader had nothing; 0: it had something the last time
     bool verify;        // the first message is the last one that was fed before: compare it, then drop it
     bool embedded;      // the topic is compacted: records go into the journal
     uint32_t waited;    // steps that others took at their partitions' ends, while messages wait here
