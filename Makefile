@@ -2,7 +2,7 @@
 BUILD ?= build
 export KAPPA_BUILD := $(abspath $(BUILD))
 
-.PHONY: build setup test demo bench clean
+.PHONY: build setup test prove demo bench clean
 
 build: $(BUILD)/build.ninja ## the program: build/kappa
 	ninja -C $(BUILD) cli/kappa
@@ -18,6 +18,9 @@ setup: ## installs the Debian packages that build and tests need, if any are mis
 
 test: setup build ## everything that can be checked in half an hour; last line "N passed, N failed"
 	tests/run
+
+prove: setup build ## everything that there is to show, at full size: up to three hours; one line a point
+	tests/prove $(POINTS)
 
 bench: setup build ## what an event costs beside hand-written C: QUERY=q5 PAIRS=9 EVENTS=5000000
 	ninja -C $(BUILD) tests/bench/nexmark tests/tools/ktool

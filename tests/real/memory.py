@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# timeout: 240
+# timeout: 300
 """One budget of memory, and bounded work: state ten times the budget, and windows by the hundred thousand that all
 close at one record. Results are counted again here, from what was sent."""
 import base64
@@ -63,7 +63,7 @@ def test_large_state():
     worker = Kappa("run", graph, "--brokers", kafka.brokers, "--set", f"NAME={name}", "--state-dir", state_dir,
                    "--memory", f"{BUDGET_MIB}MiB", "--once")
     peak = Peak(worker)
-    worker.wait(0, sized(120, 1200))
+    worker.wait(0, sized(200, 1500))
     ran = time.monotonic()
     within_budget(peak, f"{keys} keys, {2 * BODY * keys / 2 ** 20:.0f} MiB of state")
     seen = 0

@@ -3,8 +3,8 @@
 //
 //     read_steadily STATE_DIR TABLE SECONDS
 //
-// The table's rows are hopping windows that overlap twice, so each record counts in one window of even number and in one
-// of odd number: at every commit boundary both halves are the same sum.
+// The table's rows are hopping windows that overlap twice, so each record counts in one window of even number and in
+// one of odd number: at every commit boundary both halves are the same sum.
 #include <inttypes.h>
 #include <kappa.h>
 #include <stdio.h>
@@ -59,8 +59,8 @@ int main(int argc, char **argv)
         result = kappa_scan(reader, argv[2], NULL, see, &seen);
         if (result != KAPPA_OK) break;
         const struct kappa_answer *answer = kappa_last_answer(reader);
-        printf("{\"position\":%" PRId64 ",\"rows\":%" PRId64 ",\"records\":[%" PRId64 ",%" PRId64 "],\"total\":[%" PRId64
-               ",%" PRId64 "],\"digest\":\"%016" PRIx64 "\"}\n",
+        printf("{\"position\":%" PRId64 ",\"rows\":%" PRId64 ",\"records\":[%" PRId64 ",%" PRId64 "],"
+               "\"total\":[%" PRId64 ",%" PRId64 "],\"digest\":\"%016" PRIx64 "\"}\n",
                answer->shards[0].journal_offset, seen.rows, seen.records[0], seen.records[1], seen.total[0],
                seen.total[1], seen.digest);
     }

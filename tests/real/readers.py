@@ -114,8 +114,9 @@ def test_readers():
     got = {(row["id"], row["window_start"]): (row["records"], row["total"]) for row in map(json.loads, lines_of(
         [KAPPA_PROGRAM, "table", "scan", "by_window", "--state-dir", state_dir, "-o", "jsonl"]))}
     assert got == {(id, time_of(start)): row for (id, start), row in want.items()}, "the table is not what was sent"
-    say(f"{sum(map(len, answers))} answers of {len(answers)} readers, {len(set(a['position'] for o in answers for a in o))}"
-        f" positions, {figures['checkpoints']} checkpoints, {figures['records']} records in bursts of 1 to 10,000")
+    positions = len(set(answer["position"] for reader in answers for answer in reader))
+    say(f"{sum(map(len, answers))} answers of {len(answers)} readers, {positions} positions, {figures['checkpoints']}"
+        f" checkpoints, {figures['records']} records in bursts of 1 to 10,000")
     assert figures["checkpoints"] > 2 * SECONDS, "hardly any checkpoints"
 
 

@@ -14,7 +14,8 @@ name: "NAME"
 schema { name: "Click" field: "who string not null" field: "n int64" }
 source { name: "clicks" kafka { topic: "NAME.in" } format { json {} } schema: "Click" }
 node { name: "real" input: "clicks" filter { where: "n >= 0" } }
-node { name: "by_who" input: "real" aggregate { group_by: "who" select: "count(*) AS clicks" select: "sum(n) AS total" } }
+node { name: "by_who" input: "real" aggregate { group_by: "who" select: "count(*) AS clicks"
+       select: "sum(n) AS total" } }
 table { name: "clicks_by_who" input: "by_who" key: "who" }
 sink { name: "out" input: "by_who" kafka { topic: "NAME.out" partitions: 1 } format { json {} } key: "who" }
 """

@@ -40,7 +40,8 @@ class Setting:
 
     def worker(self):
         return Worker("run", self.graph, "--brokers", kafka.brokers, "--set", f"NAME={self.name}", "--state-dir",
-                      scratch("state"), "--session-timeout", "2s", "--checkpoint-interval", "3s", "--log-level", "debug")
+                      scratch("state"), "--session-timeout", "2s", "--checkpoint-interval", "3s", "--log-level",
+                      "debug")
 
     def feed(self, ids):
         lines = []
@@ -124,8 +125,8 @@ def take_over(setting, worker, come, most):
     leads = moment(worker, "catching up -> leading")
     figures = until(lambda: [f[0] for f in shard_figures(worker.stats)[-1:] if f[0]["leaderships"]], "statistics")[0]
     say(f"{len(setting.want)} keys: leads {leads - handed:.3f} s after the group handed over, the first new result "
-        f"came after {come.at - handed:.3f} s; {figures['followed_after_takeover']} records read again, all of them "
-        f"above the checkpoint: nothing else is left of the source ({most} came after the cut)")
+        f"came after {come.at - handed:.3f} s; {figures['followed_after_takeover']} records were followed since "
+        f"the state was opened, all of them above its checkpoint: the source has nothing else ({most} came since)")
     assert come.at - handed < WITHIN_S, f"processing again only {come.at - handed:.2f} s after the hand-over"
     assert figures["followed_after_takeover"] <= most, "more was read again than there is"
     expect(figures["resets"], 0, "resets")
