@@ -3,6 +3,7 @@
 #include "cli/doctor.h"
 
 #include "base/units.h"
+#include "engine/topics.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -21,9 +22,8 @@ static void check_create(struct doctor *d)
         struct k_topic_info info;
         if (needs[i].use == K_TOPIC_SOURCE || d->log->ops->topic_info(d->log, needs[i].topic, &info, &err) == 0)
             continue;
-        const struct k_topic_spec spec = {.partitions = needs[i].partitions,
-                                          .replication = d->replication,
-                                          .retention_ms = needs[i].use == K_TOPIC_OUTPUT ? 0 : -1};
+        const struct k_topics_options options = {.replication = d->replication, .partitions = -1};
+        const struct k_topic_spec spec = k_topics_spec(&needs[i], &options);
         missing++;
         int code = k_log_kafka_may_create(d->log, needs[i].topic, &spec, &err);
         if (!code) continue;

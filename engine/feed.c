@@ -22,7 +22,7 @@ static int open_reader(struct k_shard *shard, struct feed *feed, struct k_input 
     struct k_log *log = shard->options.log;
     int64_t start;
     TRY(log->ops->offsets(log, topic_of(shard, in), (int32_t)in->partition, true, &start, NULL, err));
-    if (in->next < 0) in->next = start;
+    K_ASSERT(in->next >= 0); // the journal has said where it begins
     if (in->next < start)
         return k_fail(
             err, K_E_LOST_RANGE,

@@ -176,7 +176,9 @@ static int follow_range(struct k_shard *shard, bool *ret_progress, struct k_erro
                       range->partition, (long long)range->first, (long long)in->next);
     if (in->next < 0) in->next = range->first;
     bool done = false;
-    if (range->n_record) {
+    if (range->first == range->next) {
+        done = true; // says where the partition begins
+    } else if (range->n_record) {
         TRY(feed_embedded(shard, range, (uint32_t)input, err));
         shard->report.records += range->count;
         done = *ret_progress = true;

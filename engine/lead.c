@@ -210,6 +210,25 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     return 0;
 }
 
+// Where a partition begins that nobody has read yet is a fact like any other: told here, as a range of no records, so
+// that what retention takes before the first record is fed is missed, and all who follow begin at the same offset.
+static int note_beginnings(struct k_shard *shard, struct k_error *err)
+{
+    uint32_t count;
+    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    struct k_log *log = shard->options.log;
+    for (uint32_t i = 0; i < count; i++) {
+        struct k_input *in = &inputs[i];
+        if (in->next >= 0) continue;
+        int64_t start;
+        TRY(log->ops->offsets(log, shard->options.plan->sources[in->source].topic, (int32_t)in->partition, true,
+                              &start, NULL, err));
+        k_pending_add(&shard->pending, in->source, in->partition, start, start, NULL, 0, false);
+        in->next = start;
+    }
+    return 0;
+}
+
 // The first transaction of a leadership says what runs.
 static int announce(struct k_shard *shard, struct k_error *err)
 {
@@ -238,7 +257,8 @@ static int announce(struct k_shard *shard, struct k_error *err)
     }
     snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
              shard->options.shard, (unsigned long long)shard->point.sequence);
-    int code = commit(shard, &leadership, false, err);
+    int code = note_beginnings(shard, err);
+    if (!code) code = commit(shard, &leadership, false, err);
     k_arena_fini(&arena);
     if (!code) shard->announced = true;
     return code;

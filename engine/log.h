@@ -30,6 +30,7 @@ struct k_topic_spec {
     int32_t replication;   // -1: the broker's default
     bool compacted;        // else delete
     int64_t retention_ms;  // -1: for ever; 0: the broker's default
+    int64_t max_message_bytes; // of one record; 0: the broker's default
 };
 
 struct k_out_message {

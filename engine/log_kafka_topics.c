@@ -219,6 +219,10 @@ static int make_spec(const char *topic, const struct k_topic_spec *spec, rd_kafk
         snprintf(text, sizeof text, "%lld", (long long)spec->retention_ms);
         rd_kafka_NewTopic_set_config(new, "retention.ms", text);
     }
+    if (spec->max_message_bytes != 0) {
+        snprintf(text, sizeof text, "%lld", (long long)spec->max_message_bytes);
+        rd_kafka_NewTopic_set_config(new, "max.message.bytes", text);
+    }
     *ret = new;
     return 0;
 }

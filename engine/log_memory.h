@@ -62,6 +62,8 @@ typedef void (*k_cloud_visit)(void *context, const struct k_message *message);
 void k_cloud_read(struct k_cloud *cloud, const char *topic, int32_t partition, k_cloud_visit visit, void *context);
 int k_cloud_create_topic(struct k_cloud *cloud, const char *topic, const struct k_topic_spec *spec,
                          struct k_error *err);
+// Somebody adds a partition to a topic; a few times at most.
+void k_cloud_add_partition(struct k_cloud *cloud, const char *topic);
 void k_cloud_settle(struct k_cloud *cloud); // every late marker and request takes effect or is dropped
 // Sets the clock on the wall, forwards or backwards, without time passing: no session and no timeout notices.
 void k_cloud_set_clock(struct k_cloud *cloud, int64_t now_us);

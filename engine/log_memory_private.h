@@ -43,6 +43,7 @@ struct topic {
     char *name;
     struct k_topic_info info;
     struct partition *partitions;
+    int32_t added; // partitions, since it was made
     struct topic *next;
 };
 

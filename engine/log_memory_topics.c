@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 
-enum { MESSAGE_BYTES_MAX = 1048588 }; // Kafka's default
+enum {
+    MESSAGE_BYTES_MAX = 1048588, // Kafka's default
+    SPARE_PARTITIONS = 4,        // made beforehand, as others hold the addresses of partitions
+};
 
 struct topic *memory_topic(struct k_cloud *cloud, const char *name)
 {
@@ -24,7 +27,8 @@ int memory_partition(struct k_cloud *cloud, const char *topic, int32_t number, s
     struct topic *t = memory_topic(cloud, topic);
     if (!t) return k_fail(err, K_E_NOT_FOUND, "topic %s: does not exist", topic);
     if (number < 0 || number >= t->info.partitions)
-        return k_fail(err, K_E_NOT_FOUND, "topic %s has no partition %d: it has %d", topic, number, t->info.partitions);
+        return k_fail(err, K_E_NOT_FOUND, "topic %s has no partition %d: it has %d", topic, number,
+                      t->info.partitions);
     *ret = &t->partitions[number];
     return 0;
 }
@@ -167,7 +171,8 @@ void memory_retention(struct k_cloud *cloud)
 
 // --- operations ---
 
-int k_cloud_create_topic(struct k_cloud *cloud, const char *name, const struct k_topic_spec *spec, struct k_error *err)
+int k_cloud_create_topic(struct k_cloud *cloud, const char *name, const struct k_topic_spec *spec,
+                         struct k_error *err)
 {
     if (memory_topic(cloud, name)) return 0;
     if (spec->partitions == 0 || spec->partitions < -1)
@@ -176,16 +181,29 @@ int k_cloud_create_topic(struct k_cloud *cloud, const char *name, const struct k
     t->name = k_arena_copy(&cloud->arena, name, strlen(name));
     int64_t week_ms = 7ll * 24 * 3600 * 1000;
     t->info = (struct k_topic_info){.partitions = spec->partitions == -1 ? 1 : spec->partitions,
-        .compacted = spec->compacted, .deletes = !spec->compacted, .retention_bytes = -1,
-        .retention_ms = spec->retention_ms == 0 ? week_ms : spec->retention_ms, .max_message_bytes = MESSAGE_BYTES_MAX};
-    t->partitions = k_arena_zeroed(&cloud->arena, (size_t)t->info.partitions * sizeof *t->partitions);
-    for (int32_t i = 0; i < t->info.partitions; i++) {
+                                    .compacted = spec->compacted,
+                                    .deletes = !spec->compacted,
+                                    .retention_bytes = -1,
+                                    .retention_ms = spec->retention_ms == 0 ? week_ms : spec->retention_ms,
+                                    .max_message_bytes =
+                                        spec->max_message_bytes ? spec->max_message_bytes : MESSAGE_BYTES_MAX};
+    t->partitions =
+        k_arena_zeroed(&cloud->arena, (size_t)(t->info.partitions + SPARE_PARTITIONS) * sizeof *t->partitions);
+    for (int32_t i = 0; i < t->info.partitions + SPARE_PARTITIONS; i++) {
         t->partitions[i].topic = t;
         t->partitions[i].number = i;
     }
     t->next = cloud->topics;
     cloud->topics = t;
     return 0;
+}
+
+void k_cloud_add_partition(struct k_cloud *cloud, const char *topic)
+{
+    struct topic *t = memory_topic(cloud, topic);
+    K_ASSERT(t && t->added < SPARE_PARTITIONS);
+    t->added++;
+    t->info.partitions++;
 }
 
 int memory_topic_create(struct k_log *base, const char *topic, const struct k_topic_spec *spec, struct k_error *err)
@@ -237,8 +255,10 @@ int memory_delete_records(struct k_log *base, const char *topic, int32_t partiti
     if (!code) code = memory_partition(log->cloud, topic, partition, &p, err);
     if (code) return code;
     if (before > p->end)
-        return memory_leave(log, k_fail(err, K_E_CONFIG, "topic %s, partition %d: offset %lld is beyond the end %lld",
-                                        topic, partition, (long long)before, (long long)p->end), err);
+        return memory_leave(log,
+                            k_fail(err, K_E_CONFIG, "topic %s, partition %d: offset %lld is beyond the end %lld",
+                                   topic, partition, (long long)before, (long long)p->end),
+                            err);
     if (before > p->start) p->start = before;
     return memory_leave(log, 0, err);
 }

@@ -11,7 +11,14 @@
 enum k_plant k_planted = K_PLANT_NONE;
 #endif
 
-enum { RETRY_US = 200000, LAG_US = 1000000, IDLE_WAIT_US = 100000, FOLLOW_WAIT_US = 20000, IN_STEP_US = 1000000 };
+enum {
+    RETRY_US = 200000,
+    LAG_US = 1000000,
+    TOPICS_US = 30000000,
+    IDLE_WAIT_US = 100000,
+    FOLLOW_WAIT_US = 20000,
+    IN_STEP_US = 1000000
+};
 
 #define TO(state) (1u << (state))
 struct behaviour {
@@ -342,11 +349,35 @@ static void look_at_lag(struct k_shard *shard)
     shard->lag_at_us = shard_now(shard);
 }
 
+// Records in a partition that was added while we lead would stand unread until the next start; so the leader looks.
+// Only an answer that says so counts: a broker that does not answer is no reason to stop.
+static int look_at_topics(struct k_shard *shard, struct k_error *err)
+{
+    if (shard->state != K_SHARD_LEAD || shard_since(shard, shard->topics_at_us) < TOPICS_US) return 0;
+    const struct k_plan *plan = shard->options.plan;
+    struct k_log *log = shard->options.log;
+    shard->topics_at_us = shard_now(shard);
+    for (uint32_t i = 0; i < plan->source_count; i++) {
+        struct k_topic_info info;
+        struct k_error ignored = {0};
+        int code = log->ops->topic_info(log, plan->sources[i].topic, &info, &ignored);
+        if (code == K_E_CRASHED) return code;
+        if (!code && (uint32_t)info.partitions != shard->partitions[i])
+            return k_fail(
+                err, K_E_CONFIG,
+                "topic %s has %d partitions now, and had %u; partitions were added or taken away, which moves "
+                "keys: start a pipeline with another name that reads the topics from their beginning",
+                plan->sources[i].topic, info.partitions, shard->partitions[i]);
+    }
+    return 0;
+}
+
 int k_shard_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
 {
     *ret_wait_us = 0;
     enum k_shard_state before = shard->state;
     int code = behaviours[before].step(shard, ret_wait_us, err);
+    if (!code) code = look_at_topics(shard, err);
     if (!code) {
         look_at_lag(shard);
         if (shard->state == K_SHARD_STOPPED && before != K_SHARD_STOPPED && shard->member) {

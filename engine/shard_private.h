@@ -57,6 +57,7 @@ struct k_shard {
 
     // Kept over RESET.
     struct k_member *member;
+    int64_t topics_at_us; // when the sources' topics were looked at
     int64_t retry_at_us, lag_at_us; // retry_at_us is never further away than SHARD_RETRY_MAX_US
     uint64_t commits_at_reset;
     int64_t *once_ends; // per input, −1 of an empty one; NULL until asked

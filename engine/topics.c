@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum {
+    JOURNAL_RECORD_BYTES = 64 << 20, // as much as the producer sends
+    AROUND_BYTES = 64 << 10,         // what a journal record has around the one that it embeds
+};
+
 struct findings {
     struct k_buf text;
     uint32_t count;
@@ -22,8 +27,15 @@ __attribute__((format(printf, 3, 4))) static void find(struct findings *f, int c
     k_buf_add_text(&f->text, line);
 }
 
-static void check_journal(struct findings *f, const char *topic, const struct k_topic_info *info)
+// embedded: bytes of the largest record that a compacted source may hold, which the journal must take whole.
+static void check_journal(struct findings *f, const char *topic, const struct k_topic_info *info, int64_t embedded)
 {
+    if (embedded && info->max_message_bytes < embedded + AROUND_BYTES)
+        find(f, K_E_CONFIG,
+             "journal %s takes records of %lld bytes, and a compacted source, whose records are embedded in it, may "
+             "have "
+             "some of %lld; set max.message.bytes=%d on the journal",
+             topic, (long long)info->max_message_bytes, (long long)embedded, JOURNAL_RECORD_BYTES);
     if (info->partitions != 1)
         find(f, K_E_CONFIG, "journal %s has %d partitions, it must have 1", topic, info->partitions);
     if (info->compacted) find(f, K_E_CONFIG, "journal %s is compacted; it needs cleanup.policy=delete", topic);
@@ -35,10 +47,11 @@ static void check_journal(struct findings *f, const char *topic, const struct k_
              (long long)info->retention_bytes);
 }
 
-static void check_existing(struct findings *f, const struct k_topic_need *need, const struct k_topic_info *info)
+static void check_existing(struct findings *f, const struct k_topic_need *need, const struct k_topic_info *info,
+                           int64_t embedded)
 {
     switch (need->use) {
-    case K_TOPIC_JOURNAL: check_journal(f, need->topic, info); break;
+    case K_TOPIC_JOURNAL: check_journal(f, need->topic, info, embedded); break;
     case K_TOPIC_SOURCE:
         if (info->compacted && info->deletes)
             find(f, K_E_CONFIG,
@@ -55,12 +68,19 @@ static void check_existing(struct findings *f, const struct k_topic_need *need, 
     }
 }
 
-static void make(struct k_log *log, struct findings *f, const struct k_topic_need *need,
-                 const struct k_topics_options *options)
+struct k_topic_spec k_topics_spec(const struct k_topic_need *need, const struct k_topics_options *options)
 {
     struct k_topic_spec spec = {.partitions = need->partitions > 0 ? need->partitions : options->partitions,
                                 .replication = options->replication};
     if (need->use == K_TOPIC_JOURNAL || need->use == K_TOPIC_DEAD_LETTERS) spec.retention_ms = -1;
+    if (need->use == K_TOPIC_JOURNAL) spec.max_message_bytes = JOURNAL_RECORD_BYTES;
+    return spec;
+}
+
+static void make(struct k_log *log, struct findings *f, const struct k_topic_need *need,
+                 const struct k_topics_options *options)
+{
+    struct k_topic_spec spec = k_topics_spec(need, options);
     struct k_error error = {0};
     int code = log->ops->topic_create(log, need->topic, &spec, &error);
     if (code) find(f, code, "topic %s could not be made: %s", need->topic, error.text);
@@ -74,6 +94,7 @@ int k_topics_prepare(struct k_log *log, struct k_plan *plan, const struct k_topi
     struct findings f = {0};
     // First everything is looked at, so that nothing is made for a pipeline that cannot run.
     bool *absent = k_new_array(bool, count + 1);
+    int64_t embedded = 0;
     int code = 0;
     for (uint32_t i = 0; i < count && !code; i++) {
         struct k_topic_info info;
@@ -89,7 +110,9 @@ int k_topics_prepare(struct k_log *log, struct k_plan *plan, const struct k_topi
         } else if (found) {
             code = k_fail(err, found, "%s", error.text);
         } else {
-            check_existing(&f, &needs[i], &info);
+            if (needs[i].use == K_TOPIC_SOURCE && info.compacted && info.max_message_bytes > embedded)
+                embedded = info.max_message_bytes;
+            check_existing(&f, &needs[i], &info, embedded);
         }
     }
     for (uint32_t i = 0; i < count && !code && !f.count && options->create; i++)

@@ -10,6 +10,8 @@ struct k_topics_options {
     int32_t replication;    // of topics that are made; -1: the broker's default
     int32_t partitions;     // of outputs whose sink does not say; -1: the broker's default
 };
+// What a topic is made like, if it is absent.
+struct k_topic_spec k_topics_spec(const struct k_topic_need *need, const struct k_topics_options *options);
 // Sources must exist, and keep what they have at least as a topic that deletes or compacts (both is a source that
 // loses records unseen: refused with the reason). Outputs and dead letters are made when absent. Journals are made
 // with one partition, cleanup by delete, and no retention; one that exists and differs is refused. All findings at

@@ -133,9 +133,16 @@ static void topics(struct log_contract *c)
 
     char other[160];
     snprintf(other, sizeof other, "%s-c", c->topic);
-    CALL(log->ops->topic_create(log, other, &(struct k_topic_spec){1, -1, true, 3600000}, &err));
+    CALL(log->ops->topic_create(log, other,
+                                &(struct k_topic_spec){.partitions = 1,
+                                                       .replication = -1,
+                                                       .compacted = true,
+                                                       .retention_ms = 3600000,
+                                                       .max_message_bytes = 2000000},
+                                &err));
     CALL(log->ops->topic_info(log, other, &info, &err));
-    NEED(info.partitions == 1 && info.compacted && !info.deletes && info.retention_ms == 3600000);
+    NEED(info.partitions == 1 && info.compacted && !info.deletes && info.retention_ms == 3600000 &&
+         info.max_message_bytes == 2000000);
 done:
     log->ops->reader_close(reader);
     log->ops->close(log);

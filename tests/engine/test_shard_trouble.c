@@ -220,6 +220,44 @@ static void test_partitions_were_added(void **state)
     cluster_fini(&c);
 }
 
+static void test_partitions_are_added_while_it_leads(void **state)
+{
+    (void)state;
+    struct cluster c;
+    begin(&c, GRAPH_TABLE, 2, false);
+    put_n(&c, 0, 3);
+    cluster_start(&c, 0);
+    cluster_until(&c, 0, 0, K_SHARD_LEAD);
+    run(&c, 2 * SECOND);
+    k_cloud_add_partition(c.cloud, "t");
+    assert_int_equal(cluster_run(&c, 40 * SECOND), K_E_CONFIG);
+    if (!strstr(c.error.text, "topic t has 3 partitions now, and had 2")) fail_msg("%s", c.error.text);
+    cluster_fini(&c);
+}
+
+// Nothing was read of the second partition, but it was there when the pipeline began: what retention takes of it is
+// lost, also for one who has only the journal to tell.
+static void test_retention_takes_what_nobody_has_read(void **state)
+{
+    (void)state;
+    struct cluster c;
+    begin(&c, GRAPH_TABLE, 2, false);
+    put_n(&c, 0, 3);
+    cluster_start(&c, 0);
+    cluster_until(&c, 0, 0, K_SHARD_LEAD);
+    run(&c, 2 * SECOND);
+    cluster_stop(&c, 0);
+    run(&c, 2 * SECOND);
+    for (int i = 0; i < 3; i++) cluster_put(&c, "t", 1, i, NULL, "{\"k\":\"z\",\"n\":1}");
+    struct k_error err = {0};
+    struct k_log *log = k_cloud_connect(c.cloud, "admin");
+    assert_int_equal(log->ops->delete_records(log, "t", 1, 2, &err), 0);
+    log->ops->close(log);
+    cluster_start(&c, 1); // with an empty disk
+    assert_refused(&c, K_E_LOST_RANGE, "topic t, partition 1");
+    cluster_fini(&c);
+}
+
 static void test_the_disk_is_full(void **state)
 {
     (void)state;
@@ -445,6 +483,8 @@ int main(void)
         cmocka_unit_test(test_the_source_is_made_anew),
         cmocka_unit_test(test_retention_has_passed),
         cmocka_unit_test(test_partitions_were_added),
+        cmocka_unit_test(test_partitions_are_added_while_it_leads),
+        cmocka_unit_test(test_retention_takes_what_nobody_has_read),
         cmocka_unit_test(test_the_disk_is_full),
         cmocka_unit_test(test_doubt),
         cmocka_unit_test(test_forged_records),

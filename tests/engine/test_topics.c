@@ -109,6 +109,9 @@ static void test_refuses_other_settings(void **state)
         {{.partitions = 1, .compacted = true, .retention_ms = -1, .retention_bytes = -1}, "is compacted"},
         {{.partitions = 1, .deletes = true, .retention_ms = 5, .retention_bytes = -1}, "retention.ms=-1"},
         {{.partitions = 1, .deletes = true, .retention_ms = -1, .retention_bytes = 7}, "retention.bytes=-1"},
+        // u is compacted: its records, of up to 1 MB, are embedded.
+        {{.partitions = 1, .deletes = true, .retention_ms = -1, .retention_bytes = -1, .max_message_bytes = 1048588},
+         "max.message.bytes=67108864"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         *journal = cases[i].changed;

@@ -176,7 +176,10 @@ static void fill(struct k_log *log, const char *topic, int32_t partitions, uint3
     snprintf(id, sizeof id, "%s-fill", topic);
     memset(value, 'x', sizeof value);
     uint64_t random = 1;
-    int code = log->ops->topic_create(log, topic, &(struct k_topic_spec){partitions, 1, false, -1}, err);
+    int code = log->ops->topic_create(
+        log, topic,
+        &(struct k_topic_spec){.partitions = partitions, .replication = 1, .compacted = false, .retention_ms = -1},
+        err);
     if (code == 0) code = log->ops->producer_open(log, id, 60 * SECOND, &producer, err);
     if (code == 0) code = log->ops->begin(producer, err);
     int64_t begun = clock_us(CLOCK_MONOTONIC), cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID);
@@ -273,7 +276,9 @@ static void commits(void)
     enum k_membership state = K_MEMBER_WAITING;
     char topic[96];
     snprintf(topic, sizeof topic, "%s-commits", unique);
-    int code = log->ops->topic_create(log, topic, &(struct k_topic_spec){1, 1, false, -1}, &err);
+    int code = log->ops->topic_create(
+        log, topic, &(struct k_topic_spec){.partitions = 1, .replication = 1, .compacted = false, .retention_ms = -1},
+        &err);
     if (code == 0) code = log->ops->member_join(log, topic, topic, "1", &member, &err);
     int64_t begun = clock_us(CLOCK_MONOTONIC);
     while (code == 0 && state != K_MEMBER_ASSIGNED && clock_us(CLOCK_MONOTONIC) < begun + 20 * SECOND) {
@@ -347,7 +352,9 @@ static void waiting(void)
     struct k_reader *readers[2] = {0};
     const struct k_message *const *messages;
     uint32_t count = 0, got[2] = {0};
-    int code = log->ops->topic_create(log, topic, &(struct k_topic_spec){2, 1, false, -1}, &err);
+    int code = log->ops->topic_create(
+        log, topic, &(struct k_topic_spec){.partitions = 2, .replication = 1, .compacted = false, .retention_ms = -1},
+        &err);
     for (int i = 0; code == 0 && i < 2; i++) code = log->ops->reader_open(log, topic, i, 0, &readers[i], &err);
     for (int i = 0; code == 0 && i < 2; i++)
         code = log->ops->fetch(readers[i], 10, 1000, 200000, &messages, &count, &err);

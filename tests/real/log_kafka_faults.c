@@ -42,7 +42,9 @@ void security(void)
     log = open_log(with);
     char topic[96];
     snprintf(topic, sizeof topic, "%s-secret", unique);
-    code = log->ops->topic_create(log, topic, &(struct k_topic_spec){1, 1, false, -1}, &err);
+    code = log->ops->topic_create(
+        log, topic, &(struct k_topic_spec){.partitions = 1, .replication = 1, .compacted = false, .retention_ms = -1},
+        &err);
     report("topic-with-sasl", code == 0, "%s", code != 0 ? err.text : "");
     with.properties_file = guest;
     struct k_log *other = open_log(with);
@@ -59,7 +61,9 @@ void security(void)
     report("denied-reader", code == K_E_DENIED, "%s: %s", k_error_name(code), err.text);
     code = other->ops->producer_open(other, topic, 10 * SECOND, &producer, &err);
     report("denied-producer", code == K_E_DENIED, "%s: %s", k_error_name(code), err.text);
-    code = other->ops->topic_create(other, "guest-topic", &(struct k_topic_spec){1, 1, false, -1}, &err);
+    code = other->ops->topic_create(
+        other, "guest-topic",
+        &(struct k_topic_spec){.partitions = 1, .replication = 1, .compacted = false, .retention_ms = -1}, &err);
     report("denied-create", code == K_E_DENIED, "%s: %s", k_error_name(code), err.text);
     other->ops->close(other);
     log->ops->close(log);
@@ -113,7 +117,9 @@ void stale(void)
     struct k_error err = {0};
     struct k_member *member = NULL;
     enum k_membership state = K_MEMBER_WAITING;
-    int code = log->ops->topic_create(log, topic, &(struct k_topic_spec){1, 1, false, -1}, &err);
+    int code = log->ops->topic_create(
+        log, topic, &(struct k_topic_spec){.partitions = 1, .replication = 1, .compacted = false, .retention_ms = -1},
+        &err);
     close(ends[1]);
     bool ready = read(ends[0], &byte, 1) == 1;
     kill(child, SIGSTOP);
@@ -169,7 +175,9 @@ static void commit_on(const char *name, struct script script, int64_t timeout_us
     snprintf(topic, sizeof topic, "%s-%s", unique, name);
     int64_t stable = -1;
     bool tainted = false;
-    int code = log->ops->topic_create(log, topic, &(struct k_topic_spec){1, 1, false, -1}, &err);
+    int code = log->ops->topic_create(
+        log, topic, &(struct k_topic_spec){.partitions = 1, .replication = 1, .compacted = false, .retention_ms = -1},
+        &err);
     if (code == 0) code = log->ops->producer_open(log, topic, timeout_us, &producer, &err);
     struct k_out_message out = {.topic = topic, .partition = 0, .value = K_STR("x"), .has_value = true,
                                 .timestamp_us = -1};
@@ -230,7 +238,9 @@ void doubt(void)
     enum k_membership state = K_MEMBER_WAITING;
     char topic[96];
     snprintf(topic, sizeof topic, "%s-silent", unique);
-    int code = log->ops->topic_create(log, topic, &(struct k_topic_spec){1, 1, false, -1}, &err);
+    int code = log->ops->topic_create(
+        log, topic, &(struct k_topic_spec){.partitions = 1, .replication = 1, .compacted = false, .retention_ms = -1},
+        &err);
     if (code == 0) code = log->ops->producer_open(log, topic, 10 * SECOND, &producer, &err);
     if (code == 0) code = log->ops->member_join(log, topic, topic, "1", &member, &err);
     for (int i = 0; code == 0 && i < 500 && state != K_MEMBER_ASSIGNED; i++) {

@@ -3,6 +3,7 @@
 // Phases: work (input comes, faults happen) → end (the input is complete; the workers run once and final, in half of
 // the runs with the faults going on) → heal (no more faults; everybody must get through) → judge.
 // worker.c has the workers themselves.
+#include "engine/topics.h"
 #include "tests/sim/sim.h"
 
 #include <stdio.h>
@@ -142,8 +143,8 @@ static void make_topics(struct world *w)
     }
     uint32_t count = k_plan_topics(w->scenario.plan, &needs);
     for (uint32_t i = 0; i < count; i++) {
-        struct k_topic_spec spec = {.partitions = needs[i].partitions > 0 ? needs[i].partitions : 2,
-                                    .retention_ms = -1};
+        struct k_topic_spec spec = k_topics_spec(&needs[i], &(struct k_topics_options){.partitions = 2});
+        spec.retention_ms = -1;
         int code = k_cloud_create_topic(w->cloud, needs[i].topic, &spec, &err);
         K_ASSERT(code == 0);
     }
