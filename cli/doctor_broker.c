@@ -2,7 +2,6 @@
 // have what the state needs.
 #include "cli/doctor.h"
 
-#include "base/units.h"
 #include "engine/topics.h"
 
 #include <stdlib.h>
@@ -84,48 +83,19 @@ static void check_group(struct doctor *d)
     free(group);
 }
 
-// The longest that a table keeps rows: INT64_MAX for ever, -1 no table.
-static int64_t longest_retention_us(const struct k_plan *plan, const char **ret_table)
-{
-    int64_t longest = -1;
-    for (size_t i = 0; i < plan->message->n_table; i++) {
-        const Kappa__V1__Table *table = plan->message->table[i];
-        int64_t us = INT64_MAX;
-        if (table->retention && !k_duration_parse(k_str_of(table->retention), &us)) us = INT64_MAX;
-        if (us > longest) {
-            longest = us;
-            *ret_table = table->name;
-        }
-    }
-    return longest;
-}
-
 static void check_retention(struct doctor *d, const char *topic)
 {
     struct k_topic_info info;
     struct k_error err = {0};
     const char *table = NULL;
-    int64_t longest = longest_retention_us(d->plan, &table);
+    struct k_buf kept = {0};
     if (d->log->ops->topic_info(d->log, topic, &info, &err) || !info.deletes) return;
-    bool bounded = info.retention_ms >= 0 || info.retention_bytes >= 0;
-    if (!bounded || longest < 0) {
-        doctor_ok(d, "retention", "source topic %s keeps what the tables need", topic);
-        return;
-    }
-    struct k_buf text = {0};
-    if (info.retention_ms >= 0) k_duration_print(&text, info.retention_ms * 1000);
-    if (info.retention_bytes >= 0) {
-        if (text.length) k_buf_add_text(&text, " or ");
-        k_size_print(&text, (uint64_t)info.retention_bytes);
-    }
-    if (info.retention_bytes < 0 && longest < INT64_MAX && info.retention_ms >= longest / 1000)
-        doctor_ok(d, "retention", "source topic %s keeps %s, as long as the tables", topic, text.data);
-    else
-        doctor_warn(
-            d, "retention",
-            "What is older can only come from an export: run with --snapshot-dir, or raise the topic's retention.",
-            "source topic %s keeps only %s, table \"%s\" keeps rows longer", topic, text.data, table);
-    k_buf_fini(&text);
+    if (k_topics_outlived(d->plan, &info, &table, &kept))
+        doctor_warn(d, "retention", K_TOPICS_OUTLIVED_HINT, "source topic %s keeps only %s, table \"%s\" keeps rows longer",
+                    topic, kept.data, table);
+    else if (kept.length) doctor_ok(d, "retention", "source topic %s keeps %s, as long as the tables", topic, kept.data);
+    else doctor_ok(d, "retention", "source topic %s keeps what the tables need", topic);
+    k_buf_fini(&kept);
 }
 
 static void check_topics(struct doctor *d)

@@ -192,6 +192,23 @@ static int supervise(struct call *call, struct k_worker *worker, const struct se
     return progress_totals(s->worker.plan, worker, stderr);
 }
 
+// Said at each start, not refused: Kafka keeps records for seven days unless told otherwise, and few would get past.
+static void say_what_is_outlived(struct k_log *log, const struct settings *s)
+{
+    const struct k_plan *plan = s->worker.plan;
+    for (uint32_t i = 0; i < plan->source_count && !s->worker.snapshot_dir; i++) {
+        struct k_topic_info info;
+        struct k_error ignored = {0};
+        struct k_buf kept = {0};
+        const char *table;
+        if (!log->ops->topic_info(log, plan->sources[i].topic, &info, &ignored) &&
+            k_topics_outlived(plan, &info, &table, &kept))
+            k_trace(K_TRACE_WARN, "run", "table \"%s\" keeps rows longer than source topic %s keeps records (%s). %s",
+                    table, plan->sources[i].topic, kept.data, K_TOPICS_OUTLIVED_HINT);
+        k_buf_fini(&kept);
+    }
+}
+
 // The client's queue budget is per partition, so it is divided by how many a shard reads: its share of the sources, and
 // the journal.
 static int count_readers(struct k_log *log, struct settings *s, struct k_error *err)
@@ -219,6 +236,7 @@ static int start(struct call *call, struct settings *s)
     int code = k_log_kafka_open(&s->worker.kafka, &log, &err);
     if (!code) code = k_topics_prepare(log, s->worker.plan, &s->topics, &err);
     if (!code) code = count_readers(log, s, &err);
+    if (!code) say_what_is_outlived(log, s);
     if (log) log->ops->close(log);
     struct k_worker *worker = NULL;
     if (!code) code = k_worker_start(&s->worker, &worker, &err);

@@ -1,6 +1,8 @@
 // Preparing topics. All findings are gathered, because people fix several at once.
 #include "engine/topics.h"
 
+#include "base/units.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -84,6 +86,36 @@ static void make(struct k_log *log, struct findings *f, const struct k_topic_nee
     struct k_error error = {0};
     int code = log->ops->topic_create(log, need->topic, &spec, &error);
     if (code) find(f, code, "topic %s could not be made: %s", need->topic, error.text);
+}
+
+// The longest that a table keeps rows: INT64_MAX for ever, -1 no table.
+static int64_t longest_retention_us(const struct k_plan *plan, const char **ret_table)
+{
+    int64_t longest = -1;
+    for (size_t i = 0; i < plan->message->n_table; i++) {
+        const Kappa__V1__Table *table = plan->message->table[i];
+        int64_t us = INT64_MAX;
+        if (table->retention && !k_duration_parse(k_str_of(table->retention), &us)) us = INT64_MAX;
+        if (us > longest) {
+            longest = us;
+            *ret_table = table->name;
+        }
+    }
+    return longest;
+}
+
+bool k_topics_outlived(const struct k_plan *plan, const struct k_topic_info *info, const char **ret_table,
+                       struct k_buf *ret_kept)
+{
+    int64_t longest = longest_retention_us(plan, ret_table);
+    if (!info->deletes || longest < 0) return false;
+    if (info->retention_ms >= 0) k_duration_print(ret_kept, info->retention_ms * 1000);
+    if (info->retention_bytes >= 0) {
+        if (ret_kept->length) k_buf_add_text(ret_kept, " or ");
+        k_size_print(ret_kept, (uint64_t)info->retention_bytes);
+    }
+    if (info->retention_bytes >= 0) return true; // nobody knows how long that lasts
+    return info->retention_ms >= 0 && info->retention_ms < longest / 1000;
 }
 
 int k_topics_prepare(struct k_log *log, struct k_plan *plan, const struct k_topics_options *options,

@@ -226,6 +226,19 @@ def test_recreated_topic():
     assert not any(json.loads(m.value)["who"] == "new" for m in kafka.consume(f"{pipeline.name}.out")), "it read on"
 
 
+def test_tables_outlive_the_source():
+    "a table that keeps rows longer than its source keeps records is told of at each start, unless exports are kept"
+    word = "keeps rows longer than source topic"
+    for config, more, told in [({"retention_ms": 3600000}, [], True), ({"retention_bytes": 1 << 30}, [], True),
+                               ({"retention_ms": 3600000}, ["--snapshot-dir", scratch("snapshots")], False),
+                               ({"retention_ms": -1}, [], False)]:
+        pipeline = Pipeline(kafka, **config)
+        done = kappa(*pipeline.line("--once", *more), timeout_s=60)
+        expect(word in done.stderr, told)
+        if told:
+            says(done, '"clicks_by_who"', pipeline.topic, "--snapshot-dir")
+
+
 def test_partitions_added():
     "partitions added to a source: refused at the next start, with the numbers; nothing is lost"
     pipeline = Pipeline(kafka, partitions=2)
