@@ -130,6 +130,7 @@ static void list_json(struct listing *l, const struct stream *s, const struct k_
     }
     add_number(out, "partition", header(m, "kappa.partition"));
     add_number(out, "offset", header(m, "kappa.offset"));
+    if (header(m, "kappa.index").length) add_number(out, "index", header(m, "kappa.index")); // of several in a message
     add_bytes(out, "key", m->has_key, m->key);
     add_bytes(out, "value", m->has_value, m->value);
     k_buf_add_text(out, ",\"dead_letter\":{\"topic\":");

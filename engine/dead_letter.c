@@ -2,7 +2,8 @@
 //
 // A late row goes out as JSON: it may have been through many nodes, and whoever reads it wants what these made of it.
 // A dead letter carries the raw key and value of the message behind the row, untouched, and headers that say where it
-// stood and why. A value larger than the topic takes is cut, and a header says so: the original stands in its source.
+// stood and why. Of a message that holds several records it carries the one that is behind the row, and its number in
+// the message. A value larger than the topic takes is cut, and a header says so: the original stands in its source.
 #include "engine/machine_private.h"
 
 #include "base/json_out.h"
@@ -35,6 +36,7 @@ static void origin_headers(struct k_machine *m, const struct k_message *message,
     add_header(headers, "kappa.topic", m->plan->sources[m->feeding].topic);
     add_header(headers, "kappa.partition", k_arena_format(&m->arena, "%d", message->partition));
     add_header(headers, "kappa.offset", k_arena_format(&m->arena, "%lld", (long long)message->offset));
+    if (message->whole) add_header(headers, "kappa.index", k_arena_format(&m->arena, "%u", message->index));
 }
 
 static const struct k_message *origin_of(const struct k_batch *batch, uint32_t row)
@@ -59,7 +61,9 @@ static int send_json(struct post *post, const struct k_batch *batch, uint32_t ro
     struct k_buf json = {0};
     k_row_json(&json, batch, row);
     if (message) origin_headers(post->machine, message, headers);
-    struct k_output output = {.topic = topic, .value = k_buf_str(&json), .has_value = true,
+    struct k_output output = {.topic = topic,
+                              .value = k_buf_str(&json),
+                              .has_value = true,
                               .timestamp_us = batch->time[row] < 0 ? -1 : batch->time[row]};
     cut(post->machine, &output, headers);
     output.headers = headers->items;
@@ -105,10 +109,11 @@ static int stop(struct post *post, const struct k_batch *batch, uint32_t row, co
     if (!message)
         return k_fail(err, K_E_DATA, "\"%s\" stops at a row (%s: %s), as its policy STOP demands", post->name, reason,
                       text);
-    return k_fail(err, K_E_DATA,
-                  "\"%s\" stops at topic %s, partition %d, offset %lld (%s: %s), as its policy STOP demands",
-                  post->name, post->machine->plan->sources[post->machine->feeding].topic, message->partition,
-                  (long long)message->offset, reason, text);
+    return k_fail(
+        err, K_E_DATA, "\"%s\" stops at topic %s, partition %d, offset %lld%s (%s: %s), as its policy STOP demands",
+        post->name, post->machine->plan->sources[post->machine->feeding].topic, message->partition,
+        (long long)message->offset,
+        message->whole ? k_arena_format(&post->machine->arena, ", record %u", message->index) : "", reason, text);
 }
 
 int machine_fail(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *reason, const char *text,

@@ -182,19 +182,20 @@ int k_machine_feed(struct k_machine *m, uint32_t input, const struct k_message *
     struct post *post = &m->posts[in->source];
     m->feeding = in->source;
     while (count > 0) {
-        uint32_t n = count < K_BATCH_ROWS ? count : K_BATCH_ROWS;
+        uint32_t n = count < K_BATCH_ROWS ? count : K_BATCH_ROWS, used;
         plant_watermark(m, in, false);
-        int code = k_source_feed(post->source, messages, n, m->partitions[in->source], &in->clock, err);
+        int code = k_source_feed(post->source, messages, n, m->partitions[in->source], &in->clock, &used, err);
         plant_watermark(m, in, true);
         k_arena_reset(&m->arena);
         if (code) return k_wrap(err, code, "source \"%s\"", post->name);
-        in->records += n;
-        in->last_offset = messages[n - 1]->offset;
-        in->last_hash = k_record_hash(0, messages[n - 1]);
-        in->touched = true;
-        messages += n;
-        count -= n;
         k_state_trim(m->state);
+        if (used == 0) continue; // more than a batch in one message
+        in->records += used;
+        in->last_offset = messages[used - 1]->offset;
+        in->last_hash = k_record_hash(0, messages[used - 1]);
+        in->touched = true;
+        messages += used;
+        count -= used;
     }
     return 0;
 }

@@ -159,7 +159,7 @@ struct k_source_plan {
     const void *message; // Kappa__V1__Source
     const char *topic;
     struct k_edge edge;      // schema: declared columns, then the hidden _key, _timestamp, _partition, _offset,
-                             // _headers, _tombstone
+                             // _headers, _tombstone, _index
     int64_t out_of_order_us, idle_us, max_ahead_us; // idle_us -1: never
     int32_t partition_column; // partitioned_by, or -1
     bool crc32;              // its partitioner; else murmur2
@@ -171,8 +171,12 @@ struct k_source_plan {
 // that decoders are made in k_source_open.
 bool k_source_plan(struct k_planner *planner, const void *message, struct k_source_plan *ret);
 int k_source_open(const struct k_source_plan *plan, struct k_host *host, struct k_source **ret, struct k_error *err);
-// Feeds up to K_BATCH_ROWS messages of one partition in offset order and emits them on port 0 of the host.
+// Feeds up to K_BATCH_ROWS messages of one partition in offset order and emits them on port 0 of the host, one batch at
+// most. *ret_used: how many of them are used up. Fewer than count when they hold several records each and these are
+// more than a batch takes, 0 when already the first one's are; the next call must then begin with the first that is
+// not, of the same partition, and goes on inside it. Between calls the host's arena may be reset.
 // partitions: of the topic, to check partitioned_by (a record elsewhere is K_E_DATA naming it).
-int k_source_feed(struct k_source *source, const struct k_message *const *messages, uint32_t count,
-                  uint32_t partitions, struct k_partition_clock *clock, struct k_error *err);
+K_CHECKED int k_source_feed(struct k_source *source, const struct k_message *const *messages, uint32_t count,
+                            uint32_t partitions, struct k_partition_clock *clock, uint32_t *ret_used,
+                            struct k_error *err);
 void k_source_close(struct k_source *source);

@@ -1,6 +1,7 @@
 // A source at work: messages of one partition become rows with event time and watermark.
 //
-// Each message ends as exactly one of: a row, or a failure with one reason. Reasons are found column by column for the
+// Each message, or each record of a message that holds several, ends as exactly one of: a row, or a failure with one
+// reason. Reasons are found column by column for the
 // whole batch and told in the order of the offsets, so that nothing shows where a batch was cut.
 // The watermark of a row is that of its partition's prefix up to it: rows that failed are no part of the prefix.
 #include "operators/source.h"
@@ -15,6 +16,7 @@ struct k_source {
     const struct k_source_config *config;
     struct k_host *host;
     struct k_decoder *decoder;
+    struct k_unpacking unpacking; // of the message that comes next, if messages hold several records
     // PASS_NULL only: one decoder a column that is read, to tell a malformed field from a malformed record.
     struct k_decoder **single;
     struct k_source_config one_field; // of the decoders in single, which point into it
@@ -39,13 +41,19 @@ int k_source_decoder(const struct k_source_config *config, const bool *read, str
                      struct k_error *err)
 {
     struct k_decoder_options options = {
-        .schema = &config->declared, .read = read, .validate_full = config->validate_full,
-        .timestamp_unit = config->timestamp_unit, .pattern = config->pattern,
+        .schema = &config->declared,
+        .read = read,
+        .validate_full = config->validate_full,
+        .timestamp_unit = config->timestamp_unit,
+        .pattern = config->pattern,
+        .delimiter = config->delimiter,
+        .header = config->header,
     };
     switch (config->format) {
     case K_FORMAT_JSON: return k_decoder_json(&options, ret, err);
     case K_FORMAT_LINE: return k_decoder_line(&options, ret, err);
     case K_FORMAT_RAW: return k_decoder_raw(&options, ret, err);
+    case K_FORMAT_CSV: return k_decoder_csv(&options, ret, err);
     }
     K_ASSERT(!"a format outside the list");
 }
@@ -134,7 +142,8 @@ static void tombstones_fail(struct feed *feed)
 static bool is_field_reason(const struct k_source *source, const char *reason)
 {
     if (strcmp(reason, "type") == 0 || strcmp(reason, "range") == 0 || strcmp(reason, "missing") == 0) return true;
-    return source->config->format == K_FORMAT_RAW && strcmp(reason, "utf8") == 0;
+    enum k_source_format format = source->config->format;
+    return (format == K_FORMAT_RAW || format == K_FORMAT_CSV) && strcmp(reason, "utf8") == 0;
 }
 
 // PASS_NULL: reads a bad message again, field by field; those that are malformed become NULL where they may.
@@ -187,7 +196,7 @@ static void decode(struct feed *feed)
     const struct k_message **messages = k_arena_array(feed->arena, const struct k_message *, feed->count);
     uint32_t *rows = k_arena_array(feed->arena, uint32_t, feed->count);
     for (uint32_t row = 0; row < feed->count; row++) {
-        if (!feed->messages[row]->has_value) continue;
+        if (!feed->messages[row]->has_value || feed->reason[row]) continue;
         messages[with_value] = feed->messages[row];
         rows[with_value++] = row;
     }
@@ -237,9 +246,10 @@ static void judge_time(struct feed *feed, uint32_t row, int64_t time_us, bool by
     bool comparable = !by_message && message_us != -1 && message_us > -TIME_MAX && message_us < TIME_MAX;
     if (comparable && time_us - message_us > plan->max_ahead_us) {
         row_fails(feed, row, "ahead",
-                  k_arena_format(feed->arena, "the event time lies %" PRId64 " s after the message's timestamp, "
-                                 "and max_ahead is %" PRId64 " s", (time_us - message_us) / 1000000,
-                                 plan->max_ahead_us / 1000000));
+                  k_arena_format(feed->arena,
+                                 "the event time lies %" PRId64 " s after the message's timestamp, "
+                                 "and max_ahead is %" PRId64 " s",
+                                 (time_us - message_us) / 1000000, plan->max_ahead_us / 1000000));
     }
 }
 
@@ -291,8 +301,8 @@ static int check_partitions(struct feed *feed, uint32_t partitions, struct k_err
             continue;
         }
         struct k_str key = k_key_text(&value, &scratch);
-        int32_t expected = plan->crc32 ? k_crc32_partition(key, (int32_t)partitions)
-                                       : k_murmur2_partition(key, (int32_t)partitions);
+        int32_t expected =
+            plan->crc32 ? k_crc32_partition(key, (int32_t)partitions) : k_murmur2_partition(key, (int32_t)partitions);
         if (expected == message->partition) continue;
         code = k_fail(err, K_E_DATA,
                       "topic %s, partition %d, offset %" PRId64 ": with %s \"%.*s\" the record belongs to "
@@ -329,29 +339,50 @@ static void move_clock(struct feed *feed, struct k_partition_clock *clock)
     feed->batch.watermark = watermark;
 }
 
+static int feed_rows(struct feed *feed, uint32_t partitions, struct k_partition_clock *clock, struct k_error *err)
+{
+    const struct k_edge *edge = &feed->source->plan->edge;
+    struct k_host *host = feed->source->host;
+    feed->columns = k_arena_array(feed->arena, struct k_column, edge->schema.count);
+    feed->batch = (struct k_batch){.schema = &edge->schema,
+                                   .columns = feed->columns,
+                                   .rows = feed->count,
+                                   .origin = feed->messages,
+                                   .arena = feed->arena};
+    host->counters->in += feed->count;
+    decode(feed);
+    add_system_columns(feed);
+    select_good(feed);
+    take_event_times(feed);
+    int code = check_partitions(feed, partitions, err);
+    if (code) return code;
+    select_good(feed);
+    move_clock(feed, clock);
+    code = tell_failures(feed, err);
+    if (code) return code;
+    host->counters->processed += feed->batch.selected;
+    return feed->batch.selected ? host->ops->emit(host, 0, &feed->batch, err) : 0;
+}
+
 int k_source_feed(struct k_source *source, const struct k_message *const *messages, uint32_t count,
-                  uint32_t partitions, struct k_partition_clock *clock, struct k_error *err)
+                  uint32_t partitions, struct k_partition_clock *clock, uint32_t *ret_used, struct k_error *err)
 {
     K_ASSERT(count <= K_BATCH_ROWS);
-    const struct k_edge *edge = &source->plan->edge;
-    struct k_host *host = source->host;
-    struct feed feed = {.source = source, .arena = host->arena, .messages = messages, .count = count};
-    feed.columns = k_arena_array(host->arena, struct k_column, edge->schema.count);
-    feed.reason = k_arena_zeroed(host->arena, count * sizeof *feed.reason);
-    feed.text = k_arena_zeroed(host->arena, count * sizeof *feed.text);
-    feed.batch = (struct k_batch){.schema = &edge->schema, .columns = feed.columns, .rows = count, .origin = messages,
-                                  .arena = host->arena};
-    host->counters->in += count;
-    decode(&feed);
-    add_system_columns(&feed);
-    select_good(&feed);
-    take_event_times(&feed);
-    int code = check_partitions(&feed, partitions, err);
+    struct feed feed = {.source = source, .arena = source->host->arena, .messages = messages, .count = count};
+    uint32_t used = count;
+    if (source->config->packing.kind == K_PACKING_NONE) {
+        feed.reason = k_arena_zeroed(feed.arena, count * sizeof *feed.reason);
+        feed.text = k_arena_zeroed(feed.arena, count * sizeof *feed.text);
+    } else {
+        struct k_unpacked unpacked;
+        k_source_unpack(&source->config->packing, &source->unpacking, messages, count, feed.arena, &unpacked, &used);
+        feed.messages = unpacked.records;
+        feed.count = unpacked.count;
+        feed.reason = unpacked.reasons;
+        feed.text = unpacked.texts;
+    }
+    int code = feed.count ? feed_rows(&feed, partitions, clock, err) : 0;
     if (code) return code;
-    select_good(&feed);
-    move_clock(&feed, clock);
-    code = tell_failures(&feed, err);
-    if (code) return code;
-    host->counters->processed += feed.batch.selected;
-    return feed.batch.selected ? host->ops->emit(host, 0, &feed.batch, err) : 0;
+    *ret_used = used;
+    return 0;
 }

@@ -44,6 +44,7 @@ struct k_column k_system_column(uint32_t kind, const struct k_message *const *me
         case K_SYSTEM_OFFSET: value.i = message->offset; break;
         case K_SYSTEM_HEADERS: value.s = headers_json(message, &scratch, arena); break;
         case K_SYSTEM_TOMBSTONE: value.b = !message->has_value; break;
+        case K_SYSTEM_INDEX: value.i = message->index; break;
         default: K_ASSERT(!"a system column outside the table");
         }
         k_made_value(&made, i, &value);

@@ -1,4 +1,4 @@
-// Planning a source: its schema, its format and its time become the edge that consumers read.
+// Planning a source: its schema, its format (source_format.c) and its time become the edge that consumers read.
 #include <stdlib.h>
 
 #include "operators/source.h"
@@ -82,8 +82,8 @@ static void read_schema(struct reading *r)
 {
     if (!r->message->schema || !*r->message->schema) {
         if (!k_graph_is_broken(r->planner->graph, r->message))
-            k_plan_error(r->planner, r->message, NULL, -1, K0221, "source \"%s\" has no schema; add  schema: \"NAME\"",
-                         r->plan->name);
+            k_plan_error(r->planner, r->message, NULL, -1, K0221,
+                         "source \"%s\" has no schema; add  schema: \"NAME\"", r->plan->name);
         r->good = false;
         return;
     }
@@ -107,102 +107,18 @@ static void make_edge(struct reading *r)
     struct k_field *fields = r->config->declared.fields;
     uint32_t count = r->config->declared.count;
     if (!fields) fields = k_arena_array(r->planner->arena, struct k_field, K_SYSTEM_COUNT);
-    // The declared columns are the beginning of the edge's: one array serves both.
+        // The declared columns are the beginning of the edge's: one array serves both.
 #define X(number, text, kind, never_null) \
     fields[count++] = (struct k_field){.name = text, .type = kind, .not_null = never_null, .hidden = true};
     K_SYSTEM_COLUMNS(X)
 #undef X
-    *edge = (struct k_edge){.name = r->plan->name, .schema = {fields, count}, .order = K_PURE, .window_start = -1,
-                            .window_end = -1, .partition_column = -1};
+    *edge = (struct k_edge){.name = r->plan->name,
+                            .schema = {fields, count},
+                            .order = K_PURE,
+                            .window_start = -1,
+                            .window_end = -1,
+                            .partition_column = -1};
     edge->read = k_arena_zeroed(r->planner->arena, count);
-}
-
-static void check_paths(struct reading *r, const char *format)
-{
-    for (uint32_t i = 0; i < r->config->declared.count; i++) {
-        if (!r->config->declared.fields[i].json_path) continue;
-        k_plan_error(r->planner, r->message, "schema", 0, K0408,
-                     "source \"%s\": field \"%s\" of its schema has a path (\"at\"), which the %s format does not know",
-                     r->plan->name, r->config->declared.fields[i].name, format);
-        r->good = false;
-    }
-}
-
-static void check_line(struct reading *r, const Kappa__V1__Source__Format__Line *line)
-{
-    if (!line->pattern || !*line->pattern) {
-        if (!k_graph_is_broken(r->planner->graph, line))
-            k_plan_error(
-                r->planner, line, NULL, -1, K0401,
-                "source \"%s\": the line format needs a pattern, such as  pattern: \"^(?<ip>\\\\S+) (?<path>.*)$\"",
-                r->plan->name);
-        r->good = false;
-        return;
-    }
-    r->config->pattern = line->pattern;
-    const char **groups;
-    uint32_t count;
-    size_t offset;
-    struct k_error error;
-    if (k_line_groups(line->pattern, r->planner->arena, &groups, &count, &offset, &error) != 0) {
-        k_diag_error(r->planner->diags, k_graph_pos_in(r->planner->graph, line, "pattern", 0, offset), K0408, "%s",
-                     error.text);
-        r->good = false;
-        return;
-    }
-    for (uint32_t i = 0; i < r->config->declared.count; i++) {
-        const char *name = r->config->declared.fields[i].name;
-        bool found = false;
-        for (uint32_t g = 0; g < count && !found; g++) found = strcmp(groups[g], name) == 0;
-        if (found) continue;
-        const char *nearest = k_nearest(name, groups, count);
-        k_plan_error(r->planner, line, "pattern", 0, K0408,
-                     "source \"%s\": field \"%s\" of its schema is no named group of the pattern%s%s%s", r->plan->name,
-                     name, nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-        r->good = false;
-    }
-    check_paths(r, "line");
-}
-
-static void check_raw(struct reading *r, const Kappa__V1__Source__Format__Raw *raw)
-{
-    const struct k_schema *declared = &r->config->declared;
-    bool fits = declared->count == 1 && strcmp(declared->fields[0].name, "value") == 0 &&
-                (declared->fields[0].type == K_STRING || declared->fields[0].type == K_BYTES);
-    if (!fits && r->good) {
-        k_plan_error(
-            r->planner, raw, NULL, -1, K0408,
-            "source \"%s\": the raw format gives one column; its schema must be \"value bytes\" or \"value string\"",
-            r->plan->name);
-        r->good = false;
-    }
-    check_paths(r, "raw");
-}
-
-static void read_format(struct reading *r)
-{
-    const Kappa__V1__Source__Format *format = r->message->format;
-    switch (format ? format->kind_case : KAPPA__V1__SOURCE__FORMAT__KIND__NOT_SET) {
-    case KAPPA__V1__SOURCE__FORMAT__KIND_JSON: {
-        static const enum k_time_unit units[] = {K_UNIT_MS, K_UNIT_S, K_UNIT_US, K_UNIT_NS};
-        r->config->format = K_FORMAT_JSON;
-        if (format->json->has_timestamp_unit) r->config->timestamp_unit = units[format->json->timestamp_unit];
-        return;
-    }
-    case KAPPA__V1__SOURCE__FORMAT__KIND_LINE:
-        r->config->format = K_FORMAT_LINE;
-        check_line(r, format->line);
-        return;
-    case KAPPA__V1__SOURCE__FORMAT__KIND_RAW:
-        r->config->format = K_FORMAT_RAW;
-        check_raw(r, format->raw);
-        return;
-    default: break;
-    }
-    r->good = false;
-    if (!k_graph_is_broken(r->planner->graph, format ? (const void *)format : r->message))
-        k_plan_error(r->planner, format ? (const void *)format : r->message, NULL, -1, K0207,
-                     "source \"%s\" has no format; add  format { json {} }", r->plan->name);
 }
 
 static void read_time(struct reading *r)
@@ -252,15 +168,16 @@ static void read_kafka(struct reading *r)
     plan->crc32 = kafka->has_partitioner && kafka->partitioner == KAPPA__V1__SOURCE__KAFKA__PARTITIONER__CRC32;
     if (!kafka->partitioned_by) {
         if (kafka->has_partitioner) {
-            k_plan_error(r->planner, kafka, "partitioner", -1, K0409,
-                         "source \"%s\": partitioner says how partitioned_by is spread, and there is no partitioned_by",
-                         plan->name);
+            k_plan_error(
+                r->planner, kafka, "partitioner", -1, K0409,
+                "source \"%s\": partitioner says how partitioned_by is spread, and there is no partitioned_by",
+                plan->name);
             r->good = false;
         }
         return;
     }
-    int32_t column = k_plan_column(r->planner, kafka, "partitioned_by", 0, kafka->partitioned_by, &plan->edge,
-                                   "partitioned_by");
+    int32_t column =
+        k_plan_column(r->planner, kafka, "partitioned_by", 0, kafka->partitioned_by, &plan->edge, "partitioned_by");
     if (column < 0) {
         r->good = false;
         return;
@@ -282,7 +199,7 @@ bool k_source_plan(struct k_planner *planner, const void *message, struct k_sour
     read_schema(&r);
     bool has_schema = r.good;
     make_edge(&r);
-    read_format(&r);
+    r.good &= k_source_format_plan(planner, ret->name, source, has_schema, config);
     // Without its schema, columns that the source's expressions name would be reported as unknown: an echo.
     if (!has_schema) return false;
     // To validate a column is to read it.

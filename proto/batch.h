@@ -38,6 +38,10 @@ struct k_message {
     int64_t timestamp_us; // the message's own time; -1 when it has none
     const struct k_header *headers;
     uint32_t header_count;
+    // A record that was cut out of a message with several (proto/unpack.h): that message, and the number of the record
+    // in it. NULL and 0: it is the message itself.
+    const struct k_message *whole;
+    uint32_t index;
 };
 
 struct k_batch {
@@ -51,7 +55,7 @@ struct k_batch {
                               // never late (rows that an operator made at a window's close); NULL: all such
     const int8_t *weight;     // +1 or -1; NULL: all +1
     const struct k_message *const *origin; // the message behind each row, for dead letters; NULL: made rows
-    struct k_arena *arena;    // reset after the whole batch has gone through the graph
+    struct k_arena *arena;                 // reset after the whole batch has gone through the graph
 };
 
 static inline bool k_column_null(const struct k_column *column, uint32_t row)

@@ -10,7 +10,8 @@
 struct k_format {
     const char *name;
     void (*row)(struct k_decoder *decoder, const struct k_message *message, uint32_t row);
-    void (*destroy)(struct k_decoder *decoder); // frees what the format owns, and the decoder itself; NULL-safe inside
+    void (*destroy)(
+        struct k_decoder *decoder); // frees what the format owns, and the decoder itself; NULL-safe inside
 };
 
 // One declared column. data and valid live in the arena of the call.
@@ -34,7 +35,8 @@ struct k_decoder {
     uint32_t bad_count;
 };
 
-void k_decoder_init(struct k_decoder *decoder, const struct k_format *format, const struct k_decoder_options *options);
+void k_decoder_init(struct k_decoder *decoder, const struct k_format *format,
+                    const struct k_decoder_options *options);
 void k_decoder_fini(struct k_decoder *decoder);
 
 static inline void *k_slot_cell(const struct k_slot *slot, uint32_t row)
@@ -46,3 +48,5 @@ void k_slot_null(struct k_decoder *decoder, struct k_slot *slot, uint32_t row);
 // The row is malformed: what was written of it before is made void.
 void k_decoder_bad(struct k_decoder *decoder, uint32_t row, const char *reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+// The row is malformed because of its registry frame (see k_has_registry_frame). format: what the source wants instead.
+void k_decoder_bad_registry(struct k_decoder *decoder, uint32_t row, struct k_str value, const char *wanted);

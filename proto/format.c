@@ -18,8 +18,8 @@ void k_decoder_init(struct k_decoder *decoder, const struct k_format *format, co
     for (uint32_t i = 0; i < schema->count; i++) {
         const struct k_field *field = &schema->fields[i];
         K_ASSERT(field->type != K_NO_TYPE && field->type != K_INTERVAL);
-        decoder->slots[i] = (struct k_slot){
-            .field = field, .read = options->read[i], .width = (uint32_t)k_type_width(field->type)};
+        decoder->slots[i] =
+            (struct k_slot){.field = field, .read = options->read[i], .width = (uint32_t)k_type_width(field->type)};
     }
 }
 
@@ -55,12 +55,21 @@ void k_decoder_bad(struct k_decoder *decoder, uint32_t row, const char *reason, 
     if ((size_t)length >= sizeof text) length = sizeof text - 1;
     if (!decoder->bad) decoder->bad = k_arena_array(decoder->arena, struct k_bad_row, decoder->rows);
     K_ASSERT(decoder->bad_count == 0 || decoder->bad[decoder->bad_count - 1].row < row);
-    decoder->bad[decoder->bad_count++] = (struct k_bad_row){
-        .row = row, .reason = reason, .text = k_arena_copy(decoder->arena, text, (size_t)length)};
+    decoder->bad[decoder->bad_count++] =
+        (struct k_bad_row){.row = row, .reason = reason, .text = k_arena_copy(decoder->arena, text, (size_t)length)};
     for (uint32_t i = 0; i < decoder->schema->count; i++) {
         struct k_slot *slot = &decoder->slots[i];
         if (slot->read) memset(k_slot_cell(slot, row), 0, slot->width);
     }
+}
+
+void k_decoder_bad_registry(struct k_decoder *decoder, uint32_t row, struct k_str value, const char *wanted)
+{
+    const uint8_t *id = (const uint8_t *)value.data + 1;
+    k_decoder_bad(decoder, row, "registry",
+                  "this looks like a schema registry's framing (byte 0, then the schema id %u); registries are not "
+                  "supported yet: let the producers write %s without it",
+                  (unsigned)id[0] << 24 | (unsigned)id[1] << 16 | (unsigned)id[2] << 8 | id[3], wanted);
 }
 
 void k_decode(struct k_decoder *decoder, const struct k_message *const *messages, uint32_t count,

@@ -1,17 +1,19 @@
-// Record formats: from the bytes of messages to columns. One format per file: format_json.c (over
-// json_index.cc, the only user of simdjson), format_line.c (the only user of pcre2 here), format_raw.c.
+// Record formats: from the bytes of messages to columns. One format per file: format_json.c (over json_index.cc, the
+// only user of simdjson), format_line.c (the only user of pcre2 here), format_csv.c, format_raw.c.
 //
 // A decoder is made once per source from the schema and the set of fields that the graph reads (projection): other
 // fields are not decoded and, unless `validate_full`, not validated. It turns messages into rows one to one: row i is
-// message i. A malformed message is not an error of the call: its row gets a reason.
+// message i. A malformed message is not an error of the call: its row gets a reason. Messages that hold several records
+// are cut into such of one record before (unpack.h).
 #pragma once
 #include "base/error.h"
 #include "proto/batch.h"
 
 struct k_decoder;
 
-// Why a message is malformed: a stable reason word ("json", "type", "range", "missing", "utf8", "depth", "line") and a
-// text for people, with at most 80 bytes of the data. Borrowed from the arena of the decode call.
+// Why a message is malformed: a stable reason word ("json", "type", "range", "missing", "utf8", "depth", "line", "csv",
+// "columns", "registry") and a text for people, with at most 80 bytes of the data. Borrowed from the arena of the
+// decode call.
 struct k_bad_row {
     uint32_t row;
     const char *reason;
@@ -19,19 +21,21 @@ struct k_bad_row {
 };
 
 struct k_decode_result {
-    struct k_column *columns;   // schema->count; a column that is not read has data == NULL
-    struct k_bad_row *bad;      // ascending by row
+    struct k_column *columns; // schema->count; a column that is not read has data == NULL
+    struct k_bad_row *bad;    // ascending by row
     uint32_t bad_count;
 };
 
 enum k_time_unit { K_UNIT_MS, K_UNIT_S, K_UNIT_US, K_UNIT_NS };
 
 struct k_decoder_options {
-    const struct k_schema *schema; // declared columns; borrowed for the decoder's life
-    const bool *read;              // per column: does the graph read it?
-    bool validate_full;            // json: validate every field of the record
+    const struct k_schema *schema;   // declared columns; borrowed for the decoder's life
+    const bool *read;                // per column: does the graph read it?
+    bool validate_full;              // json: validate every field of the record
     enum k_time_unit timestamp_unit; // of integer timestamps in the input
-    const char *pattern;           // line: the regular expression
+    const char *pattern;             // line: the regular expression
+    char delimiter;                  // csv: what stands between fields
+    bool header;                     // csv: each message begins with the names of its columns
 };
 
 // JSON objects, one a message. A declared field that is absent is NULL, or bad ("missing") when not null; a value of
@@ -45,8 +49,19 @@ int k_decoder_json(const struct k_decoder_options *options, struct k_decoder **r
 // Columns that are not strings are read as casts from text would read them; bytes are the group's own. The line is
 // UTF-8, or bad ("utf8"). Every column of the schema must have a group.
 int k_decoder_line(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);
+// One record of comma-separated values a message (proto/csv.h says how it is written), in the order of the schema; with
+// a header, by the names in it. Another number of fields is bad ("columns"), and so is a header without a column that
+// is read; what is not CSV is bad ("csv"). A field that is empty and not quoted is NULL, or bad ("missing") when not
+// null. Fields are read as casts from text would read them; bytes are the field's own.
+int k_decoder_csv(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);
 // The whole value: column "value" (bytes or string, as declared; string must be UTF-8).
 int k_decoder_raw(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);
+
+// Whether a value begins as a schema registry's clients write them: a byte 0, then four bytes, the schema's id.
+static inline bool k_has_registry_frame(struct k_str value)
+{
+    return value.length >= 5 && value.data[0] == 0;
+}
 
 // Checks a line pattern and lists its named groups, for validation: names in the arena. Returns K_E_CONFIG with the
 // offset in *ret_offset when it does not compile.

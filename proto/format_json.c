@@ -95,7 +95,8 @@ static bool bad_frame(struct k_json_decoder *json, uint32_t t, const char *wante
 
 static bool bad_depth(struct k_json_decoder *json)
 {
-    k_decoder_bad(&json->base, json->row, "depth", "objects and arrays lie more than %d levels deep", K_JSON_DEPTH_MAX);
+    k_decoder_bad(&json->base, json->row, "depth", "objects and arrays lie more than %d levels deep",
+                  K_JSON_DEPTH_MAX);
     return false;
 }
 
@@ -204,8 +205,9 @@ static bool read_value(struct k_json_decoder *json, const struct k_json_member *
     if (c == '{') return read_object(json, member->object, &begin, level + 1);
     if (token.length == 4 && memcmp(token.data, "null", 4) == 0) return true; // what lies below is NULL too
     char excerpt[K_EXCERPT];
-    k_decoder_bad(&json->base, json->row, "type", "key \"%s\": found %s, %s, wanted an object with the fields below it",
-                  member->key.data, k_excerpt(token, excerpt), k_json_what(token));
+    k_decoder_bad(&json->base, json->row, "type",
+                  "key \"%s\": found %s, %s, wanted an object with the fields below it", member->key.data,
+                  k_excerpt(token, excerpt), k_json_what(token));
     return false;
 }
 
@@ -276,6 +278,10 @@ static void read_full(struct k_json_decoder *json)
 {
     json->stamp++;
     json->found_count = 0;
+    if (k_has_registry_frame(json->text)) {
+        k_decoder_bad_registry(&json->base, json->row, json->text, "plain JSON");
+        return;
+    }
     if (json->validate_full && !check_whole(json)) return;
     const char *why = k_json_index_read(json->index, json->text.data, json->text.length, &json->tokens, &json->count);
     if (why) {

@@ -10,9 +10,9 @@
 
 static const int64_t SECOND = 1000000;
 
-#define GRAPH(POLICY)                                                                                 \
-    "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n"            \
-    "source { name: \"in\" kafka { topic: \"t\" } format { json {} } schema: \"E\" " POLICY " }\n"    \
+#define GRAPH(POLICY)                                                                              \
+    "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n"         \
+    "source { name: \"in\" kafka { topic: \"t\" } format { json {} } schema: \"E\" " POLICY " }\n" \
     "sink { name: \"out\" input: \"in\" kafka { topic: \"o\" } format { json {} } }\n"
 
 static void begin(struct cluster *c, const char *graph)
@@ -96,6 +96,30 @@ static void test_dead_letter(void **state)
     assert_said(&s, "kappa=1/0/1\n"); // generation, shard, journal record
     assert_int_equal(counters(&c, "in")->in, 2);
     assert_int_equal(counters(&c, "in")->processed, 1);
+    assert_int_equal(counters(&c, "in")->dead_lettered, 1);
+    cluster_fini(&c);
+}
+
+static void test_one_of_several_records(void **state)
+{
+    (void)state;
+    struct cluster c;
+    begin(&c, "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n"
+              "source { name: \"in\" kafka { topic: \"t\" } format { packed { json {} } } schema: \"E\" }\n"
+              "sink { name: \"out\" input: \"in\" kafka { topic: \"o\" } format { json {} } }\n");
+    cluster_put(&c, "t", 0, 1000, NULL, "{\"k\":\"a\",\"n\":1}");
+    cluster_put(&c, "t", 0, 2000, "key", "{\"k\":\"b\",\"n\":1}\n{\"k\":\"b\",\"n\":\"x\"}\n{\"k\":\"c\",\"n\":2}\n");
+    run(&c);
+    assert_string_equal(cluster_read(&c, "o", 0),
+                        "{\"k\":\"a\",\"n\":1} {\"k\":\"b\",\"n\":1} {\"k\":\"c\",\"n\":2} ");
+    struct seen s = letters(&c, "p.dead-letters");
+    assert_int_equal(s.count, 1);
+    assert_string_equal(s.value, "{\"k\":\"b\",\"n\":\"x\"}"); // that record alone, untouched
+    assert_int_equal(s.key_length, 3);
+    assert_said(&s, "kappa.offset=1\n");
+    assert_said(&s, "kappa.index=1\n");
+    assert_int_equal(counters(&c, "in")->in, 4);
+    assert_int_equal(counters(&c, "in")->processed, 3);
     assert_int_equal(counters(&c, "in")->dead_lettered, 1);
     cluster_fini(&c);
 }
@@ -197,9 +221,12 @@ int main(void)
 {
     k_trace_setup(K_TRACE_ERROR, false);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dead_letter),      cmocka_unit_test(test_drop_and_pass_null),
-        cmocka_unit_test(test_stop),             cmocka_unit_test(test_too_large_is_cut),
+        cmocka_unit_test(test_dead_letter),
+        cmocka_unit_test(test_drop_and_pass_null),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_too_large_is_cut),
         cmocka_unit_test(test_a_late_row_too_large_is_cut),
+        cmocka_unit_test(test_one_of_several_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

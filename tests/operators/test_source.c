@@ -7,14 +7,17 @@
 #include "operators/source.h"
 
 #define FIELDS "field: 'a int64 not null' field: 'b double' field: 'ts timestamp' field: 'far string at $.x.y' "
-#define SOURCE(kafka, more) \
+#define SOURCE(kafka, more)                      \
     "name: 'g' schema { name: 'S' " FIELDS "}\n" \
     "source { name: 's' kafka { topic: 't' " kafka "} format { json {} } schema: 'S' " more " }"
 #define TIME "time { expr: 'ts' out_of_order: '2s' max_ahead: '1m' } "
 
 static struct k_message message(int64_t offset, const char *value, int64_t timestamp_us)
 {
-    return (struct k_message){.value = k_str_of(value), .has_value = value != NULL, .partition = 1, .offset = offset,
+    return (struct k_message){.value = k_str_of(value),
+                              .has_value = value != NULL,
+                              .partition = 1,
+                              .offset = offset,
                               .timestamp_us = timestamp_us};
 }
 
@@ -25,9 +28,11 @@ static int feed(struct harness *h, const struct k_message *messages, uint32_t co
         const struct k_message *pointers[64];
         uint32_t n = count - at < batch ? count - at : batch;
         for (uint32_t i = 0; i < n; i++) pointers[i] = &messages[at + i];
-        int code = k_source_feed(h->instance_source, pointers, n, 4, clock, err);
-        k_arena_reset(&h->arena);
-        if (code) return code;
+        for (uint32_t done = 0, used; done < n; done += used) {
+            int code = k_source_feed(h->instance_source, pointers + done, n - done, 4, clock, &used, err);
+            k_arena_reset(&h->arena);
+            if (code) return code;
+        }
     }
     return 0;
 }
@@ -73,10 +78,9 @@ static void every_message_ends_as_one_thing(void **unused)
         struct k_partition_clock clock = {INT64_MIN, INT64_MIN};
         open(&h, SOURCE("", TIME), all);
         assert_int_equal(feed(&h, messages, 9, batch, &clock, &err), 0);
-        assert_text(&h.emitted,
-                    "0 +1 5000000 {\"a\":1,\"b\":2.5,\"ts\":\"1970-01-01T00:00:05Z\",\"far\":\"z\"}\n"
-                    "0 +1 65000000 {\"a\":4,\"b\":null,\"ts\":\"1970-01-01T00:01:05Z\",\"far\":null}\n"
-                    "0 +1 1000000 {\"a\":5,\"b\":null,\"ts\":\"1970-01-01T00:00:01Z\",\"far\":null}\n");
+        assert_text(&h.emitted, "0 +1 5000000 {\"a\":1,\"b\":2.5,\"ts\":\"1970-01-01T00:00:05Z\",\"far\":\"z\"}\n"
+                                "0 +1 65000000 {\"a\":4,\"b\":null,\"ts\":\"1970-01-01T00:01:05Z\",\"far\":null}\n"
+                                "0 +1 1000000 {\"a\":5,\"b\":null,\"ts\":\"1970-01-01T00:00:01Z\",\"far\":null}\n");
         assert_text(&h.letters, "json garbage\n"
                                 "type {\"a\":\"1\",\"ts\":5000}\n"
                                 "no_event_time {\"a\":2}\n"
@@ -104,8 +108,10 @@ static void watermarks_follow_the_prefix(void **unused)
 {
     (void)unused;
     const struct k_message messages[] = {
-        message(0, "{\"a\":1}", 10 * SECOND), message(1, "{\"a\":1}", 7 * SECOND),
-        message(2, "bad", 99 * SECOND),       message(3, "{\"a\":1}", 12 * SECOND),
+        message(0, "{\"a\":1}", 10 * SECOND),
+        message(1, "{\"a\":1}", 7 * SECOND),
+        message(2, "bad", 99 * SECOND),
+        message(3, "{\"a\":1}", 12 * SECOND),
     };
     for (uint32_t batch = 1; batch <= 4; batch += 3) {
         struct harness h;
@@ -204,7 +210,8 @@ static void messages_speak_of_themselves(void **unused)
     struct k_error err;
     struct k_partition_clock clock = {INT64_MIN, INT64_MIN};
     open(&h, SOURCE("", "time { expr: \"coalesce(_timestamp, timestamp '1970-01-01T00:00:02Z')\" }"),
-         (const char *const[]){"_key", "_timestamp", "_partition", "_offset", "_headers", "_tombstone", NULL});
+         (const char *const[]){"_key", "_timestamp", "_partition", "_offset", "_headers", "_tombstone", "_index",
+                               NULL});
     struct k_host_ops ops = *h.host.ops;
     ops.emit = note_row;
     h.host.ops = &ops;
@@ -212,8 +219,8 @@ static void messages_speak_of_themselves(void **unused)
     assert_text(&system_row,
                 "_key=\"a2V5\" _timestamp=\"1970-01-01T00:00:01Z\" _partition=1 _offset=7 "
                 "_headers=[{\"name\":\"h\",\"value\":\"v\\\"\"},{\"name\":\"n\",\"value\":null},"
-                "{\"name\":\"b\",\"base64\":\"/w==\"}] _tombstone=false\n"
-                "_key=null _timestamp=null _partition=1 _offset=8 _headers=[] _tombstone=true\n");
+                "{\"name\":\"b\",\"base64\":\"/w==\"}] _tombstone=false _index=0\n"
+                "_key=null _timestamp=null _partition=1 _offset=8 _headers=[] _tombstone=true _index=0\n");
     assert_int_equal(clock.max_time_us, 2 * SECOND);
     k_buf_fini(&system_row);
     harness_close(&h);
@@ -278,6 +285,154 @@ static void stops_when_told_to(void **unused)
     harness_close(&h);
 }
 
+#define PACKED(what, more)                       \
+    "name: 'g' schema { name: 'S' " FIELDS "}\n" \
+    "source { name: 's' kafka { topic: 't' } format { packed { " what " } } schema: 'S' " more " }"
+
+static struct k_buf indices; // "<offset>/<index> " of all rows and letters
+static void note_index(const struct k_batch *batch, uint32_t row)
+{
+    const struct k_message *record = batch->origin[row];
+    assert_non_null(record->whole);
+    assert_true(record->key.data == record->whole->key.data && record->offset == record->whole->offset);
+    k_buf_printf(&indices, "%d/%u ", (int)record->offset, record->index);
+}
+
+static int note_emitted(struct k_host *host, uint32_t port, const struct k_batch *batch, struct k_error *err)
+{
+    (void)host, (void)port, (void)err;
+    assert_true(batch->rows <= K_BATCH_ROWS);
+    for (uint32_t i = 0; i < batch->selected; i++) note_index(batch, batch->selection[i]);
+    return 0;
+}
+
+static int note_failed(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *reason,
+                       const char *text, struct k_error *err)
+{
+    (void)text, (void)err;
+    host->counters->dead_lettered++;
+    k_buf_printf(&indices, "%s:", reason);
+    note_index(batch, row);
+    return 0;
+}
+
+static void a_message_holds_several_records(void **unused)
+{
+    (void)unused;
+    const struct k_message messages[] = {message(4, "{\"a\":1}\n{\"a\":\"x\"}\r\n\n{\"a\":2}\n", SECOND),
+                                         message(5, "", SECOND), message(6, "\n \n", SECOND),
+                                         message(7, NULL, SECOND), message(8, "{\"a\":3}", -1)};
+    for (uint32_t batch = 1; batch <= 5; batch += 2) {
+        struct harness h;
+        struct k_error err;
+        struct k_partition_clock clock = {INT64_MIN, INT64_MIN};
+        open(&h, PACKED("json {}", ""), all);
+        struct k_host_ops ops = *h.host.ops;
+        assert_int_equal(feed(&h, messages, 5, batch, &clock, &err), 0);
+        assert_text(&h.emitted, "0 +1 1000000 {\"a\":1,\"b\":null,\"ts\":null,\"far\":null}\n"
+                                "0 +1 1000000 {\"a\":2,\"b\":null,\"ts\":null,\"far\":null}\n");
+        // Letters come batch by batch, with nothing but what is wrong of each record.
+        assert_text(&h.letters, "type {\"a\":\"x\"}\njson  \nmissing \nno_event_time {\"a\":3}\n");
+        assert_int_equal(h.counters.in, 6);
+        harness_check_sums(&h);
+        ops.emit = note_emitted;
+        ops.fail = note_failed;
+        h.host.ops = &ops;
+        if (batch == 1) {
+            assert_int_equal(feed(&h, messages, 5, batch, &clock, &err), 0);
+            assert_text(&indices, "type:4/1 4/0 4/2 json:6/0 missing:7/0 no_event_time:8/0 ");
+            k_buf_fini(&indices);
+            indices = (struct k_buf){0};
+        }
+        harness_close(&h);
+    }
+}
+
+// One message, ten thousand records: what comes out is what ten thousand messages would give, and no batch is larger
+// than batches are.
+static void a_large_message_is_many_batches(void **unused)
+{
+    (void)unused;
+    enum { RECORDS = 10000 };
+    struct k_buf value = {0};
+    uint64_t seed = 11;
+    struct harness one, many;
+    struct k_error err;
+    struct k_partition_clock clock = {INT64_MIN, INT64_MIN}, packed_clock = clock;
+    open(&one, SOURCE("", TIME), all);
+    open(&many, PACKED("json {}", TIME), all);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        uint64_t kind = k_random_below(&seed, 20);
+        uint32_t begin = (uint32_t)value.length;
+        if (kind == 0) k_buf_add_text(&value, "garbage");
+        else if (kind == 1) k_buf_printf(&value, "{\"a\":null,\"ts\":%u}", i);
+        else k_buf_printf(&value, "{\"a\":%u,\"ts\":%u,\"x\":{\"y\":\"%u\"}}", i, i + (uint32_t)kind * 100, i);
+        struct k_message alone = message(0, "", 5 * SECOND);
+        alone.value = (struct k_str){value.data + begin, (uint32_t)value.length - begin};
+        assert_int_equal(feed(&one, &alone, 1, 1, &clock, &err), 0);
+        k_buf_add_char(&value, '\n');
+    }
+    struct k_message packed[] = {message(0, "", 5 * SECOND), message(1, "{\"a\":1,\"ts\":1}", 5 * SECOND)};
+    packed[0].value = k_buf_str(&value);
+    assert_int_equal(feed(&one, &packed[1], 1, 1, &clock, &err), 0);
+    assert_int_equal(feed(&many, packed, 2, 2, &packed_clock, &err), 0);
+    assert_string_equal(many.emitted.data, one.emitted.data);
+    assert_string_equal(many.letters.data, one.letters.data);
+    assert_memory_equal(&many.counters, &one.counters, sizeof one.counters);
+    assert_int_equal(many.counters.in, RECORDS + 1);
+    assert_memory_equal(&clock, &packed_clock, sizeof clock);
+    harness_check_sums(&many);
+    k_buf_fini(&value);
+    harness_close(&one);
+    harness_close(&many);
+}
+
+static void csv_is_packed_behind_its_header(void **unused)
+{
+    (void)unused;
+    const struct k_message messages[] = {
+        message(0, "b,far,ts,a\n1,\"x\ny\",,1\n1,2\n2,,,2\n", SECOND), message(1, "a,b,ts,far\n3,3,,z\n", SECOND),
+        message(2, "a,b,ts,fa\n4,4,,\n5,,,\n", SECOND), message(3, "a,\"b\n4,4\n", SECOND)};
+    for (uint32_t batch = 1; batch <= 4; batch += 3) {
+        struct harness h;
+        struct k_error err;
+        struct k_partition_clock clock = {INT64_MIN, INT64_MIN};
+        harness_plan(&h,
+                     "name: 'g' schema { name: 'S' field: 'a int64 not null' field: 'b double' "
+                     "field: 'ts timestamp' field: 'far string' }\n"
+                     "source { name: 's' kafka { topic: 't' } format { packed { csv { header: true } } } "
+                     "schema: 'S' }",
+                     NULL);
+        assert_true(h.planned);
+        read_columns(&h, all);
+        h.disk = k_memory_disk_create();
+        harness_reopen(&h);
+        assert_int_equal(feed(&h, messages, 4, batch, &clock, &err), 0);
+        assert_text(&h.emitted, "0 +1 1000000 {\"a\":1,\"b\":1,\"ts\":null,\"far\":\"x\\ny\"}\n"
+                                "0 +1 1000000 {\"a\":2,\"b\":2,\"ts\":null,\"far\":null}\n"
+                                "0 +1 1000000 {\"a\":3,\"b\":3,\"ts\":null,\"far\":\"z\"}\n");
+        assert_text(&h.letters, "columns 1,2\ncolumns 4,4,,\ncolumns 5,,,\npacked a,\"b\n4,4\n\n");
+        harness_check_sums(&h);
+        harness_close(&h);
+    }
+}
+
+static void a_registry_frame_is_recognised(void **unused)
+{
+    (void)unused;
+    struct k_message framed = message(0, "", SECOND);
+    framed.value = K_STR("\0\0\0\1\2{\"a\":1}");
+    for (int full = 0; full < 2; full++) {
+        struct harness h;
+        struct k_error err;
+        struct k_partition_clock clock = {INT64_MIN, INT64_MIN};
+        open(&h, full ? SOURCE("", "validate: FULL") : SOURCE("", ""), all);
+        assert_int_equal(feed(&h, &framed, 1, 1, &clock, &err), 0);
+        assert_memory_equal(h.letters.data, "registry ", 9);
+        harness_close(&h);
+    }
+}
+
 static void refuses(const char *graph, const char *text)
 {
     struct harness h;
@@ -323,15 +478,31 @@ static void says_what_is_wrong(void **unused)
         "source { name: 's' kafka { topic: 't' } format { raw {} } schema: 'S' }",
         "g:2:50: error[K0408]: source \"s\": the raw format gives one column; its schema must be \"value bytes\" or "
         "\"value string\"\n");
+    refuses(PACKED("", ""),
+            "g:2:50: error[K0207]: source \"s\": what is packed? Say so, such as  packed { json {} }\n");
+    refuses("name: 'g' schema { name: 'S' field: 'v bytes at $.x' }\n"
+            "source { name: 's' kafka { topic: 't' } format { csv { delimiter: ', ' } } schema: 'S' }",
+            "g:2:67: error[K0408]: source \"s\": delimiter: \", \" is not one ASCII character other than a quote and "
+            "a line break\n"
+            "g:2:84: error[K0408]: source \"s\": field \"v\" of its schema has a path (\"at\"), which the csv format "
+            "does not know\n");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_message_ends_as_one_thing), cmocka_unit_test(watermarks_follow_the_prefix),
-        cmocka_unit_test(only_what_is_read_can_be_malformed), cmocka_unit_test(malformed_fields_pass_as_null),
-        cmocka_unit_test(messages_speak_of_themselves), cmocka_unit_test(partitions_are_as_promised),
-        cmocka_unit_test(crc32_is_that_of_librdkafka), cmocka_unit_test(stops_when_told_to),
+        cmocka_unit_test(every_message_ends_as_one_thing),
+        cmocka_unit_test(watermarks_follow_the_prefix),
+        cmocka_unit_test(only_what_is_read_can_be_malformed),
+        cmocka_unit_test(malformed_fields_pass_as_null),
+        cmocka_unit_test(messages_speak_of_themselves),
+        cmocka_unit_test(partitions_are_as_promised),
+        cmocka_unit_test(crc32_is_that_of_librdkafka),
+        cmocka_unit_test(stops_when_told_to),
+        cmocka_unit_test(a_message_holds_several_records),
+        cmocka_unit_test(a_large_message_is_many_batches),
+        cmocka_unit_test(csv_is_packed_behind_its_header),
+        cmocka_unit_test(a_registry_frame_is_recognised),
         cmocka_unit_test(says_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
