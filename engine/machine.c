@@ -14,6 +14,20 @@ static struct post *post_of(struct k_host *host)
     return (struct post *)host;
 }
 
+// A batch from which all started has gone through the graph: nodes that gather what came of it speak, those that are
+// read before their readers.
+static int flush(struct k_machine *m, struct k_error *err)
+{
+    int code = 0;
+    for (uint32_t i = 0; i < m->plan->node_count && code == 0; i++) {
+        struct post *post = &m->posts[m->plan->source_count + i];
+        if (!post->node->gathers) continue;
+        code = post->node->type->on_flush(post->instance, err);
+        if (code) return k_wrap(err, code, "%s", post->name);
+    }
+    return code;
+}
+
 static int machine_emit(struct k_host *host, uint32_t port, const struct k_batch *batch, struct k_error *err)
 {
     struct post *post = post_of(host);
@@ -22,13 +36,16 @@ static int machine_emit(struct k_host *host, uint32_t port, const struct k_batch
     post->counters.out += batch->selected;
     if (m->owner.tap && m->outputs_wanted) m->owner.tap(m->owner.tap_context, post->outputs[port].name, batch);
     const struct k_links *links = &post->links[port];
+    m->emit_depth++;
     for (uint32_t i = 0; i < links->count; i++) {
         struct post *reader = &m->posts[m->plan->source_count + links->items[i].node];
         reader->counters.in += batch->selected;
         int code = reader->node->type->on_batch(reader->instance, links->items[i].port, batch, err);
         if (code) return k_wrap(err, code, "%s", reader->name);
     }
-    return 0;
+    int code = m->gathers && m->emit_depth == 1 ? flush(m, err) : 0;
+    m->emit_depth--;
+    return code;
 }
 
 const struct k_host_ops machine_host_ops = {
@@ -71,6 +88,7 @@ static int open_posts(struct k_machine *m, struct k_error *err)
         post->on_error = node->on_error;
         post->dead_letter_topic = node->dead_letter_topic;
         post->node = node;
+        m->gathers |= node->gathers;
         post->instance = k_alloc(node->type->instance_size);
         int code = node->type->open(post->instance, node, &post->host, err);
         if (code) return k_wrap(err, code, "%s \"%s\"", node->type->name, node->name);
@@ -100,6 +118,25 @@ static void make_inputs(struct k_machine *m, const uint32_t *partitions)
     }
 }
 
+// Rows of one key from several sources meet in one shard only if their topics are spread over as many partitions.
+static int check_partitions(const struct k_plan *plan, const uint32_t *partitions, struct k_error *err)
+{
+    for (uint32_t i = 0; i < plan->node_count && plan->shards > 1; i++) {
+        const struct k_edge *edge = plan->nodes[i].inputs[0];
+        for (uint32_t s = 1; edge->keyed_by_partition && s < edge->source_count; s++) {
+            const struct k_source_plan *one = edge->sources[0], *other = edge->sources[s];
+            uint32_t has = partitions[one - plan->sources], others = partitions[other - plan->sources];
+            if (has == others) continue;
+            return k_fail(
+                err, K_E_CONFIG,
+                "\"%s\" with --shards %u puts rows of topic %s (%u partitions) and topic %s (%u partitions) "
+                "together by key, but keys lie in the same shard only when both topics have as many partitions",
+                plan->nodes[i].name, plan->shards, one->topic, has, other->topic, others);
+        }
+    }
+    return 0;
+}
+
 int k_machine_open(const struct k_plan *plan, uint32_t shard, const uint32_t *partitions, struct k_state *state,
                    const struct k_machine_owner *owner, struct k_machine **ret, struct k_error *err)
 {
@@ -111,7 +148,8 @@ int k_machine_open(const struct k_plan *plan, uint32_t shard, const uint32_t *pa
     m->clock_us = m->frontier_us = m->open_frontier_us = m->work_frontier_us = INT64_MIN;
     k_arena_init(&m->arena);
     make_inputs(m, partitions);
-    int code = open_posts(m, err);
+    int code = check_partitions(plan, partitions, err);
+    if (!code) code = open_posts(m, err);
     if (code) {
         k_machine_close(m);
         return code;

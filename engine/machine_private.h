@@ -30,7 +30,9 @@ struct k_machine {
     uint32_t input_count;
     uint32_t *first_input; // per source: index of its first input
     struct k_arena arena;
-    uint32_t feeding; // source whose records are under way, for dead letters
+    uint32_t emit_depth; // emissions inside each other; 0: none is under way
+    bool gathers;        // some node wants on_flush
+    uint32_t feeding;    // source whose records are under way, for dead letters
 
     // The frontier (frontier.c)
     int64_t clock_us;         // INT64_MIN before the first boundary

@@ -78,6 +78,20 @@ static bool identify(struct planning *p, struct thing *t, struct k_node *node)
     return node->type != NULL;
 }
 
+static bool check_input_count(struct planning *p, const struct thing *t, const struct k_node *node)
+{
+    uint32_t least = node->type->inputs_max ? node->type->inputs_min : 1;
+    uint32_t most = node->type->inputs_max ? node->type->inputs_max : 1;
+    if (node->input_count >= least && node->input_count <= most) return true;
+    const char *how = most == 1
+                          ? "one input"
+                          : k_arena_format(&p->plan->arena, "%s%u inputs", most > least ? "at least " : "", least);
+    int index = node->input_count > most ? (int)most : 0;
+    k_diag_error(p->diags, k_graph_pos(p->graph, t->message, "input", index), K0206,
+                 "node \"%s\": %s takes %s, not %u", node->name, node->type->name, how, node->input_count);
+    return false;
+}
+
 static void plan_node(struct planning *p, struct k_planner *planner, struct thing *t)
 {
     struct k_node *node = &p->plan->nodes[p->plan->node_count];
@@ -95,9 +109,7 @@ static void plan_node(struct planning *p, struct k_planner *planner, struct thin
         t->failed = true;
         return;
     }
-    if (node->input_count != 1) {
-        k_diag_error(p->diags, k_graph_pos(p->graph, t->message, "input", 1), K0206,
-                     "node \"%s\": %s takes one input, not %u", node->name, node->type->name, node->input_count);
+    if (!check_input_count(p, t, node)) {
         t->failed = true;
         return;
     }
@@ -156,14 +168,17 @@ static void check_shards(struct planning *p)
 }
 
 // A topic that the pipeline writes is none that it reads, its journals included: it would feed on itself.
-static void check_written(struct planning *p, const void *owner, const char *kind, const char *name, const char *topic)
+static void check_written(struct planning *p, const void *owner, const char *kind, const char *name,
+                          const char *topic)
 {
     const struct k_plan *plan = p->plan;
     struct k_pos pos = k_graph_pos(p->graph, owner, "name", 0);
     for (uint32_t i = 0; i < plan->source_count; i++)
         if (strcmp(plan->sources[i].topic, topic) == 0)
-            k_diag_error(p->diags, pos, K0204, "%s \"%s\" writes to topic %s, which source \"%s\" reads; a graph has "
-                         "no cycles", kind, name, topic, plan->sources[i].name);
+            k_diag_error(p->diags, pos, K0204,
+                         "%s \"%s\" writes to topic %s, which source \"%s\" reads; a graph has "
+                         "no cycles",
+                         kind, name, topic, plan->sources[i].name);
     const char *journal = k_arena_format(&p->plan->arena, "%s.journal.", plan->name ? plan->name : "");
     for (uint32_t s = 0; s < plan->shards; s++)
         if (strcmp(k_arena_format(&p->plan->arena, "%s%u", journal, s), topic) == 0)
@@ -208,6 +223,10 @@ void k_plan_things(struct planning *p)
         failed |= t->failed;
     }
     if (failed) return;
+    for (uint32_t i = plan->node_count; i > 0; i--) {
+        const struct k_node *node = &plan->nodes[i - 1];
+        if (node->type->read_back) node->type->read_back(node);
+    }
     link_outputs(p);
     check_shards(p);
     check_topics(p);

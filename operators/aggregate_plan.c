@@ -13,10 +13,10 @@ struct planning {
     const struct k_edge *input;
     struct k_aggregate_config *config;
     struct k_scope scope;
-    struct k_schema named;         // groups, then window columns
+    struct k_schema named; // groups, then window columns
     struct k_schema out;
-    struct k_column_origin *from;  // of out
-    int32_t *passed;               // of out: the input's column that it is, or -1
+    struct k_column_origin *from; // of out
+    int32_t *passed;              // of out: the input's column that it is, or -1
     bool good;
 };
 
@@ -63,9 +63,7 @@ static bool plan_window_kind(struct planning *p, const Kappa__V1__Aggregate__Win
     case KAPPA__V1__AGGREGATE__WINDOW__KIND_HOPPING:
         window->kind = K_WINDOW_HOPPING;
         return plan_hopping(p, message->hopping);
-    case KAPPA__V1__AGGREGATE__WINDOW__KIND_INHERIT:
-        window->kind = K_WINDOW_INHERIT;
-        return true;
+    case KAPPA__V1__AGGREGATE__WINDOW__KIND_INHERIT: window->kind = K_WINDOW_INHERIT; return true;
     default:
         if (!k_graph_is_broken(p->planner->graph, message))
             k_plan_error(p->planner, message, NULL, -1, K0401,
@@ -264,8 +262,8 @@ static void plan_values(struct planning *p)
         if (call->argument_count > 0) part->argument = k_expr_type(call->arguments[0]);
         if (call->argument_count > 1) part->by = k_expr_type(call->arguments[1]);
         size += part->kind->size;
-        config->made.fields[config->named_count + i] = (struct k_field){
-            .name = k_arena_format(arena, "#%u", i), .type = call->type, .not_null = call->not_null};
+        config->made.fields[config->named_count + i] =
+            (struct k_field){.name = k_arena_format(arena, "#%u", i), .type = call->type, .not_null = call->not_null};
     }
     config->value_size = multiple_of_16(size);
     config->key_count = config->group_count + (config->window.kind == K_WINDOW_INHERIT ? 1 : 0);
@@ -335,6 +333,7 @@ static void make_edge(struct planning *p)
     k_edge_map(arena, edge, p->input, p->passed);
     edge->updating = config->on_update;
     edge->order = p->input->order;
+    edge->made = config->window.kind != K_WINDOW_NONE;
     uint32_t *unique = k_arena_array(arena, uint32_t, config->named_count);
     for (uint32_t i = 0; i < config->named_count; i++) unique[i] = i;
     edge->unique = unique;
@@ -380,8 +379,13 @@ bool k_aggregate_plan(struct k_planner *planner, struct k_node *node)
     const struct k_edge *input = node->inputs[0];
     struct k_arena *arena = planner->arena;
     struct k_aggregate_config *config = node->config = k_arena_zeroed(arena, sizeof *config);
-    struct planning p = {.planner = planner, .node = node, .message = message, .input = input, .config = config,
-                         .scope = {&input->schema, input->name, input->read}, .good = true};
+    struct planning p = {.planner = planner,
+                         .node = node,
+                         .message = message,
+                         .input = input,
+                         .config = config,
+                         .scope = {&input->schema, input->name, input->read},
+                         .good = true};
     size_t most = message->n_group_by + message->n_select + 2;
     p.out.fields = k_arena_array(arena, struct k_field, most);
     p.from = k_arena_array(arena, struct k_column_origin, most);

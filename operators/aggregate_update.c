@@ -53,7 +53,8 @@ static void run_call(struct update *u, uint32_t call)
     }
     struct k_arena *arena = u->input->batch->arena;
     const uint8_t *passes = u->input->passes[call];
-    struct k_hits hits = {.count = 1, .weight = u->input->batch->weight,
+    struct k_hits hits = {.count = 1,
+                          .weight = u->input->batch->weight,
                           .arguments = config->calls[call].argument_count ? u->input->arguments[call] : NULL,
                           .scratch = &u->aggregate->scratch};
     for (uint32_t i = 0; i < u->targets->count; i++) {
@@ -103,7 +104,7 @@ static void fill_named(struct update *u)
     }
 }
 
-// Event time, watermark and weight of the rows that are made.
+// Event time, watermark, weight and cause of the rows that are made.
 static void fill_meta(const struct update *u, struct k_batch *out)
 {
     const struct k_batch *batch = u->input->batch;
@@ -111,14 +112,17 @@ static void fill_meta(const struct update *u, struct k_batch *out)
     uint32_t rows = 2 * u->targets->count;
     int64_t *time = k_arena_array(batch->arena, int64_t, rows);
     int8_t *weight = k_arena_array(batch->arena, int8_t, rows);
+    uint32_t *cause = k_arena_array(batch->arena, uint32_t, rows);
     int64_t *watermark = batch->watermark && !windowed ? k_arena_array(batch->arena, int64_t, rows) : NULL;
     for (uint32_t row = 0; row < rows; row++) {
         uint32_t from = u->targets->rows[row / 2];
         time[row] = windowed ? u->targets->segments[row / 2] - 1 : batch->time[from];
         if (watermark) watermark[row] = batch->watermark[from];
         weight[row] = row & 1 ? 1 : -1;
+        cause[row] = batch->cause ? batch->cause[from] : from;
     }
     out->time = time;
+    out->cause = cause;
     out->weight = weight;
     out->watermark = watermark;
 }
@@ -223,8 +227,11 @@ int k_aggregate_update(struct k_aggregator *aggregate, const struct k_aggregate_
     struct k_arena *arena = input->batch->arena;
     uint32_t count = targets->count;
     const struct k_aggregate_config *config = aggregate->config;
-    struct update u = {.aggregate = aggregate, .input = input, .targets = targets,
-                       .values = k_arena_array(arena, void *, count), .before = k_arena_array(arena, int64_t, count),
+    struct update u = {.aggregate = aggregate,
+                       .input = input,
+                       .targets = targets,
+                       .values = k_arena_array(arena, void *, count),
+                       .before = k_arena_array(arena, int64_t, count),
                        .after = k_arena_array(arena, int64_t, count),
                        .misfits = k_arena_array(arena, struct k_misfit, (size_t)2 * count * config->call_count)};
     int code = k_family_find(aggregate->groups, K_FIND_OR_CREATE, count, targets->segments, targets->keys, u.values,

@@ -1,6 +1,12 @@
 // Every operator, in the order of the reference.
 #include "operators/catalogue.h"
 
+#include "operators/plant.h"
+
+#ifdef K_PLANTED
+enum k_operator_plant k_operator_planted = K_OPERATOR_PLANT_NONE;
+#endif
+
 const struct k_operator *const k_operators[] = {
 #define X(name) &k_operator_##name,
     K_OPERATORS(X)

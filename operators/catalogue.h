@@ -7,6 +7,8 @@
     X(filter)          \
     X(map)             \
     X(route)           \
+    X(union)           \
+    X(event_time)      \
     X(aggregate)       \
     X(table)           \
     X(kafka)

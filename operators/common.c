@@ -47,8 +47,12 @@ const struct k_expr_place *k_plan_place(struct k_planner *planner, const void *m
                                         size_t offset)
 {
     struct place *place = k_arena_get(planner->arena, sizeof *place);
-    *place = (struct place){.place = {place_pos, place}, .graph = planner->graph, .message = message, .field = field,
-                            .index = index, .offset = offset};
+    *place = (struct place){.place = {place_pos, place},
+                            .graph = planner->graph,
+                            .message = message,
+                            .field = field,
+                            .index = index,
+                            .offset = offset};
     return &place->place;
 }
 
@@ -110,8 +114,8 @@ int32_t k_plan_column(struct k_planner *planner, const void *message, const char
         k_buf_add_text(&offers, edge->schema.fields[i].name);
     }
     const char *nearest = k_nearest_column(&edge->schema, name);
-    k_plan_error(planner, message, field, index, K0406, "%s: unknown column \"%s\"; \"%s\" offers %s%s%s%s", what, name,
-                 edge->name, offers.data ? offers.data : "nothing", nearest ? "; did you mean \"" : "",
+    k_plan_error(planner, message, field, index, K0406, "%s: unknown column \"%s\"; \"%s\" offers %s%s%s%s", what,
+                 name, edge->name, offers.data ? offers.data : "nothing", nearest ? "; did you mean \"" : "",
                  nearest ? nearest : "", nearest ? "\"?" : "");
     k_buf_fini(&offers);
     return -1;
@@ -176,6 +180,9 @@ void k_edge_map(struct k_arena *arena, struct k_edge *edge, const struct k_edge 
     edge->updating = input->updating;
     edge->order = input->order;
     edge->delay_us = input->delay_us;
+    edge->made = input->made;
+    edge->sources = input->sources;
+    edge->source_count = input->source_count;
     edge->window_start = mapped(edge, from, input->window_start);
     edge->window_end = mapped(edge, from, input->window_end);
     edge->partition_column = mapped(edge, from, input->partition_column);
@@ -196,7 +203,8 @@ void k_edge_map(struct k_arena *arena, struct k_edge *edge, const struct k_edge 
 void k_made_init(struct k_made *made, enum k_type type, uint32_t rows, struct k_arena *arena)
 {
     // Cells of rows that are never written must be readable, a string among them.
-    *made = (struct k_made){.type = type, .data = k_arena_zeroed(arena, (size_t)rows * k_type_width(type)),
+    *made = (struct k_made){.type = type,
+                            .data = k_arena_zeroed(arena, (size_t)rows * k_type_width(type)),
                             .valid = k_arena_get(arena, rows)};
     memset(made->valid, 1, rows);
 }

@@ -21,6 +21,8 @@ enum { K_SEMANTICS = 1 };
 // was put in a fixed order; JOURNALLED is repeatable by the journal only.
 enum k_order { K_PURE, K_SORTED, K_JOURNALLED };
 
+struct k_source_plan;
+
 // What flows on an edge: made by the producer's plan, read by its consumers'.
 struct k_edge {
     const char *name;        // as a consumer writes it: "parsed", "router.bad"
@@ -36,8 +38,11 @@ struct k_edge {
     // Columns of the window that made the rows, or -1; then the row's event time is window_end − 1 µs.
     int32_t window_start, window_end;
     int64_t delay_us;        // how far the edge lags behind the shard's frontier: the sum of the graces before it
-    bool keyed_by_partition; // all rows of one group of `partition_column` come from one partition (partitioned_by)
+    bool keyed_by_partition; // all rows of one group of `partition_column` come from one partition of each source
     int32_t partition_column; // index of that column here, or -1
+    bool made;               // rows may be made for a window: they are never late, because their event time lies in it
+    const struct k_source_plan *const *sources; // from whose records the rows come, each once
+    uint32_t source_count;
 };
 
 struct k_graph;
@@ -69,6 +74,7 @@ struct k_node {
     uint32_t output_count;
     void *config;           // arena, read-only afterwards, shared by all shards
     bool frontier;          // wants on_frontier
+    bool gathers;           // wants on_flush
     const char *const *topics; // topics that it writes
     uint32_t topic_count;
     const char *state;      // what it keeps and what bounds it, in words, for `plan`; NULL: stateless
@@ -115,13 +121,20 @@ struct k_host_ops {
 struct k_operator {
     const char *name; // of the oneof arm; "table" and "kafka" (sink)
     const char *doc;  // one sentence
+    uint32_t inputs_min, inputs_max; // 0 and 0: exactly one
     // Checks the message against the inputs, reports every diagnostic, fills the node's second part. Returns false
     // when it reported an error (outputs must then still be filled as far as they are known, or output_count be 0).
     bool (*plan)(struct k_planner *planner, struct k_node *node);
+    // When all nodes are planned, readers before those whom they read: what is read of the outputs becomes read of the
+    // inputs. NULL: the outputs share their input's read flags, or all that is read was marked while planning.
+    void (*read_back)(const struct k_node *node);
     uint32_t instance_size; // zeroed before open
     int (*open)(void *instance, const struct k_node *node, struct k_host *host, struct k_error *err);
     // Rows of input `port`. Everything is borrowed for the call.
     int (*on_batch)(void *instance, uint32_t port, const struct k_batch *batch, struct k_error *err);
+    // All that comes of one batch of a source, or of one batch that was made for a window, has been handed in. Only for
+    // a node that gathers; those whom it reads are flushed before it. NULL: never.
+    int (*on_flush)(void *instance, struct k_error *err);
     // Does up to max units of work that the frontier (of this node: the shard's minus the inputs' delay) allows.
     // *ret_done < max means that nothing is left to do at this frontier. Only at commit boundaries. NULL: never any.
     int (*on_frontier)(void *instance, int64_t frontier_us, uint64_t max, uint64_t *ret_done, struct k_error *err);

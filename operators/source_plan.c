@@ -119,6 +119,10 @@ static void make_edge(struct reading *r)
                             .window_end = -1,
                             .partition_column = -1};
     edge->read = k_arena_zeroed(r->planner->arena, count);
+    const struct k_source_plan **sources = k_arena_array(r->planner->arena, const struct k_source_plan *, 1);
+    sources[0] = r->plan;
+    edge->sources = sources;
+    edge->source_count = 1;
 }
 
 static void read_time(struct reading *r)

@@ -13,10 +13,10 @@
 enum { INLINE_MAX = 112, EXPIRY_BASE = 8, COUNT_MAX = 5, FIXED_MAX = 11 };
 
 struct table_config {
-    struct k_schema schema;   // visible columns
-    uint32_t *columns;        // which they are in the input
-    uint32_t *key;            // in the input's columns
-    uint32_t *stored_key;     // in the table's
+    struct k_schema schema; // visible columns
+    uint32_t *columns;      // which they are in the input
+    uint32_t *key;          // in the input's columns
+    uint32_t *stored_key;   // in the table's
     uint32_t key_count;
     int64_t retention_us;     // -1: for ever
     uint32_t inline_capacity; // bytes in place in each value
@@ -130,12 +130,14 @@ static bool key_has(const struct table_config *config, uint32_t column)
 static bool is_last_writer_wins(const struct table_config *config, const struct k_edge *input)
 {
     for (uint32_t i = 0; i < input->unique_count; i++) {
-        bool by_end = (int32_t)input->unique[i] == input->window_start && key_has(config, (uint32_t)input->window_end);
+        bool by_end =
+            (int32_t)input->unique[i] == input->window_start && key_has(config, (uint32_t)input->window_end);
         if (!key_has(config, input->unique[i]) && !by_end) return true;
     }
     if (input->unique_count > 0) return false;
-    // Rows of one key that come from one partition come in one order.
-    return input->updating || !input->keyed_by_partition || !key_has(config, (uint32_t)input->partition_column);
+    // Rows of one key that come from one partition of one source come in one order.
+    return input->updating || input->source_count != 1 || !input->keyed_by_partition ||
+           !key_has(config, (uint32_t)input->partition_column);
 }
 
 static void describe(struct k_planner *planner, struct k_node *node, const struct table_config *config)
@@ -172,7 +174,9 @@ static void plan_value(struct table_config *config)
     }
     config->inline_capacity = bytes < INLINE_MAX ? bytes : INLINE_MAX;
     config->type = (struct k_family_type){.size = (uint32_t)sizeof(struct value) + config->inline_capacity,
-                                          .encode = value_encode, .decode = value_decode, .fini = value_fini,
+                                          .encode = value_encode,
+                                          .decode = value_decode,
+                                          .fini = value_fini,
                                           .owned_bytes = value_owned};
 }
 

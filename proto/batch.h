@@ -54,7 +54,11 @@ struct k_batch {
     const int64_t *watermark; // watermark of the row's own source partition just after this row, µs; INT64_MIN:
                               // never late (rows that an operator made at a window's close); NULL: all such
     const int8_t *weight;     // +1 or -1; NULL: all +1
-    const struct k_message *const *origin; // the message behind each row, for dead letters; NULL: made rows
+    // Per row, the row that it comes of in the batch of a source, or made for a window, from which all this started;
+    // ascending over the batches of one start. NULL: the row's own index. Where ways through the graph meet again, it
+    // puts the rows into the order that batches of one row would give.
+    const uint32_t *cause;
+    const struct k_message *const *origin; // the message behind each row, for dead letters; NULL (all or one): made
     struct k_arena *arena;                 // reset after the whole batch has gone through the graph
 };
 

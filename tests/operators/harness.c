@@ -21,6 +21,13 @@ static int host_emit(struct k_host *host, uint32_t port, const struct k_batch *b
     (void)err;
     struct harness *h = (struct harness *)host;
     assert_true(batch->selected > 0 && batch->selected <= K_BATCH_ROWS && batch->rows <= K_BATCH_ROWS);
+    for (uint32_t i = 0; i < batch->selected; i++) {
+        uint32_t row = batch->selection[i];
+        if (h->counters.out + i < 8)
+            h->watermarks[h->counters.out + i] = batch->watermark ? batch->watermark[row] : INT64_MIN;
+        bool behind = i > 0 && batch->weight && batch->selection[i - 1] + 1 == row;
+        h->pairs += behind && batch->weight[row - 1] < 0 && batch->weight[row] > 0;
+    }
     h->counters.out += batch->selected;
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
@@ -93,6 +100,7 @@ static void input_edge(struct harness *h, const struct harness_input *input)
     struct k_edge *edge = &h->source.edge;
     if (!input) return;
     edge->updating = input->updating;
+    edge->made = input->made;
     if (input->window_start) edge->window_start = k_schema_find(&edge->schema, k_str_of(input->window_start));
     if (input->window_end) edge->window_end = k_schema_find(&edge->schema, k_str_of(input->window_end));
     if (!input->unique) return;
@@ -133,9 +141,9 @@ static bool choose(struct harness *h, const Kappa__V1__Graph *graph)
     }
     assert_non_null(node->type);
     node->on_error = policy_of(policy);
-    node->inputs = k_arena_array(&h->plan_arena, struct k_edge *, 1);
-    node->inputs[0] = &h->source.edge;
-    node->input_count = 1;
+    node->input_count = graph->n_sink + graph->n_table ? 1 : (uint32_t)graph->node[0]->n_input;
+    node->inputs = k_arena_array(&h->plan_arena, struct k_edge *, node->input_count);
+    for (uint32_t i = 0; i < node->input_count; i++) node->inputs[i] = &h->source.edge;
     return true;
 }
 
@@ -149,7 +157,10 @@ void harness_plan(struct harness *h, const char *text, const struct harness_inpu
         fail_msg("%s", harness_diags(h));
     }
     const Kappa__V1__Graph *graph = k_graph_message(h->graph);
-    struct k_planner planner = {.arena = &h->plan_arena, .diags = &h->diags, .graph = h->graph, .graph_name = "g",
+    struct k_planner planner = {.arena = &h->plan_arena,
+                                .diags = &h->diags,
+                                .graph = h->graph,
+                                .graph_name = "g",
                                 .shards = input && input->shards ? input->shards : 1};
     h->stride = input && input->spread ? 2 : 1;
     h->source.on_error = policy_of(graph->source[0]->policy ? graph->source[0]->policy : graph->policy);
@@ -157,6 +168,11 @@ void harness_plan(struct harness *h, const char *text, const struct harness_inpu
     if (h->planned) {
         input_edge(h, input);
         if (choose(h, graph)) h->planned = h->node.type->plan(&planner, &h->node);
+        if (h->planned && h->node.type && h->node.type->read_back) {
+            for (uint32_t i = 0; i < h->node.outputs[0].schema.count; i++) // what is said is read
+                h->node.outputs[0].read[i] = !h->node.outputs[0].schema.fields[i].hidden;
+            h->node.type->read_back(&h->node);
+        }
     }
     // Whoever refuses says why, and who says so refuses.
     assert_int_equal(h->planned, h->diags.errors == 0);
@@ -178,8 +194,8 @@ static void open_instance(struct harness *h)
     struct k_state_options options = {.cache_bytes = 1 << 20};
     assert_int_equal(k_store_memory_open(h->disk, NULL, NULL, &store, &err), 0);
     assert_int_equal(k_state_open(store, &options, &h->state, &err), 0);
-    h->host = (struct k_host){.ops = &host_ops, .arena = &h->arena, .counters = &h->counters, .state = h->state,
-                              .outputs_wanted = true};
+    h->host = (struct k_host){
+        .ops = &host_ops, .arena = &h->arena, .counters = &h->counters, .state = h->state, .outputs_wanted = true};
     if (!h->node.type) {
         assert_int_equal(k_source_open(&h->source, &h->host, &h->instance_source, &err), 0);
         return;
@@ -239,6 +255,23 @@ void harness_close(struct harness *h)
     k_arena_fini(&h->plan_arena);
 }
 
+// The rows of each port in a batch of their own, as ways through a graph that divides would bring them.
+static int feed_ports(struct harness *h, const struct row *rows, const struct k_batch *batch, struct k_error *err)
+{
+    int code = 0;
+    for (uint32_t port = 0; port < h->node.input_count && code == 0; port++) {
+        struct k_batch some = *batch;
+        uint32_t *selection = k_arena_array(batch->arena, uint32_t, batch->selected);
+        some.selected = 0;
+        for (uint32_t i = 0; i < batch->selected; i++)
+            if ((uint64_t)rows[i].time_us % h->node.input_count == port)
+                selection[some.selected++] = batch->selection[i];
+        some.selection = selection;
+        if (some.selected) code = h->node.type->on_batch(h->instance, port, &some, err);
+    }
+    return code == 0 && h->node.gathers ? h->node.type->on_flush(h->instance, err) : code;
+}
+
 static int feed_batch(struct harness *h, const struct row *rows, uint32_t count, struct k_error *err)
 {
     struct k_arena *arena = &h->arena;
@@ -256,7 +289,8 @@ static int feed_batch(struct harness *h, const struct row *rows, uint32_t count,
         pointers[i] = &messages[i];
         time[i] = row->time_us;
         watermark[i] = row->watermark_us;
-        weight[i] = row->weight < 0 && i % h->stride == 0 ? -1 : 1; // between rows, what would be a change's other side
+        weight[i] =
+            row->weight < 0 && i % h->stride == 0 ? -1 : 1; // between rows, what would be a change's other side
         selection[i / h->stride] = i - i % h->stride;
     }
     struct k_decode_result decoded;
@@ -267,11 +301,18 @@ static int feed_batch(struct harness *h, const struct row *rows, uint32_t count,
         columns[i].type = schema->fields[i].type;
         if (!schema->fields[i].hidden) columns[i] = decoded.columns[i];
     }
-    struct k_batch batch = {.schema = schema, .columns = columns, .rows = physical, .selection = selection,
-                            .selected = count, .time = time, .watermark = watermark,
-                            .weight = h->source.edge.updating ? weight : NULL, .arena = arena};
+    struct k_batch batch = {.schema = schema,
+                            .columns = columns,
+                            .rows = physical,
+                            .selection = selection,
+                            .selected = count,
+                            .time = time,
+                            .watermark = watermark,
+                            .weight = h->source.edge.updating ? weight : NULL,
+                            .arena = arena};
     h->counters.in += count;
-    int code = h->node.type->on_batch(h->instance, 0, &batch, err);
+    int code = h->node.input_count == 1 ? h->node.type->on_batch(h->instance, 0, &batch, err)
+                                        : feed_ports(h, rows, &batch, err);
     k_arena_reset(arena);
     return code;
 }

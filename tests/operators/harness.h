@@ -32,15 +32,17 @@ struct harness {
     struct k_decoder *rows;
     uint32_t stride;
     uint64_t last_units;
+    int64_t watermarks[8]; // of the first rows emitted
+    uint64_t pairs;        // physical neighbours among the emitted rows that read as the two sides of a change
 };
 
 // What the input edge is, beyond its schema.
 struct harness_input {
-    bool updating;
+    bool updating, made;
     const char *window_start, *window_end; // columns, or NULL
     const char *unique, *unique_too;       // columns, or NULL
     uint32_t shards;                       // 0: 1
-    bool spread;                           // no two rows are physical neighbours, as the two sides of a change would be
+    bool spread; // no two rows are physical neighbours, as the two sides of a change would be
 };
 
 // Plans only; h->planned says whether it worked, h->diags why not. input may be NULL.
@@ -59,7 +61,9 @@ struct row {
     int64_t watermark_us; // INT64_MIN: never late
     int weight;           // 0 means +1
 };
-// Feeds rows in batches of at most batch rows; returns the first error's code.
+// Feeds rows in batches of at most batch rows, each batch on all ports before the next, as if the graph had divided
+// before; returns the first error's code. All inputs of the operator are the graph's one source; which one a row takes
+// is its event time modulo their number.
 int harness_feed(struct harness *h, const struct row *rows, uint32_t count, uint32_t batch);
 // Works until nothing is left at this frontier, in portions of at most portion units.
 void harness_frontier(struct harness *h, int64_t frontier_us, uint64_t portion);

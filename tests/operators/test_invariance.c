@@ -11,13 +11,13 @@
 
 enum { ROWS = 1200, TEXT = 160 };
 
-#define HEAD                                                                                                     \
-    "name: 'g' schema { name: 'S' field: 'k int64' field: 's string' field: 'v int64' field: 'd double' "        \
-    "field: 'ws timestamp not null' field: 'we timestamp not null' } "                                           \
+#define HEAD                                                                                              \
+    "name: 'g' schema { name: 'S' field: 'k int64' field: 's string' field: 'v int64' field: 'd double' " \
+    "field: 'ws timestamp not null' field: 'we timestamp not null' } "                                    \
     "source { name: 's' kafka { topic: 't' } format { json {} } schema: 'S' } "
-#define SELECTS                                                                                                  \
-    "select: 'count(*) AS n' select: 'count(v) AS c' select: 'sum(v) AS t' select: 'sum(d) AS td' "              \
-    "select: 'avg(d) FILTER (WHERE v > 0) AS ad' select: 'min(s) AS l' select: 'max(d) AS g' "                   \
+#define SELECTS                                                                                     \
+    "select: 'count(*) AS n' select: 'count(v) AS c' select: 'sum(v) AS t' select: 'sum(d) AS td' " \
+    "select: 'avg(d) FILTER (WHERE v > 0) AS ad' select: 'min(s) AS l' select: 'max(d) AS g' "      \
     "select: 'arg_min(s, v) AS a' select: 'arg_max(d, s) AS b' select: '100 / count(v) AS q' "
 
 static const struct subject {
@@ -31,6 +31,11 @@ static const struct subject {
      HEAD "node { name: 'n' input: 's' route { case { name: 'a' when: '12 / v > 2' } case { name: 'b' when: "
           "'12 / k > 2' } } }",
      true, false},
+    {"union", HEAD "node { name: 'n' input: 's' input: 's' union {} }", false, false},
+    {"union of changes", HEAD "node { name: 'n' input: 's' input: 's' input: 's' union {} }", true, false},
+    {"event_time",
+     HEAD "node { name: 'n' input: 's' event_time { expr: 'CASE WHEN 12 / v > k THEN ws END' behind: '1s' } }", true,
+     false},
     {"table", HEAD "table { name: 'n' input: 's' key: 'k' key: 's' }", true, true},
     {"kafka",
      HEAD "sink { name: 'n' input: 's' kafka { topic: 'o' max_message_bytes: '90' } format { json {} } key: 'k' }",
@@ -96,7 +101,8 @@ static void take_back(struct given *given, uint32_t *alive, uint32_t *alive_coun
     alive[at] = alive[--*alive_count];
 }
 
-static void make_rows(struct given *given, uint64_t *seed, const struct subject *subject, uint32_t count, bool all_back)
+static void make_rows(struct given *given, uint64_t *seed, const struct subject *subject, uint32_t count,
+                      bool all_back)
 {
     uint32_t alive[ROWS], alive_count = 0;
     int64_t watermark = INT64_MIN;
@@ -172,8 +178,9 @@ static void batches_do_not_show(void **unused)
             run(&subjects[s], &given, sizes[i], &other);
             for (int t = 0; t < 5; t++)
                 if (!k_str_equal(k_buf_str(&one.text[t]), k_buf_str(&other.text[t])))
-                    fail_msg("%s, seed %llu: %s differ between batches of 1 and of %u:\n%s\nand\n%s", subjects[s].name,
-                             (unsigned long long)first, whats[t], sizes[i], one.text[t].data, other.text[t].data);
+                    fail_msg("%s, seed %llu: %s differ between batches of 1 and of %u:\n%s\nand\n%s",
+                             subjects[s].name, (unsigned long long)first, whats[t], sizes[i], one.text[t].data,
+                             other.text[t].data);
             assert_memory_equal(&one.counters, &other.counters, sizeof one.counters);
             result_fini(&other);
         }

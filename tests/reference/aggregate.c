@@ -11,7 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "tests/reference/inside.h"
+#include "tests/reference/reorder.h"
 
 struct group {
     struct value *key;  // the group's columns, then the window's
@@ -48,7 +48,8 @@ static int read_window(struct aggregation *a, const Kappa__V1__Aggregate *messag
     return need_duration(message->grace, &a->grace, err);
 }
 
-static int read_groups(struct reference *r, struct node *node, const Kappa__V1__Aggregate *message, struct k_error *err)
+static int read_groups(struct reference *r, struct node *node, const Kappa__V1__Aggregate *message,
+                       struct k_error *err)
 {
     struct aggregation *a = node->aggregation;
     struct scope scope = {node->input->columns, node->input->count, node->input->read};
@@ -85,8 +86,8 @@ int build_aggregate(struct reference *r, struct node *node, const Kappa__V1__Agg
     a->selects = k_arena_array(&r->arena, struct expr *, a->select_count);
     for (uint32_t i = 0; i < a->select_count; i++) {
         const char *name;
-        code = expr_compile_select(&r->arena, message->select[i], &input, &groups, &a->calls, &a->selects[i],
-                                   &name, err);
+        code = expr_compile_select(&r->arena, message->select[i], &input, &groups, &a->calls, &a->selects[i], &name,
+                                   err);
         if (code) return code;
         if (!name) return k_fail(err, K_E_CONFIG, "\"%s\" has no name", message->select[i]);
         a->named[a->named_count + i] = (struct column){.name = name, .type = a->selects[i]->type};
@@ -135,10 +136,11 @@ static struct made make_row(struct reference *r, struct node *node, const struct
     return made;
 }
 
-static struct row row_of(const struct aggregation *a, const struct group *group, const struct value *values, int weight)
+static struct row row_of(const struct aggregation *a, const struct group *group, const struct value *values,
+                         int weight)
 {
-    struct row row = {.values = values, .weight = weight, .watermark = NO_TIME, .window_start = NO_TIME,
-                      .window_end = NO_TIME};
+    struct row row = {
+        .values = values, .weight = weight, .watermark = NO_TIME, .window_start = NO_TIME, .window_end = NO_TIME};
     if (a->windowed) {
         row.time = group->end - 1;
         row.window_start = group->start;
@@ -177,7 +179,7 @@ static int emit_change(struct reference *r, struct node *node, const struct grou
     bool old = before->values && !before->reason, new = after->values && !after->reason;
     const struct made *sides[] = {before, after};
     int code = 0;
-    if (old && new && same_row(a, before->values, after->values)) return 0;
+    if (old && new &&same_row(a, before->values, after->values)) return 0;
     for (int i = 0; i < 2 && !code; i++) {
         if (!sides[i]->values) continue;
         struct row row = row_of(a, group, sides[i]->values, i ? 1 : -1);
@@ -196,7 +198,7 @@ static int emit_change(struct reference *r, struct node *node, const struct grou
 // An input row with all its expressions computed.
 struct hit {
     const struct row *row;
-    struct value *key;     // groups; room for the window
+    struct value *key; // groups; room for the window
     struct value (*args)[2];
     bool *passes;
 };
@@ -372,6 +374,7 @@ int aggregate_close(struct reference *r, struct node *node, int64_t frontier, st
     int code = 0;
     for (uint32_t i = 0; i < count && !code; i++) {
         code = close_group(r, node, closing[i], err);
+        if (!code) code = settle_unions(r, err);
         k_arena_reset(&r->scratch);
     }
     free(closing);

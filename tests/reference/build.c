@@ -3,7 +3,7 @@
 // Which columns are read is known only when all nodes are there: who names a column in an expression reads it; tables
 // and sinks read all; what passes as it is, is read when it is read behind.
 #include "base/units.h"
-#include "tests/reference/inside.h"
+#include "tests/reference/reorder.h"
 
 int need_duration(const char *text, int64_t *us, struct k_error *err)
 {
@@ -74,7 +74,8 @@ static int condition(struct reference *r, struct node *node, uint32_t index, con
     const char *name;
     if (!text) return k_fail(err, K_E_CONFIG, "a condition is missing");
     int code = expr_compile(&r->arena, text, &scope, &node->exprs[index], &name, err);
-    if (!code && node->exprs[index]->type != TYPE_BOOL) return k_fail(err, K_E_CONFIG, "\"%s\" is no condition", text);
+    if (!code && node->exprs[index]->type != TYPE_BOOL)
+        return k_fail(err, K_E_CONFIG, "\"%s\" is no condition", text);
     return code;
 }
 
@@ -104,6 +105,8 @@ static int build_operator(struct reference *r, struct node *node, const Kappa__V
     case KAPPA__V1__NODE__OPERATOR_FILTER: return build_filter(r, node, message->filter, err);
     case KAPPA__V1__NODE__OPERATOR_MAP: return build_map(r, node, message->map, err);
     case KAPPA__V1__NODE__OPERATOR_ROUTE: return build_route(r, node, message->route, err);
+    case KAPPA__V1__NODE__OPERATOR_UNION: return build_union(r, node, err);
+    case KAPPA__V1__NODE__OPERATOR_EVENT_TIME: return build_event_time(r, node, message->event_time, err);
     case KAPPA__V1__NODE__OPERATOR_AGGREGATE: return build_aggregate(r, node, message->aggregate, err);
     default: return k_fail(err, K_E_CONFIG, "an operator that the reference does not know");
     }
@@ -115,25 +118,43 @@ static enum node_kind kind_of(const Kappa__V1__Node *message)
     case KAPPA__V1__NODE__OPERATOR_FILTER: return NODE_FILTER;
     case KAPPA__V1__NODE__OPERATOR_MAP: return NODE_MAP;
     case KAPPA__V1__NODE__OPERATOR_ROUTE: return NODE_ROUTE;
+    case KAPPA__V1__NODE__OPERATOR_UNION: return NODE_UNION;
+    case KAPPA__V1__NODE__OPERATOR_EVENT_TIME: return NODE_EVENT_TIME;
     default: return NODE_AGGREGATE;
     }
 }
 
 static int join(struct reference *r, struct node *node, const char *input, struct k_error *err)
 {
-    node->input = input ? find_output(r, input) : NULL;
-    if (!node->input) return k_fail(err, K_E_CONFIG, "\"%s\" has no input \"%s\"", node->name, input ? input : "");
-    struct node **readers = k_arena_array(&r->arena, struct node *, node->input->reader_count + 1);
-    if (node->input->readers) memcpy(readers, node->input->readers, node->input->reader_count * sizeof *readers);
-    readers[node->input->reader_count++] = node;
-    node->input->readers = readers;
+    struct output *from = input ? find_output(r, input) : NULL;
+    if (!from) return k_fail(err, K_E_CONFIG, "\"%s\" has no input \"%s\"", node->name, input ? input : "");
+    bool reads_already = false;
+    for (uint32_t i = 0; i < node->input_count; i++) reads_already |= node->inputs[i] == from;
+    struct node **readers = k_arena_array(&r->arena, struct node *, from->reader_count + 1);
+    if (from->readers) memcpy(readers, from->readers, from->reader_count * sizeof *readers);
+    readers[from->reader_count] = node;
+    from->reader_count += !reads_already;
+    from->readers = readers;
+    if (!node->input) node->input = from;
+    struct output **inputs = k_arena_array(&r->arena, struct output *, node->input_count + 1);
+    if (node->inputs) memcpy(inputs, node->inputs, node->input_count * sizeof *inputs);
+    inputs[node->input_count++] = from;
+    node->inputs = inputs;
     return 0;
+}
+
+static bool has_inputs(struct reference *r, const Kappa__V1__Node *message)
+{
+    for (size_t i = 0; i < message->n_input; i++)
+        if (!find_output(r, message->input[i])) return false;
+    return true;
 }
 
 static int add_node(struct reference *r, uint32_t place, const Kappa__V1__Node *message, struct k_error *err)
 {
     struct node *node = new_node(r, kind_of(message), message->name, message->policy);
-    int code = join(r, node, message->input[0], err);
+    int code = 0;
+    for (size_t i = 0; i < message->n_input && !code; i++) code = join(r, node, message->input[i], err);
     if (!code) code = build_operator(r, node, message, err);
     r->by_graph[place] = r->nodes[r->node_count++] = node;
     return code ? k_wrap(err, code, "node \"%s\"", node->name) : 0;
@@ -149,8 +170,9 @@ static int add_nodes(struct reference *r, struct k_error *err)
         for (size_t i = 0; i < graph->n_node; i++) {
             uint32_t place = (uint32_t)(graph->n_source + i);
             const Kappa__V1__Node *message = graph->node[i];
-            if (message->n_input != 1) return k_fail(err, K_E_CONFIG, "node \"%s\" has not one input", message->name);
-            if (r->by_graph[place] || !find_output(r, message->input[0])) continue;
+            if (message->n_input != 1 && !(message->n_input && message->union_))
+                return k_fail(err, K_E_CONFIG, "node \"%s\" has not one input", message->name);
+            if (r->by_graph[place] || !has_inputs(r, message)) continue;
             int code = add_node(r, place, message, err);
             if (code) return code;
             left--;
@@ -197,6 +219,9 @@ int build(struct reference *r, const int32_t *partitions, struct k_error *err)
         struct node *node = r->nodes[n];
         for (uint32_t c = 0; node->kind == NODE_MAP && c < node->outputs[0].count; c++)
             if (node->from[c] >= 0 && node->outputs[0].read[c]) node->input->read[node->from[c]] = true;
+        for (uint32_t i = 0; node->kind == NODE_UNION && i < node->input_count; i++)
+            for (uint32_t c = 0; c < node->outputs[0].count; c++)
+                if (node->outputs[0].read[c]) node->inputs[i]->read[node->from[i * node->input->count + c]] = true;
         if (node->kind == NODE_SOURCE) code = open_source(r, node, err);
     }
     return code;

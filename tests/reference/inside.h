@@ -3,6 +3,7 @@
 //   build.c      the graph's message becomes nodes, joined by outputs
 //   source.c     records become rows; watermarks, idleness, the frontier
 //   stateless.c  filter, map, route
+//   reorder.c    union, event_time: what becomes of order and time
 //   aggregate.c  groups and windows; group.c: what a group remembers of each call
 //   store.c      tables and sinks
 //   reference.c  the interface, dead letters, counters
@@ -43,12 +44,15 @@ struct output {
     const struct reference_net *net_items;
 };
 
-enum node_kind { NODE_SOURCE, NODE_FILTER, NODE_MAP, NODE_ROUTE, NODE_AGGREGATE, NODE_TABLE, NODE_SINK };
+enum node_kind { NODE_SOURCE, NODE_FILTER, NODE_MAP, NODE_ROUTE, NODE_UNION, NODE_EVENT_TIME, NODE_AGGREGATE,
+                 NODE_TABLE, NODE_SINK };
 
 struct node {
     enum node_kind kind;
     const char *name;
-    struct output *input; // NULL for a source
+    struct output *input; // NULL for a source; of a union the first
+    struct output **inputs;
+    uint32_t input_count;
     struct output *outputs;
     uint32_t output_count;
     Kappa__V1__Policy__OnError on_error;
@@ -56,9 +60,13 @@ struct node {
     struct reference_counters counters;
 
     struct source *source;
-    // filter: one condition; route: one a case; map: one expression a column, NULL where column `from` passes
+    // filter: one condition; route: one a case; event_time: one; map: one expression a column, NULL where column
+    // `from` passes; union: `from` has a row of columns for each input
     struct expr **exprs;
     int32_t *from;
+    int64_t behind;           // event_time
+    struct waiting *waiting;  // union; grows in the scratch arena
+    uint32_t waiting_count, waiting_room;
     struct aggregation *aggregation;
     struct store *store; // table and sink
 };

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/json_out.h"
-#include "tests/reference/inside.h"
+#include "tests/reference/reorder.h"
 
 int reference_create(const Kappa__V1__Graph *graph, const int32_t *partitions, struct reference **ret,
                      struct k_error *err)
@@ -85,11 +85,14 @@ int emit(struct reference *r, struct output *output, const struct row *row, stru
     int code = 0;
     for (uint32_t i = 0; i < output->reader_count && !code; i++) {
         struct node *node = output->readers[i];
-        node->counters.in++;
+        for (uint32_t input = 0; input < node->input_count; input++)
+            node->counters.in += node->inputs[input] == output;
         switch (node->kind) {
         case NODE_FILTER: code = filter_take(r, node, row, err); break;
         case NODE_MAP: code = map_take(r, node, row, err); break;
         case NODE_ROUTE: code = route_take(r, node, row, err); break;
+        case NODE_UNION: union_take(r, node, output, row); break;
+        case NODE_EVENT_TIME: code = event_time_take(r, node, row, err); break;
         case NODE_AGGREGATE: code = aggregate_take(r, node, row, err); break;
         case NODE_TABLE: code = table_take(r, node, row, err); break;
         case NODE_SINK: code = sink_take(r, node, row, err); break;
@@ -113,7 +116,8 @@ static struct k_str keep(struct reference *r, struct k_str text)
     return (struct k_str){k_arena_copy(&r->arena, text.data, text.length), text.length};
 }
 
-void send(struct reference *r, const char *topic, const char *sink, const struct k_str *key, const struct k_str *value)
+void send(struct reference *r, const char *topic, const char *sink, const struct k_str *key,
+          const struct k_str *value)
 {
     struct topic *to = topic_of(r, topic);
     if (to->count == to->capacity) {
@@ -135,8 +139,8 @@ static struct reference_dead_letter *new_letter(struct reference *r)
     return &r->letters[r->letter_count++];
 }
 
-int fail(struct reference *r, struct node *node, const struct row *row, const struct output *shape, const char *reason,
-         struct k_error *err)
+int fail(struct reference *r, struct node *node, const struct row *row, const struct output *shape,
+         const char *reason, struct k_error *err)
 {
     const struct reference_record *origin = row->origin;
     if (row->weight < 0) { // what is taken back failed when it was given, and was reported then
@@ -152,8 +156,11 @@ int fail(struct reference *r, struct node *node, const struct row *row, const st
     }
     node->counters.dead_lettered++;
     struct reference_dead_letter *letter = new_letter(r);
-    *letter = (struct reference_dead_letter){.dead_letter_topic = node->dead_letter_topic, .node = node->name,
-                                             .reason = reason, .partition = -1, .offset = -1};
+    *letter = (struct reference_dead_letter){.dead_letter_topic = node->dead_letter_topic,
+                                             .node = node->name,
+                                             .reason = reason,
+                                             .partition = -1,
+                                             .offset = -1};
     struct k_buf json = {0};
     if (origin) {
         letter->source = row->source->message->name;
@@ -175,6 +182,14 @@ int fail(struct reference *r, struct node *node, const struct row *row, const st
     return 0;
 }
 
+int settle_unions(struct reference *r, struct k_error *err)
+{
+    int code = 0;
+    for (uint32_t n = 0; n < r->node_count && !code; n++)
+        if (r->nodes[n]->kind == NODE_UNION) code = union_settle(r, r->nodes[n], err);
+    return code;
+}
+
 static void settle_sinks(struct reference *r)
 {
     for (uint32_t n = 0; n < r->node_count; n++)
@@ -185,12 +200,14 @@ static int feed(struct reference *r, struct node *node, const struct reference_r
 {
     K_ASSERT(!r->final);
     int code = source_take(r, node, record, err);
+    if (!code) code = settle_unions(r, err);
     settle_sinks(r);
     k_arena_reset(&r->scratch);
     return code;
 }
 
-int reference_feed(struct reference *r, const char *source, const struct reference_record *record, struct k_error *err)
+int reference_feed(struct reference *r, const char *source, const struct reference_record *record,
+                   struct k_error *err)
 {
     for (uint32_t n = 0; n < r->node_count && r->nodes[n]->kind == NODE_SOURCE; n++)
         if (strcmp(r->nodes[n]->name, source) == 0) return feed(r, r->nodes[n], record, err);

@@ -99,6 +99,7 @@ static void draw_source(struct drawing *g)
     SAY(" }\n");
     struct stream *s = stream_new(g, source->name);
     s->stateless = true;
+    s->sources = 1u << (g->s->source_count - 1);
     if (source->kind == SOURCE_JSON) {
         SEEN(json);
         stream_add(s, "k", 's', false);
@@ -128,17 +129,22 @@ static void draw_nodes(struct drawing *g)
         uint32_t at = (uint32_t)k_random_below(g->random, g->count);
         if (one_in(g->random, 2)) at = g->count - 1; // rather deep than wide
         struct stream *in = &g->streams[at];
-        if (in->depth > 5) continue;
+        if (in->depth > DEPTH_MAX) continue;
         g->used[at] = true;
         char name[16];
         snprintf(name, sizeof name, "n%u", g->nodes);
         draw_note_loose(g, in, name);
-        switch (k_random_below(g->random, in->updating ? 3 : 6)) {
+        switch (k_random_below(g->random, in->updating ? 5 : 9)) {
         case 0: draw_filter(g, in, name); break;
         case 1: draw_map(g, in, name); break;
         case 2:
             if (in->updating) draw_aggregate(g, in, name);
             else draw_route(g, in, name);
+            break;
+        case 3: draw_union(g, in, name); break;
+        case 4:
+            if (in->window) draw_filter(g, in, name);
+            else draw_event_time(g, in, name);
             break;
         default: draw_aggregate(g, in, name);
         }
@@ -149,6 +155,7 @@ static void draw_ends(struct drawing *g)
 {
     for (uint32_t i = 0; i < g->count; i++) {
         bool last = !g->used[i];
+        if (g->streams[i].updating && g->streams[i].unique_count == 0) continue; // nothing can show it
         if (last || one_in(g->random, 4)) {
             bool shown = !last && one_in(g->random, 2);
             if (!shown || one_in(g->random, 2)) shown |= draw_table(g, &g->streams[i]);

@@ -1,9 +1,9 @@
 // What the files that draw graphs share: graph.c (sources, tables, sinks, the whole), graph_nodes.c (streams, filter,
-// map, route), graph_aggregate.c.
+// map, route), graph_order.c (union, event_time), graph_aggregate.c.
 #pragma once
 #include "tests/sim/sim.h"
 
-enum { STREAMS_MAX = 24, COLUMNS_MAX = 24 };
+enum { STREAMS_MAX = 24, COLUMNS_MAX = 24, DEPTH_MAX = 5, DEPTH_NONE = 99 };
 
 struct column {
     char name[32];
@@ -20,6 +20,7 @@ struct stream {
     struct column unique[8]; // of an updating or windowed stream: its group's columns
     uint32_t unique_count;
     uint32_t depth;
+    uint32_t sources; // from which it comes: a bit each
 };
 struct drawing {
     struct scenario *s;
@@ -41,8 +42,12 @@ struct stream *stream_new(struct drawing *g, const char *name);
 struct stream *stream_like(struct drawing *g, const struct stream *from, const char *name);
 void draw_note_loose(struct drawing *g, const struct stream *in, const char *name);
 void draw_policy(struct drawing *g);
+void draw_condition(struct drawing *g, const struct stream *s, struct k_buf *out);
 void draw_filter(struct drawing *g, const struct stream *in, const char *name);
 void draw_map(struct drawing *g, const struct stream *in, const char *name);
 void draw_route(struct drawing *g, const struct stream *in, const char *name);
+// graph_order.c
+void draw_union(struct drawing *g, const struct stream *in, const char *name);
+void draw_event_time(struct drawing *g, const struct stream *in, const char *name); // in may not be of windows
 // graph_aggregate.c
 void draw_aggregate(struct drawing *g, const struct stream *from, const char *name);

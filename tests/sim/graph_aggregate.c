@@ -123,6 +123,7 @@ void draw_aggregate(struct drawing *g, const struct stream *from, const char *na
     draw_policy(g);
     SAY(" }\n");
     out.depth = in.depth + 1;
+    out.sources = in.sources;
     out.made = in.made || (windowed && !out.updating);
     out.loose = in.loose || (out.updating && in.made);
     *stream_new(g, name) = out;

@@ -19,6 +19,7 @@
 
 #include "base/options.h"
 #include "base/trace.h"
+#include "operators/plant.h"
 
 enum { SEEDS, STORE, PLANT, PLANTS, EACH, JOBS, TIME_LIMIT, VERBOSE };
 static const struct k_option option_table[] = {
@@ -35,10 +36,23 @@ static const struct k_option option_table[] = {
 static const char *const plant_names[] = {
     "none",
 #define X(name, text) #name,
-    K_PLANTS(X)
+    K_PLANTS(X) K_OPERATOR_PLANTS(X)
 #undef X
 };
 enum { PLANT_COUNT = sizeof plant_names / sizeof *plant_names, JOBS_MAX = 64 };
+enum {
+    ENGINE_PLANTS = 0
+#define X(name, text) +1
+    K_PLANTS(X)
+#undef X
+};
+
+// Plants a bug by its place among the names.
+static void plant(uint32_t which)
+{
+    k_planted = which <= ENGINE_PLANTS ? (enum k_plant)which : K_PLANT_NONE;
+    k_operator_planted = which > ENGINE_PLANTS ? (enum k_operator_plant)(which - ENGINE_PLANTS) : K_OPERATOR_PLANT_NONE;
+}
 
 struct settings {
     uint64_t from, to;
@@ -246,20 +260,20 @@ static int run_all(const struct settings *s)
 static int run_plants(struct settings *s)
 {
     int missed = 0;
-    for (uint32_t plant = 1; plant < PLANT_COUNT; plant++) {
+    for (uint32_t which = 1; which < PLANT_COUNT; which++) {
         int64_t began_us = clock_us();
         struct board *board = new_board();
         struct stats total = {0};
-        s->plant = plant;
-        k_planted = (enum k_plant)plant;
+        s->plant = which;
+        plant(which);
         run_jobs(s, board);
         for (int64_t job = 0; job < s->jobs; job++) add_stats(&total, &board->jobs[job].stats);
         double seconds = (double)(clock_us() - began_us) / 1e6;
         if (board->caught_at)
-            printf("ok   %-22s caught at seed %llu, after %llu runs, %.1f s\n", plant_names[plant],
+            printf("ok   %-22s caught at seed %llu, after %llu runs, %.1f s\n", plant_names[which],
                    (unsigned long long)board->caught_at, (unsigned long long)total.runs, seconds);
         else
-            printf("FAIL %-22s not caught in %llu runs, %.1f s\n", plant_names[plant], (unsigned long long)total.runs,
+            printf("FAIL %-22s not caught in %llu runs, %.1f s\n", plant_names[which], (unsigned long long)total.runs,
                    seconds);
         missed += !board->caught_at;
         munmap(board, sizeof *board);
@@ -314,7 +328,7 @@ int main(int argc, char **argv)
     }
     k_trace_setup(s.verbose ? K_TRACE_DEBUG : K_TRACE_ERROR, false);
     if (s.plants && !k_options_given(&options, SEEDS)) s.to = 2000;
-    if (!s.plants) k_planted = (enum k_plant)s.plant;
+    if (!s.plants) plant(s.plant);
     int status = s.plants ? run_plants(&s) : run_all(&s);
     k_options_fini(&options);
     return status;

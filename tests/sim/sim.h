@@ -8,6 +8,7 @@
 #include "engine/log_memory.h"
 #include "engine/plan.h"
 #include "engine/shard.h"
+#include "tests/sim/seen.h"
 
 // What a run did besides the log's own faults; each is counted, and none may be 0 over a full run.
 #define SIM_EVENTS(X)                                                                                   \
@@ -28,16 +29,6 @@
     X(takeover, "a leadership began")                                                                   \
     X(reset, "a shard threw its memory away")                                                           \
     X(followed, "records were read again after a takeover")
-
-// What the graphs had in them; none may be 0 over a full run.
-#define SIM_FEATURES(X)                                                                                              \
-    X(filter)                                                                                                        \
-    X(map) X(route) X(aggregate_unbounded) X(aggregate_tumbling) X(aggregate_hopping) X(aggregate_inherit)           \
-        X(aggregate_over_updates) X(on_close) X(on_update) X(grace) X(late_topic) X(where) X(table) X(retention)     \
-            X(keyed_sink) X(unkeyed_sink) X(updating_sink) X(json) X(line) X(raw) X(two_sources) X(idle)             \
-                X(two_shards) X(drop_policy) X(pass_null_policy) X(dead_letter_topic) X(compacted_source) X(drop)    \
-                    X(system_columns) X(crc32) X(validate_full) X(dead_letters) X(late_rows) X(count_star) X(count)  \
-                        X(sum) X(avg) X(min) X(max) X(arg_min) X(arg_max)
 
 struct stats { // of any number of runs; all uint64_t, so that they add up as an array
     uint64_t runs, records, steps, journal_records, outputs, table_rows;

@@ -1,0 +1,19 @@
+// Planted bugs in operators: each breaks one rule on purpose, to prove that the tests catch it. Only in test builds
+// (K_PLANTED); those of the engine are in engine/shard.h.
+#pragma once
+
+#define K_OPERATOR_PLANTS(X)                                                                       \
+    X(union_by_arrival, "a union hands on what comes as it comes, where the graph divided before") \
+    X(dated_not_held, "rows are dated anew without the watermark being held back by as much as the frontier")
+#ifdef K_PLANTED
+enum k_operator_plant {
+    K_OPERATOR_PLANT_NONE,
+#define X(name, text) K_OPERATOR_PLANT_##name,
+    K_OPERATOR_PLANTS(X)
+#undef X
+};
+extern enum k_operator_plant k_operator_planted; // chosen at run time
+#define K_OPERATOR_PLANT(name) (k_operator_planted == K_OPERATOR_PLANT_##name)
+#else
+#define K_OPERATOR_PLANT(name) 0
+#endif
