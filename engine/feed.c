@@ -82,7 +82,7 @@ int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_er
     *ret_some = false;
     if (!feed->reader) TRY(open_reader(shard, feed, in, err));
     if (feed->at == feed->count) {
-        feed->at = feed->count = 0;
+        feed->at = feed->count = feed->timed_count = 0;
         int code = shard->options.log->ops->fetch(feed->reader, K_BATCH_ROWS, batch_bytes(shard), 0,
                                                   &feed->messages, &feed->count, err);
         if (code == K_E_LOST_RANGE && shard->options.log->ops->position(feed->reader) < in->next) {
@@ -105,6 +105,69 @@ int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_er
     return 0;
 }
 
+static bool input_reached(const struct k_shard *shard, const struct k_input *in, uint32_t input)
+{
+    int64_t at = in->next;
+    const struct feed *feed = &shard->feeds[input];
+    // Markers behind the last record: the consumer's position moves over them.
+    if (feed->reader && feed->at == feed->count && !feed->verify) {
+        int64_t position = shard->options.log->ops->position(feed->reader);
+        if (position > at) at = position;
+    }
+    return at >= shard->once_ends[input];
+}
+
+// The event time of the message that an input would feed next. One that gives no row goes at once.
+static int64_t next_time(struct k_shard *shard, uint32_t input)
+{
+    struct feed *feed = &shard->feeds[input];
+    if (feed->timed_count != feed->count) {
+        if (!feed->times) feed->times = k_new_array(int64_t, K_BATCH_ROWS);
+        k_machine_times(shard->machine, input, feed->messages + feed->at, feed->count - feed->at,
+                        feed->times + feed->at);
+        feed->timed_count = feed->count;
+    }
+    return feed->times[feed->at];
+}
+
+static bool is_before(int64_t time_a, uint32_t input_a, int64_t time_b, uint32_t input_b)
+{
+    return time_a < time_b || (time_a == time_b && input_a < input_b);
+}
+
+// By event time, then input, then offset: history that nobody led, in an order that anyone finds again. Until every
+// input has shown what comes next, or is through, nothing is fed.
+static int choose_in_order(struct k_shard *shard, int32_t *ret, struct k_error *err)
+{
+    uint32_t count, best = UINT32_MAX, second = UINT32_MAX;
+    int64_t best_us = INT64_MAX, second_us = INT64_MAX;
+    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    *ret = -1;
+    for (uint32_t i = 0; i < count; i++) {
+        bool some;
+        TRY(feed_fill(shard, i, &some, err));
+        if (!some && !input_reached(shard, &inputs[i], i)) return 0;
+        if (!some) continue;
+        int64_t time_us = next_time(shard, i);
+        if (is_before(time_us, i, best_us, best)) {
+            second_us = best_us;
+            second = best;
+            best_us = time_us;
+            best = i;
+        } else if (is_before(time_us, i, second_us, second)) {
+            second_us = time_us;
+            second = i;
+        }
+    }
+    if (best == UINT32_MAX) return 0;
+    struct feed *feed = &shard->feeds[best];
+    feed->run = 1;
+    while (feed->at + feed->run < feed->count &&
+           is_before(feed->times[feed->at + feed->run], best, second_us, second)) feed->run++;
+    *ret = (int32_t)best;
+    return 0;
+}
+
 // The input whose partition is furthest behind in event time, among those with something to read: windows then stay
 // open no longer than they must. It is a decision, and the journal remembers it. But one that has caught up with its
 // partition's end brings a little at every step, and would keep the others waiting for ever.
@@ -113,6 +176,7 @@ int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err)
     uint32_t count;
     struct k_input *inputs = k_machine_inputs(shard->machine, &count);
     int32_t least = -1, overdue = -1;
+    if (shard->options.in_order) return choose_in_order(shard, ret, err);
     for (uint32_t step = 0; step < count; step++) {
         uint32_t i = (shard->next_input + step) % count;
         bool some;
@@ -179,16 +243,8 @@ bool feed_once_reached(const struct k_shard *shard)
 {
     uint32_t count;
     struct k_input *inputs = k_machine_inputs(shard->machine, &count);
-    for (uint32_t i = 0; i < count; i++) {
-        int64_t at = inputs[i].next;
-        const struct feed *feed = &shard->feeds[i];
-        // Markers behind the last record: the consumer's position moves over them.
-        if (feed->reader && feed->at == feed->count && !feed->verify) {
-            int64_t position = shard->options.log->ops->position(feed->reader);
-            if (position > at) at = position;
-        }
-        if (at < shard->once_ends[i]) return false;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        if (!input_reached(shard, &inputs[i], i)) return false;
     return true;
 }
 

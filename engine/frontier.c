@@ -88,7 +88,8 @@ int k_machine_work(struct k_machine *m, uint64_t max_work, uint64_t *ret_work, s
             m->work_node++;
             continue;
         }
-        uint64_t units = 0, wanted = max_work - done < SLICE ? max_work - done : SLICE;
+        uint64_t units = 0, slice = m->owner.unit ? 1 : SLICE;
+        uint64_t wanted = max_work - done < slice ? max_work - done : slice;
         int code =
             type->on_frontier(post->instance, node_frontier(post->node, m->work_frontier_us), wanted, &units, err);
         k_arena_reset(&m->arena);
@@ -96,6 +97,8 @@ int k_machine_work(struct k_machine *m, uint64_t max_work, uint64_t *ret_work, s
         K_ASSERT(units <= wanted);
         done += units;
         if (units < wanted) m->work_node++;
+        if (units && m->owner.unit) code = m->owner.unit(m->owner.unit_context, err);
+        if (code) return code;
         k_state_trim(m->state);
     }
     m->work_units += done;

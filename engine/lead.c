@@ -57,6 +57,7 @@ static int feed_batch(struct k_shard *shard, uint32_t input, struct k_error *err
     struct feed *feed = &shard->feeds[input];
     const struct k_message *const *messages = feed->messages + feed->at;
     uint32_t n = feed->count - feed->at;
+    if (feed->run && feed->run < n) n = feed->run;
     if (feed->embedded) {
         // What is embedded must fit into one journal record: a large one stands alone there.
         size_t bytes = shard->pending.embedded_bytes;

@@ -139,6 +139,10 @@ struct k_kafka_options {
 // as fast as any more, and the process then holds about queue_bytes and 10 MiB. Does not wait for the broker: the first
 // call that needs it does, and says K_E_UNAVAILABLE naming the address.
 int k_log_kafka_open(const struct k_kafka_options *options, struct k_log **ret, struct k_error *err);
+// The offset of the first record of a partition whose timestamp is at or behind time_us, as the broker finds it by its
+// index; the partition's stable end if there is none.
+int k_log_kafka_offset_at(struct k_log *log, const char *topic, int32_t partition, int64_t time_us, int64_t *ret,
+                          struct k_error *err);
 // For preflights. Whether a broker answers this client at all (K_E_UNAVAILABLE: none; K_E_DENIED: it refuses the
 // client), and how many brokers there are.
 int k_log_kafka_reach(struct k_log *log, uint32_t *ret_brokers, struct k_error *err);

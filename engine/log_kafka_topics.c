@@ -303,6 +303,32 @@ int k_kafka_offsets(struct k_log *log, const char *topic, int32_t partition, boo
     }
 }
 
+int k_log_kafka_offset_at(struct k_log *log, const char *topic, int32_t partition, int64_t time_us, int64_t *ret,
+                          struct k_error *err)
+{
+    struct k_kafka *kafka = k_kafka_of(log);
+    struct k_kafka_handle *handle;
+    int64_t start, end;
+    // Also says what is wrong with the topic, and waits for a leader.
+    int code = k_kafka_offsets(log, topic, partition, true, &start, &end, err);
+    if (code == 0) code = k_kafka_stable(kafka, &handle, err);
+    if (code != 0) return code;
+    // Kafka counts in milliseconds: the first at or behind an instant inside one is at or behind the next.
+    int64_t time_ms = time_us / 1000 + (time_us % 1000 > 0);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = time_ms < 0 ? 0 : time_ms;
+    rd_kafka_resp_err_t answer = rd_kafka_offsets_for_times(handle->rk, list, k_kafka_ms(kafka->request_timeout_us));
+    if (answer == RD_KAFKA_RESP_ERR_NO_ERROR) answer = list->elems[0].err;
+    int64_t found = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    k_kafka_listen(handle);
+    if (answer != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return k_kafka_fail(kafka, handle, err, answer, NULL, "offsets of topic \"%s\" partition %d by time", topic,
+                            partition);
+    *ret = found < 0 || found > end ? end : found;
+    return 0;
+}
+
 int k_kafka_delete_records(struct k_log *log, const char *topic, int32_t partition, int64_t before,
                            struct k_error *err)
 {

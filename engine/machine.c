@@ -238,6 +238,13 @@ int k_machine_feed(struct k_machine *m, uint32_t input, const struct k_message *
     return 0;
 }
 
+void k_machine_times(struct k_machine *m, uint32_t input, const struct k_message *const *messages, uint32_t count,
+                     int64_t *ret_times)
+{
+    k_source_times(m->posts[m->inputs[input].source].source, messages, count, ret_times);
+    k_arena_reset(&m->arena);
+}
+
 const struct k_counters *k_machine_counters(const struct k_machine *m, uint32_t index, const char **ret_name)
 {
     *ret_name = m->posts[index].name;

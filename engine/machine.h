@@ -35,6 +35,9 @@ struct k_machine_owner {
     // Shows every batch that an output port gives while outputs are wanted, for `kappa test`. NULL: nobody looks.
     void (*tap)(void *context, const char *edge, const struct k_batch *batch);
     void *tap_context;
+    // After each single unit of frontier work, for `kappa explain`. NULL: nobody looks, and units are done in bulk.
+    int (*unit)(void *context, struct k_error *err);
+    void *unit_context;
 };
 
 // partitions[i]: how many partitions the topic of source i has. state is borrowed and outlives the machine. position:
@@ -54,6 +57,10 @@ int32_t k_machine_find_input(const struct k_machine *machine, uint32_t source, u
 // Feeds records of one input in offset order (any number). Any error leaves the machine void: close it.
 K_CHECKED int k_machine_feed(struct k_machine *machine, uint32_t input, const struct k_message *const *messages,
                              uint32_t count, struct k_error *err);
+
+// The event times of records of one input (see k_source_times), at most K_BATCH_ROWS.
+void k_machine_times(struct k_machine *machine, uint32_t input, const struct k_message *const *messages,
+                     uint32_t count, int64_t *ret_times);
 
 // A commit boundary: moves the watermarks by the clock and by what stood at its end, then does up to max_work units
 // of frontier work; *ret_work says how many. A follower passes the journal's number and must get the same.

@@ -231,7 +231,9 @@ int shard_open(struct k_shard *shard, struct k_error *err)
     shard->partitions = k_new_array(uint32_t, plan->source_count + 1);
     struct k_store *store = NULL;
     struct k_machine_owner owner = {.context = shard, .output = lead_output, .tap = shard->options.tap,
-                                    .tap_context = shard->options.tap_context};
+                                    .tap_context = shard->options.tap_context,
+                                    .unit = shard->options.unit,
+                                    .unit_context = shard->options.unit_context};
     int code = look_at_topics(shard, compacted, err);
     if (!code) code = shard->options.open_store(shard->options.store_context, &store, err);
     if (!code) code = k_state_open(store, &shard->options.state, &shard->store, err);

@@ -68,7 +68,10 @@ void shard_forget(struct k_shard *shard)
     k_pending_clear(&shard->pending);
     uint32_t count = 0;
     if (shard->machine) k_machine_inputs(shard->machine, &count);
-    for (uint32_t i = 0; shard->feeds && i < count; i++) log->reader_close(shard->feeds[i].reader);
+    for (uint32_t i = 0; shard->feeds && i < count; i++) {
+        log->reader_close(shard->feeds[i].reader);
+        free(shard->feeds[i].times);
+    }
     free(shard->feeds);
     shard->feeds = NULL;
     log->reader_close(shard->journal);
@@ -237,7 +240,7 @@ static int step_catch_up(struct k_shard *shard, int64_t *ret_wait_us, struct k_e
     shard->report.records_followed_after_takeover = shard->report.records - shard->records_at_open;
     shard->report.leaderships++;
     shard->commit_at_us = shard_now(shard);
-    k_machine_want_outputs(shard->machine, true);
+    k_machine_want_outputs(shard->machine, !shard->options.mute);
     *ret_wait_us = 0;
     move_to(shard, K_SHARD_LEAD);
     return 0;
@@ -414,6 +417,7 @@ int k_shard_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *er
 int k_shard_create(const struct k_shard_options *options, struct k_shard **ret, struct k_error *err)
 {
     (void)err;
+    K_ASSERT(!options->in_order || options->once); // an order needs ends to be known by
     struct k_shard *shard = k_new(struct k_shard);
     shard->options = *options;
     if (!shard->options.work_portion) shard->options.work_portion = 1024;

@@ -88,6 +88,10 @@ struct k_shard_options {
     bool can_lead;                   // false: only follow (a standby that must not take over)
     void (*tap)(void *context, const char *edge, const struct k_batch *batch);
     void *tap_context;
+    int (*unit)(void *context, struct k_error *err); // see k_machine_owner
+    void *unit_context;
+    bool mute;    // a leader makes no outputs
+    bool in_order; // with once: inputs are merged by event time, then input, then offset
 };
 
 // For progress lines and status. Only the thread that steps the shard may ask; worker.c hands it on to others.

@@ -11,6 +11,9 @@ struct feed {
     int64_t empty_since_us; // asked since then, the reader had nothing; 0: it had something the last time
     bool verify;        // the first message is the last one that was fed before: compare it, then drop it
     bool embedded;      // the topic is compacted: records go into the journal
+    int64_t *times; // in_order: event times of messages[timed .. count); NULL until first needed
+    uint32_t timed_count; // messages that times stands for; 0: those here have not been looked at
+    uint32_t run;   // in_order: how many of those that wait come before every other input's; 0: all
     uint32_t waited;    // steps that others took at their partitions' ends, while messages wait here
 };
 

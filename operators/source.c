@@ -339,21 +339,27 @@ static void move_clock(struct feed *feed, struct k_partition_clock *clock)
     feed->batch.watermark = watermark;
 }
 
-static int feed_rows(struct feed *feed, uint32_t partitions, struct k_partition_clock *clock, struct k_error *err)
+// Messages become columns, and rows have their event times; what fails has its reason.
+static void read_rows(struct feed *feed)
 {
     const struct k_edge *edge = &feed->source->plan->edge;
-    struct k_host *host = feed->source->host;
     feed->columns = k_arena_array(feed->arena, struct k_column, edge->schema.count);
     feed->batch = (struct k_batch){.schema = &edge->schema,
                                    .columns = feed->columns,
                                    .rows = feed->count,
                                    .origin = feed->messages,
                                    .arena = feed->arena};
-    host->counters->in += feed->count;
     decode(feed);
     add_system_columns(feed);
     select_good(feed);
     take_event_times(feed);
+}
+
+static int feed_rows(struct feed *feed, uint32_t partitions, struct k_partition_clock *clock, struct k_error *err)
+{
+    struct k_host *host = feed->source->host;
+    host->counters->in += feed->count;
+    read_rows(feed);
     int code = check_partitions(feed, partitions, err);
     if (code) return code;
     select_good(feed);
@@ -364,25 +370,51 @@ static int feed_rows(struct feed *feed, uint32_t partitions, struct k_partition_
     return feed->batch.selected ? host->ops->emit(host, 0, &feed->batch, err) : 0;
 }
 
+// The rows of messages, from where the source stands: *unpacking moves on. Returns how many messages are used up.
+static uint32_t take_rows(struct feed *feed, struct k_unpacking *unpacking)
+{
+    const struct k_source_config *config = feed->source->config;
+    uint32_t used = feed->count;
+    if (config->packing.kind == K_PACKING_NONE) {
+        feed->reason = k_arena_zeroed(feed->arena, feed->count * sizeof *feed->reason);
+        feed->text = k_arena_zeroed(feed->arena, feed->count * sizeof *feed->text);
+        return used;
+    }
+    struct k_unpacked unpacked;
+    k_source_unpack(&config->packing, unpacking, feed->messages, feed->count, feed->arena, &unpacked, &used);
+    feed->messages = unpacked.records;
+    feed->count = unpacked.count;
+    feed->reason = unpacked.reasons;
+    feed->text = unpacked.texts;
+    return used;
+}
+
 int k_source_feed(struct k_source *source, const struct k_message *const *messages, uint32_t count,
                   uint32_t partitions, struct k_partition_clock *clock, uint32_t *ret_used, struct k_error *err)
 {
     K_ASSERT(count <= K_BATCH_ROWS);
     struct feed feed = {.source = source, .arena = source->host->arena, .messages = messages, .count = count};
-    uint32_t used = count;
-    if (source->config->packing.kind == K_PACKING_NONE) {
-        feed.reason = k_arena_zeroed(feed.arena, count * sizeof *feed.reason);
-        feed.text = k_arena_zeroed(feed.arena, count * sizeof *feed.text);
-    } else {
-        struct k_unpacked unpacked;
-        k_source_unpack(&source->config->packing, &source->unpacking, messages, count, feed.arena, &unpacked, &used);
-        feed.messages = unpacked.records;
-        feed.count = unpacked.count;
-        feed.reason = unpacked.reasons;
-        feed.text = unpacked.texts;
-    }
+    uint32_t used = take_rows(&feed, &source->unpacking);
     int code = feed.count ? feed_rows(&feed, partitions, clock, err) : 0;
     if (code) return code;
     *ret_used = used;
     return 0;
+}
+
+void k_source_times(struct k_source *source, const struct k_message *const *messages, uint32_t count,
+                    int64_t *ret_times)
+{
+    struct k_unpacking unpacking = {0};
+    for (uint32_t i = 0; i < count; i++) ret_times[i] = INT64_MIN;
+    for (uint32_t at = 0; at < count;) {
+        struct feed feed = {
+            .source = source, .arena = source->host->arena, .messages = messages + at, .count = count - at};
+        uint32_t used = take_rows(&feed, &unpacking), message = at;
+        if (feed.count) read_rows(&feed);
+        for (uint32_t row = 0; row < feed.count; row++) {
+            while (messages[message]->offset < feed.messages[row]->offset) message++;
+            if (!feed.reason[row] && ret_times[message] == INT64_MIN) ret_times[message] = feed.batch.time[row];
+        }
+        at += used;
+    }
 }

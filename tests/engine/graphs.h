@@ -31,3 +31,10 @@
     "node { name: \"counts\" input: \"in\" aggregate { group_by: \"k\" select: \"count(*) AS c\" } }\n" \
     "table { name: \"latest\" input: \"counts\" key: \"k\" }\n"                                       \
     "sink { name: \"out\" input: \"counts\" key: \"k\" kafka { topic: \"o\" } format { json {} } }\n"
+
+// Passes n on, in the order in which it is fed. TIME: more of the source.
+#define GRAPH_ORDER(TIME)                                                                              \
+    "name: \"p\" schema { name: \"E\" field: \"n int64 not null\" field: \"ts timestamp not null\" }\n"   \
+    "source { name: \"in\" kafka { topic: \"t\" } format { json {} } schema: \"E\" " TIME " }\n"        \
+    "node { name: \"short\" input: \"in\" map { select: \"n\" } }\n"                                  \
+    "sink { name: \"out\" input: \"short\" kafka { topic: \"o\" } format { json {} } }\n"

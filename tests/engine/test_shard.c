@@ -182,6 +182,38 @@ static void test_once_ends_where_the_sources_ended(void **state)
     cluster_fini(&c);
 }
 
+// In order: by event time, then input, then offset, also where a partition's own records are out of order; what gives no
+// row goes at once, and a partition without records holds nobody up.
+static void test_history_is_merged_by_event_time(void **state)
+{
+    (void)state;
+    static const char *const graphs[] = {
+        GRAPH_ORDER("time { expr: \"ts\" max_ahead: \"30d\" }"),
+        GRAPH_ORDER("time { expr: \"ts\" max_ahead: \"30d\" } policy { on_error: DROP }"),
+    };
+    for (int i = 0; i < 2; i++) {
+        struct cluster c;
+        begin(&c, graphs[i], 3, false);
+        // The messages' own timestamps say the opposite.
+        static const struct {
+            int32_t partition;
+            int64_t time_us;
+            const char *value;
+        } records[] = {{0, 90, "{\"n\":1,\"ts\":1000}"}, {0, 80, "{\"n\":3,\"ts\":3000}"},
+                       {0, 70, "{\"n\":4,\"ts\":2000}"}, {0, 60, "{\"n\":6,\"ts\":5000}"},
+                       {1, 50, "{\"n\":2,\"ts\":1000}"}, {1, 40, "garbage"},
+                       {1, 30, "{\"n\":5,\"ts\":4000}"}, {1, 20, "{\"n\":7,\"ts\":5000}"}};
+        for (size_t r = 0; r < sizeof records / sizeof *records; r++)
+            cluster_put(&c, "t", records[r].partition, records[r].time_us, NULL, records[r].value);
+        c.options.once = c.options.in_order = true;
+        cluster_start(&c, 0);
+        cluster_until(&c, 0, 0, K_SHARD_STOPPED);
+        assert_string_equal(cluster_read(&c, "o", 0),
+                            "{\"n\":1} {\"n\":2} {\"n\":3} {\"n\":4} {\"n\":5} {\"n\":6} {\"n\":7} ");
+        cluster_fini(&c);
+    }
+}
+
 // Two workers with --once: the second ends too, although it never leads, while the first goes on for ever.
 static void test_once_ends_beside_a_leader_that_goes_on(void **state)
 {
@@ -362,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_joins_only_in_step),
         cmocka_unit_test(test_a_crash_in_the_middle_of_a_transaction),
         cmocka_unit_test(test_once_ends_where_the_sources_ended),
+        cmocka_unit_test(test_history_is_merged_by_event_time),
         cmocka_unit_test(test_once_ends_beside_a_leader_that_goes_on),
         cmocka_unit_test(test_a_shard_without_partitions),
         cmocka_unit_test(test_two_shards_over_two_workers),
