@@ -8,6 +8,7 @@
     X(map)             \
     X(route)           \
     X(union)           \
+    X(flatten)         \
     X(event_time)      \
     X(aggregate)       \
     X(table)           \

@@ -29,6 +29,9 @@ static int host_emit(struct k_host *host, uint32_t port, const struct k_batch *b
         h->pairs += behind && batch->weight[row - 1] < 0 && batch->weight[row] > 0;
     }
     h->counters.out += batch->selected;
+    h->batches++;
+    if (batch->arena->used > h->most_arena_bytes) h->most_arena_bytes = batch->arena->used;
+    if (h->quiet) return 0;
     for (uint32_t i = 0; i < batch->selected; i++) {
         uint32_t row = batch->selection[i];
         assert_true(row < batch->rows && (i == 0 || row > batch->selection[i - 1]));

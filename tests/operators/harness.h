@@ -33,6 +33,9 @@ struct harness {
     uint32_t stride;
     uint64_t last_units;
     int64_t watermarks[8]; // of the first rows emitted
+    bool quiet;            // what is emitted is counted, but not written down
+    uint64_t batches;      // emitted
+    size_t most_arena_bytes; // that a batch's arena held
     uint64_t pairs;        // physical neighbours among the emitted rows that read as the two sides of a change
 };
 

@@ -9,11 +9,11 @@
 
 #include "base/hash.h"
 
-enum { ROWS = 1200, TEXT = 160 };
+enum { ROWS = 1200, TEXT = 240 };
 
 #define HEAD                                                                                              \
     "name: 'g' schema { name: 'S' field: 'k int64' field: 's string' field: 'v int64' field: 'd double' " \
-    "field: 'ws timestamp not null' field: 'we timestamp not null' } "                                    \
+    "field: 'ws timestamp not null' field: 'we timestamp not null' field: 'j json' } "                    \
     "source { name: 's' kafka { topic: 't' } format { json {} } schema: 'S' } "
 #define SELECTS                                                                                     \
     "select: 'count(*) AS n' select: 'count(v) AS c' select: 'sum(v) AS t' select: 'sum(d) AS td' " \
@@ -33,6 +33,13 @@ static const struct subject {
      true, false},
     {"union", HEAD "node { name: 'n' input: 's' input: 's' union {} }", false, false},
     {"union of changes", HEAD "node { name: 'n' input: 's' input: 's' input: 's' union {} }", true, false},
+    {"flatten", HEAD "node { name: 'n' input: 's' flatten { field: 'j' as: 'e' } }", true, false},
+    {"flatten, outer",
+     HEAD "node { name: 'n' input: 's' flatten { field: 'j' as: 'e' outer: true } policy { on_error: PASS_NULL } }",
+     true, false},
+    {"flatten of objects", HEAD "schema { name: 'E' field: 'x int64 not null' field: 'y string at $.z.y' } "
+                                "node { name: 'n' input: 's' flatten { field: 'j' as: 'e' schema: 'E' } }",
+     true, false},
     {"event_time",
      HEAD "node { name: 'n' input: 's' event_time { expr: 'CASE WHEN 12 / v > k THEN ws END' behind: '1s' } }", true,
      false},
@@ -78,15 +85,23 @@ static void make_row(struct given *given, uint64_t *seed, bool windowed, int64_t
     static const char *const texts[] = {
         "null", "\"\"", "\"a\"", "\"b\"", "\"a longer text, which makes rows larger\"", "\"\\u0000x\""};
     static const char *const doubles[] = {"null", "0.1", "-0.0", "1e300", "-1e300", "0.3", "7"};
+    static const char *const arrays[] = {"null",
+                                         "[]",
+                                         "[1]",
+                                         "[{\"x\":1},{\"x\":2,\"z\":{\"y\":\"[,]\"}}]",
+                                         "{\"x\":1}",
+                                         "[{\"x\":1},{}]",
+                                         " [ null , \"a\\\"]\" , [[],[2]] ] ",
+                                         "[{\"x\":3},{\"x\":4},{\"x\":5},{\"x\":6}]"};
     char v[24];
     uint32_t i = given->count++;
     int64_t time_us = (int64_t)i * 20000 + (int64_t)k_random_below(seed, 3000000) - 3000000;
     int64_t end_ms = (int64_t)(1 + k_random_below(seed, 5)) * 3000;
     snprintf(v, sizeof v, "%d", (int)k_random_below(seed, 9) - 3);
-    snprintf(given->json[i], TEXT, "{\"k\":%s,\"s\":%s,\"v\":%s,\"d\":%s,\"ws\":%lld,\"we\":%lld}",
+    snprintf(given->json[i], TEXT, "{\"k\":%s,\"s\":%s,\"v\":%s,\"d\":%s,\"ws\":%lld,\"we\":%lld,\"j\":%s}",
              k_random_below(seed, 12) ? (const char *[]){"0", "1", "2", "3"}[k_random_below(seed, 4)] : "null",
              texts[k_random_below(seed, 6)], k_random_below(seed, 8) ? v : "null", doubles[k_random_below(seed, 7)],
-             (long long)end_ms - 3000, (long long)end_ms);
+             (long long)end_ms - 3000, (long long)end_ms, arrays[(i * 7 + i / 9) % 8]);
     if (time_us - SECOND > *watermark) *watermark = time_us - SECOND;
     given->rows[i] =
         (struct row){given->json[i], windowed ? end_ms * 1000 - 1 : time_us, windowed ? INT64_MIN : *watermark, 1};

@@ -106,6 +106,7 @@ static int build_operator(struct reference *r, struct node *node, const Kappa__V
     case KAPPA__V1__NODE__OPERATOR_MAP: return build_map(r, node, message->map, err);
     case KAPPA__V1__NODE__OPERATOR_ROUTE: return build_route(r, node, message->route, err);
     case KAPPA__V1__NODE__OPERATOR_UNION: return build_union(r, node, err);
+    case KAPPA__V1__NODE__OPERATOR_FLATTEN: return build_flatten(r, node, message->flatten, err);
     case KAPPA__V1__NODE__OPERATOR_EVENT_TIME: return build_event_time(r, node, message->event_time, err);
     case KAPPA__V1__NODE__OPERATOR_AGGREGATE: return build_aggregate(r, node, message->aggregate, err);
     default: return k_fail(err, K_E_CONFIG, "an operator that the reference does not know");
@@ -119,6 +120,7 @@ static enum node_kind kind_of(const Kappa__V1__Node *message)
     case KAPPA__V1__NODE__OPERATOR_MAP: return NODE_MAP;
     case KAPPA__V1__NODE__OPERATOR_ROUTE: return NODE_ROUTE;
     case KAPPA__V1__NODE__OPERATOR_UNION: return NODE_UNION;
+    case KAPPA__V1__NODE__OPERATOR_FLATTEN: return NODE_FLATTEN;
     case KAPPA__V1__NODE__OPERATOR_EVENT_TIME: return NODE_EVENT_TIME;
     default: return NODE_AGGREGATE;
     }
@@ -217,7 +219,8 @@ int build(struct reference *r, const int32_t *partitions, struct k_error *err)
     // From the readers to the sources.
     for (uint32_t n = r->node_count; n-- > 0 && !code;) {
         struct node *node = r->nodes[n];
-        for (uint32_t c = 0; node->kind == NODE_MAP && c < node->outputs[0].count; c++)
+        bool passes = node->kind == NODE_MAP || node->kind == NODE_FLATTEN;
+        for (uint32_t c = 0; passes && c < node->outputs[0].count; c++)
             if (node->from[c] >= 0 && node->outputs[0].read[c]) node->input->read[node->from[c]] = true;
         for (uint32_t i = 0; node->kind == NODE_UNION && i < node->input_count; i++)
             for (uint32_t c = 0; c < node->outputs[0].count; c++)

@@ -44,7 +44,7 @@ struct output {
     const struct reference_net *net_items;
 };
 
-enum node_kind { NODE_SOURCE, NODE_FILTER, NODE_MAP, NODE_ROUTE, NODE_UNION, NODE_EVENT_TIME, NODE_AGGREGATE,
+enum node_kind { NODE_SOURCE, NODE_FILTER, NODE_MAP, NODE_ROUTE, NODE_UNION, NODE_FLATTEN, NODE_EVENT_TIME, NODE_AGGREGATE,
                  NODE_TABLE, NODE_SINK };
 
 struct node {
@@ -65,6 +65,7 @@ struct node {
     struct expr **exprs;
     int32_t *from;
     int64_t behind;           // event_time
+    struct flattening *flattening;
     struct waiting *waiting;  // union; grows in the scratch arena
     uint32_t waiting_count, waiting_room;
     struct aggregation *aggregation;

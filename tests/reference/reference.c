@@ -92,6 +92,7 @@ int emit(struct reference *r, struct output *output, const struct row *row, stru
         case NODE_MAP: code = map_take(r, node, row, err); break;
         case NODE_ROUTE: code = route_take(r, node, row, err); break;
         case NODE_UNION: union_take(r, node, output, row); break;
+        case NODE_FLATTEN: code = flatten_take(r, node, row, err); break;
         case NODE_EVENT_TIME: code = event_time_take(r, node, row, err); break;
         case NODE_AGGREGATE: code = aggregate_take(r, node, row, err); break;
         case NODE_TABLE: code = table_take(r, node, row, err); break;

@@ -1,4 +1,4 @@
-// What is about order and time: union and event_time, of which reorder.c knows the rest.
+// What is about order and time, of which reorder.c knows the rest, and flatten.c.
 #pragma once
 #include "tests/reference/inside.h"
 
@@ -8,6 +8,11 @@ struct waiting {
     uint32_t port;
 };
 
+// A column from a schema's text (source.c).
+K_CHECKED int read_field(struct k_arena *arena, const char *text, struct column *ret, struct k_error *err);
+K_CHECKED int build_flatten(struct reference *r, struct node *node, const Kappa__V1__Flatten *message,
+                            struct k_error *err);
+K_CHECKED int flatten_take(struct reference *r, struct node *node, const struct row *row, struct k_error *err);
 K_CHECKED int build_union(struct reference *r, struct node *node, struct k_error *err);
 K_CHECKED int build_event_time(struct reference *r, struct node *node, const Kappa__V1__EventTime *message,
                                struct k_error *err);

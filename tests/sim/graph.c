@@ -110,6 +110,7 @@ static void draw_source(struct drawing *g)
         stream_add(s, "opt", 's', true);
         stream_add(s, "deep", 'i', true);
         stream_add(s, "ts", 't', false);
+        stream_add(s, "items", 'j', true);
     } else if (source->kind == SOURCE_LINE) {
         SEEN(line);
         stream_add(s, "k", 's', false);
@@ -134,13 +135,14 @@ static void draw_nodes(struct drawing *g)
         char name[16];
         snprintf(name, sizeof name, "n%u", g->nodes);
         draw_note_loose(g, in, name);
-        switch (k_random_below(g->random, in->updating ? 5 : 9)) {
+        switch (k_random_below(g->random, in->updating ? 5 : 10)) {
         case 0: draw_filter(g, in, name); break;
         case 1: draw_map(g, in, name); break;
         case 2:
             if (in->updating) draw_aggregate(g, in, name);
             else draw_route(g, in, name);
             break;
+        case 5: draw_flatten(g, in, name); break;
         case 3: draw_union(g, in, name); break;
         case 4:
             if (in->window) draw_filter(g, in, name);
@@ -196,7 +198,8 @@ bool scenario_draw(struct scenario *s, uint64_t *random, struct stats *stats, st
     SAY("schema { name: \"Event\" field: \"k string not null\" field: \"k2 string\" field: \"n int64\" field: \"d "
         "double\"\n"
         "         field: \"b bool\" field: \"opt string\" field: \"deep int64 at $.x.deep\" field: \"ts timestamp "
-        "not null\" }\n"
+        "not null\" field: \"items json\" }\n"
+        "schema { name: \"Item\" field: \"x int64 not null\" field: \"y string at $.z.y\" }\n"
         "schema { name: \"Line\" field: \"k string not null\" field: \"n int64\" field: \"opt string\" }\n"
         "schema { name: \"Raw\" field: \"value string not null\" }\n");
     draw_source(g);

@@ -7,7 +7,7 @@ enum { STREAMS_MAX = 24, COLUMNS_MAX = 24, DEPTH_MAX = 5, DEPTH_NONE = 99 };
 
 struct column {
     char name[32];
-    char type; // s, i, d, b, t
+    char type; // s, i, d, b, t, j
     bool nullable;
 };
 struct stream {
@@ -48,6 +48,7 @@ void draw_map(struct drawing *g, const struct stream *in, const char *name);
 void draw_route(struct drawing *g, const struct stream *in, const char *name);
 // graph_order.c
 void draw_union(struct drawing *g, const struct stream *in, const char *name);
+void draw_flatten(struct drawing *g, const struct stream *in, const char *name);
 void draw_event_time(struct drawing *g, const struct stream *in, const char *name); // in may not be of windows
 // graph_aggregate.c
 void draw_aggregate(struct drawing *g, const struct stream *from, const char *name);

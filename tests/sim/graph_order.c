@@ -1,4 +1,4 @@
-// Random nodes that are about order and time: union, event_time.
+// Random nodes that change order, number or time of rows: union, flatten, event_time.
 #include <stdio.h>
 
 #include "tests/sim/graph.h"
@@ -85,4 +85,34 @@ void draw_event_time(struct drawing *g, const struct stream *from, const char *n
     draw_policy(g);
     SAY(" }\n");
     stream_like(g, &in, name);
+}
+
+void draw_flatten(struct drawing *g, const struct stream *from, const char *name)
+{
+    struct stream in = *from, out = *from;
+    uint32_t at = 0;
+    while (at < in.count && strcmp(in.columns[at].name, "items") != 0) at++;
+    if (at == in.count) {
+        draw_map(g, from, name);
+        return;
+    }
+    SEEN(flatten);
+    bool fields = !one_in(g->random, 3), element = !fields || one_in(g->random, 2);
+    SAY("node { name: \"%s\" input: \"%s\" flatten { field: \"items\"", name, in.name);
+    out.count = at;
+    if (element) SAY(" as: \"item\""), stream_add(&out, "item", 'j', true);
+    if (fields) {
+        SAY(" schema: \"Item\"");
+        stream_add(&out, "x", 'i', true);
+        stream_add(&out, "y", 's', true);
+    }
+    for (at++; at < in.count; at++) stream_add(&out, in.columns[at].name, in.columns[at].type, in.columns[at].nullable);
+    if (one_in(g->random, 2)) SAY(" outer: true");
+    SAY(" }");
+    draw_policy(g);
+    SAY(" }\n");
+    struct stream *made = stream_like(g, &in, name);
+    memcpy(made->columns, out.columns, sizeof made->columns);
+    made->count = out.count;
+    made->unique_count = 0;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #define SIM_FEATURES(X)                                                                                     \
-    X(filter) X(map) X(route) X(union_of_sources) X(union_of_ways) X(event_time)                            \
+    X(filter) X(map) X(route) X(union_of_sources) X(union_of_ways) X(flatten) X(event_time)                \
     X(aggregate_unbounded) X(aggregate_tumbling) X(aggregate_hopping) X(aggregate_inherit)                  \
     X(aggregate_over_updates) X(on_close) X(on_update) X(grace) X(late_topic) X(where)                      \
     X(count_star) X(count) X(sum) X(avg) X(min) X(max) X(arg_min) X(arg_max)                                \
