@@ -60,7 +60,7 @@ static bool text_to_double(struct k_str text, double *ret)
     bool negative = text.length && text.data[0] == '-';
     if (text.length && (text.data[0] == '-' || text.data[0] == '+'))
         bare = (struct k_str){text.data + 1, text.length - 1};
-    if (is_word(text, "nan")) *ret = NAN;
+    if (is_word(bare, "nan")) *ret = NAN;
     else if (is_word(bare, "infinity") || is_word(bare, "inf")) *ret = negative ? -INFINITY : INFINITY;
     else return text.length && k_double_parse(text.data, text.length, ret) == 0;
     return true;

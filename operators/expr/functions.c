@@ -160,7 +160,8 @@ static const struct k_function functions[] = {
     CALL2("mod", I, I, I, K_FN_FALLIBLE, int64_modulo, NULL, "The rest of the division, with the sign of the first.",
           "mod(7, 4) → 3"),
     CALL2("date_trunc", S, T, T, K_FN_FALLIBLE | K_FN_COSTLY, date_trunc, k_check_date_trunc,
-          "The start of the microsecond, millisecond, second, minute, hour, day, week (Monday), month, quarter, year.",
+          "The start of the microsecond, millisecond, second, minute, hour, day, week (Monday), month, quarter, year, "
+          "decade, century (2001) or millennium (2001).",
           "date_trunc('hour', TIMESTAMP '2026-01-01 12:34:56') → TIMESTAMP '2026-01-01 12:00:00'"),
 
     CAST(B, I, 0, cast_bool_int64, "1 or 0.", "true::int64 → 1"),
@@ -190,7 +191,9 @@ static const struct k_function functions[] = {
               TYPE_A),
     AGGREGATE("sum", 1, I, K_AGG_SUM, 0, "sum(int64) → int64", "The sum; NULL of no values.", "sum(i)", TYPE_I),
     AGGREGATE("sum", 1, D, K_AGG_SUM, 0, "sum(double) → double", "The sum; NULL of no values.", "sum(d)", TYPE_D),
-    AGGREGATE("avg", 1, D, K_AGG_AVG, 0, "avg(double) → double", "The mean; NULL of no values.", "avg(i)", TYPE_D),
+    AGGREGATE("avg", 1, D, K_AGG_AVG, 0, "avg(int64) → double",
+              "The mean of integers, whose sum is exact; NULL of no values.", "avg(i)", TYPE_I),
+    AGGREGATE("avg", 1, D, K_AGG_AVG, 0, "avg(double) → double", "The mean; NULL of no values.", "avg(d)", TYPE_D),
     AGGREGATE("min", 1, F, K_AGG_MIN, 0, "min(comparable) → the same type", "The least value.", "min(t)", TYPE_C),
     AGGREGATE("max", 1, F, K_AGG_MAX, 0, "max(comparable) → the same type", "The greatest value.", "max(s)", TYPE_C),
     AGGREGATE("arg_min", 2, F, K_AGG_ARG_MIN, 0, "arg_min(any, comparable) → the first type",

@@ -12,7 +12,8 @@
 
 enum unit_kind { FIXED, WEEK, MONTHS };
 
-// A unit of date_trunc: a number of microseconds, weeks from Monday, or a number of months.
+// A unit of date_trunc: a number of microseconds, weeks from Monday, or a number of months. Centuries and millennia
+// begin with a year 1.
 static const struct unit {
     const char *name, *plural;
     enum unit_kind kind;
@@ -23,6 +24,8 @@ static const struct unit {
     {"hour", "hours", FIXED, 3600 * SECOND},     {"day", "days", FIXED, DAY},
     {"week", "weeks", WEEK, 7 * DAY},            {"month", "months", MONTHS, 1},
     {"quarter", "quarters", MONTHS, 3},          {"year", "years", MONTHS, 12},
+    {"decade", "decades", MONTHS, 120},          {"century", "centuries", MONTHS, 1200},
+    {"millennium", "millennia", MONTHS, 12000},
 };
 
 static bool is_word(struct k_str text, const char *word)
@@ -48,14 +51,22 @@ struct span {
     int64_t begin, end; // empty at first
 };
 
-static bool truncate_months(struct span *last, int32_t months, int64_t us, int64_t *ret)
+// The first moment of a month, counted from January of the year 0.
+static int64_t month_us(int64_t month)
+{
+    struct k_civil civil = {.month = (int32_t)month + 1, .day = 1};
+    return k_civil_us(&civil);
+}
+
+static bool truncate_months(struct span *last, int64_t months, int64_t us, int64_t *ret)
 {
     if (us < last->begin || us >= last->end) {
         struct k_civil civil = k_civil_of(us);
-        struct k_civil edge = {.year = civil.year, .month = 1 + (civil.month - 1) / months * months, .day = 1};
-        last->begin = k_civil_us(&edge);
-        edge.month += months;
-        last->end = k_civil_us(&edge);
+        int64_t month = civil.year * 12 + civil.month - 1;
+        int64_t first = months >= 1200 ? 12 : 0;
+        month -= floor_to(month - first, months);
+        last->begin = month_us(month);
+        last->end = month_us(month + months);
     }
     *ret = last->begin;
     return *ret != INT64_MIN; // saturated
@@ -64,7 +75,7 @@ static bool truncate_months(struct span *last, int32_t months, int64_t us, int64
 // false: the result lies before the first timestamp.
 static bool truncate(const struct unit *unit, struct span *last, int64_t us, int64_t *ret)
 {
-    if (unit->kind == MONTHS) return truncate_months(last, (int32_t)unit->size, us, ret);
+    if (unit->kind == MONTHS) return truncate_months(last, unit->size, us, ret);
     // 1970 began on a Thursday; weeks begin on Mondays.
     int64_t shift = unit->kind == WEEK ? 3 * DAY : 0;
     int64_t past = floor_to(floor_to(us, unit->size) + shift, unit->size);
@@ -72,7 +83,7 @@ static bool truncate(const struct unit *unit, struct span *last, int64_t us, int
 }
 
 static const char bad_unit[] = "date_trunc knows microsecond, millisecond, second, minute, hour, day, week, month, "
-                               "quarter and year";
+                               "quarter, year, decade, century and millennium";
 
 void k_kernel_date_trunc(struct k_call *call)
 {
@@ -109,7 +120,6 @@ static int32_t month_days(int64_t year, int32_t month)
 // As PostgreSQL: first months (the day is cut to the month's length), then days, then microseconds.
 static bool add_interval(int64_t us, struct k_interval interval, int sign, int64_t *ret)
 {
-    int64_t days, part;
     if (interval.months) {
         struct k_civil civil = k_civil_of(us);
         int64_t month = civil.year * 12 + civil.month - 1 + (int64_t)sign * interval.months;
@@ -120,9 +130,10 @@ static bool add_interval(int64_t us, struct k_interval interval, int sign, int64
         us = k_civil_us(&civil);
         if (us == INT64_MIN || us == INT64_MAX) return false; // saturated
     }
-    if (__builtin_mul_overflow((int64_t)interval.days * sign, DAY, &days)) return false;
-    if (__builtin_mul_overflow(interval.us, (int64_t)sign, &part)) return false;
-    return !__builtin_add_overflow(us, days, &us) && !__builtin_add_overflow(us, part, ret);
+    // In 128 bits: days and time may each lead out of the range and together back into it.
+    k_int128_ sum = us + sign * ((k_int128_)interval.days * DAY + interval.us);
+    *ret = (int64_t)sum;
+    return *ret == sum;
 }
 
 static void add_all(struct k_call *call, uint32_t timestamp, int sign)
@@ -248,9 +259,11 @@ static bool read_part(struct cursor *in, struct k_interval *interval)
     if (!part || (fraction && part->months)) return false; // a part of a month has no length
     if (!add32(&interval->months, count, part->months, sign) || !add32(&interval->days, count, part->days, sign))
         return false;
-    int64_t size = part->us + part->days * DAY; // what the fraction is of
     if (__builtin_mul_overflow(count, part->us, &us)) return false;
-    k_int128_ millionths = (k_int128_)fraction * size;
+    // A fraction of a week is days, and of a day time.
+    int64_t days = fraction * part->days;
+    if (!add32(&interval->days, days / 1000000, 1, sign)) return false;
+    k_int128_ millionths = (k_int128_)fraction * part->us + (k_int128_)(days % 1000000) * DAY;
     if (__builtin_add_overflow(us, (int64_t)(millionths / 1000000), &us)) return false;
     return !__builtin_add_overflow(interval->us, sign * us, &interval->us);
 }

@@ -117,6 +117,8 @@ static void types_of_results(void **state)
         if (!r.expr) fail_msg("%s: %s", text, test_print(&r.arena, &r.diags));
         assert_int_equal(k_expr_type(r.expr), cases[i].type);
         assert_int_equal(k_expr_not_null(r.expr), cases[i].not_null);
+        // Integers are added as such: as doubles they would be rounded first.
+        if (strcmp(cases[i].text, "avg(i)") == 0) assert_int_equal(k_expr_type(r.calls[0].arguments[0]), K_INT64);
         assert_int_equal(r.count, 1);
         fini(&r);
     }

@@ -112,7 +112,8 @@ static const struct {
     {"i + 9223372036854775807 * 2",
      "f:1:25: error[K0324]: this fails for every row: 9223372036854775807 * 2 is out of the range of int64\n"},
     {"date_trunc('fortnight', t)", "f:1:12: error[K0324]: date_trunc knows microsecond, millisecond, second, minute, "
-                                   "hour, day, week, month, quarter and year\n"},
+                                   "hour, day, week, month, quarter, year, decade, century and "
+                                   "millennium\n"},
     {"s LIKE 'a\\'", "f:1:8: error[K0324]: the pattern of LIKE ends with the escape character\n"},
     {"s LIKE p ESCAPE 'ab'", "f:1:17: error[K0324]: ESCAPE takes one character or none\n"},
     {"split_part(s, ',', 0)",

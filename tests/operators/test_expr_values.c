@@ -119,7 +119,8 @@ static const struct {
     {"('9223372036854775808' || \"userId\")::int64", "ERROR cast"}, {"('+5' || \"userId\")::int64", "5"},
     {"('' || \"userId\")::int64", "ERROR cast"}, {"('1_0' || \"userId\")::int64", "ERROR cast"},
     {"(' 1.5e3 ' || \"userId\")::double", "1500"}, {"('-inf' || \"userId\")::double", "\"-Infinity\""},
-    {"('nan' || \"userId\")::double", "\"NaN\""}, {"('1e999' || \"userId\")::double", "ERROR cast"},
+    {"('nan' || \"userId\")::double", "\"NaN\""},
+    {"('+nan' || \"userId\")::double", "\"NaN\""}, {"('1e999' || \"userId\")::double", "ERROR cast"},
     {"('0x10' || \"userId\")::double", "ERROR cast"}, {"(' TRUE ' || \"userId\")::bool", "true"},
     {"('of' || \"userId\")::bool", "false"}, {"('o' || \"userId\")::bool", "ERROR cast"},
     {"('2' || \"userId\")::bool", "ERROR cast"}, {"('2026-02-29' || \"userId\")::timestamp", "ERROR cast"},
@@ -133,6 +134,9 @@ static const struct {
     {"date_trunc('SECOND', t)", "\"2026-01-01T12:34:56Z\""}, {"date_trunc('minute', t)", "\"2026-01-01T12:34:00Z\""},
     {"date_trunc('day', t)", "\"2026-01-01T00:00:00Z\""}, {"date_trunc('week', t)", "\"2025-12-29T00:00:00Z\""},
     {"date_trunc('month', t)", "\"2026-01-01T00:00:00Z\""}, {"date_trunc('year', t)", "\"2026-01-01T00:00:00Z\""},
+    {"date_trunc('decade', t)", "\"2020-01-01T00:00:00Z\""}, {"date_trunc('century', t)", "\"2001-01-01T00:00:00Z\""},
+    {"date_trunc('century', TIMESTAMP '2000-12-31' + (t - t))", "\"1901-01-01T00:00:00Z\""},
+    {"date_trunc('millennium', TIMESTAMP '0001-01-01' + (t - t))", "\"0001-01-01T00:00:00Z\""},
     {"date_trunc('quarter', t - INTERVAL '1 month')", "\"2025-10-01T00:00:00Z\""},
     {"date_trunc('week', TIMESTAMP '1969-12-31' + (t - t))", "\"1969-12-29T00:00:00Z\""},
     {"date_trunc('hour', TIMESTAMP '1969-12-31 23:59:59' + (t - t))", "\"1969-12-31T23:00:00Z\""},
@@ -144,6 +148,8 @@ static const struct {
     {"TIMESTAMP '2024-01-31' + (t - t) + INTERVAL '1 month'", "\"2024-02-29T00:00:00Z\""},
     {"t - TIMESTAMP '2025-12-31' > INTERVAL '36 hours'", "true"}, {"t - '2025-12-31' > '36:30'", "true"},
     {"t + INTERVAL '1000000 years'", "ERROR overflow"},
+    // On its way beyond the last timestamp, and back.
+    {"t + INTERVAL '106751000 days -9223286400000000000 us'", "\"2026-01-01T12:34:56.123456Z\""},
 
 
 };
