@@ -1,0 +1,228 @@
+"""Where Kappa differs on purpose: the list is docs/language.md's, by its marks; here each mark has a test of what
+exactly the difference is, and cases that always show it."""
+import math
+import os
+import re
+from fractions import Fraction
+
+from mapping import Error, same, TIMESTAMP_MAX, TIMESTAMP_MIN, civil, clock
+from values import DAY_US
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PAGE = os.path.join(ROOT, "docs", "language.md")
+SECTION = "## Where Kappa differs from PostgreSQL on purpose"
+
+
+def listed():
+    """The marks of the page's section: lines that begin with "- `mark`"."""
+    with open(PAGE, encoding="utf-8") as page:
+        text = page.read()
+    if SECTION not in text:
+        return []
+    section = text.split(SECTION, 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"^- `([a-z0-9-]+)`", section, re.M)
+
+
+RULES = {}
+
+
+def rule(mark, *witnesses):
+    """witnesses: (signature, arguments) that show the difference, whatever the seed; a list of rows for an aggregate.
+    Where the signature is open, the types of the arguments behind them."""
+    def register(function):
+        RULES[mark] = (function, witnesses)
+        return function
+    return register
+
+
+def which(case):
+    """The mark of the difference that the case shows, or None: it is none on purpose."""
+    return next((mark for mark, (test, _) in RULES.items() if test(case)), None)
+
+
+def is_error(value, *words):
+    return isinstance(value, Error) and (not words or value.word in words)
+
+
+def argument(case, type_name):
+    """The first argument of the type."""
+    return case.row[case.template.args.index(type_name)]
+
+
+def leaves_range(case):
+    """Whether a sum with months may be out of the range on its way: first months are added, then days."""
+    if "interval" not in case.template.args:
+        return False
+    sign = -1 if "{0} - {1}" in case.template.kappa else 1
+    _, days, months = argument(case, "interval")
+    on_the_way = argument(case, "timestamp") + sign * months * 2629746 * 10**6
+    slack = 62 * DAY_US
+    return any(us < TIMESTAMP_MIN + slack or us > TIMESTAMP_MAX - slack
+               for us in (on_the_way, on_the_way + sign * days * DAY_US))
+
+
+@rule("timestamp-range", ("timestamp + interval → timestamp", (TIMESTAMP_MIN, (0, -1, 0))),
+      ("timestamp - interval → timestamp", (TIMESTAMP_MAX, (0, -1, 0))))
+def timestamp_range(case):
+    if case.template.result != "timestamp" or "timestamp" not in case.template.args:
+        return False
+    if is_error(case.ours, "overflow", "K0324"):  # beyond the last of ours, not beyond the last of theirs
+        return isinstance(case.theirs, int) and (case.theirs > TIMESTAMP_MAX or leaves_range(case))
+    if not is_error(case.theirs, "22008") or not isinstance(case.ours, int):
+        return False
+    if not TIMESTAMP_MIN <= case.ours <= TIMESTAMP_MAX:
+        return True
+    return leaves_range(case)
+
+
+@rule("timestamp-difference", ("timestamp - timestamp → interval", (TIMESTAMP_MIN, TIMESTAMP_MAX)))
+def timestamp_difference(case):
+    if case.template.signature != "timestamp - timestamp → interval" or not is_error(case.ours, "overflow", "K0324"):
+        return False
+    return not -2**63 <= case.row[0] - case.row[1] < 2**63
+
+
+FORMS = ("AND", "OR", "CASE", "COALESCE")
+
+
+@rule("constant-errors")
+def constant_errors(case):
+    if not is_error(case.ours, "K0324", "K0305") or is_error(case.theirs):
+        return False
+    return None in case.row or any(word in case.template.kappa for word in FORMS)
+
+
+@rule("like-escape-last", ("string LIKE string → bool", ("b", "a\\")))
+def like_escape_last(case):
+    if " LIKE " not in case.template.kappa or not isinstance(case.theirs, bool):
+        return False
+    pattern, escape = case.row[1], case.row[2] if len(case.row) > 2 else "\\"
+    at = 0
+    while at < len(pattern):
+        if escape and pattern[at] == escape:
+            at += 1
+            if at == len(pattern):
+                return is_error(case.ours, "like", "K0324")
+        at += 1
+    return False
+
+
+def timestamp_words(us):
+    """As we print it: in UTC without saying so, a year outside 0 … 9999 with its sign."""
+    year, month, day, rest = civil(us)
+    shown = f"{year:04}" if 0 <= year <= 9999 else f"{year:+05}"
+    time = clock(rest)
+    return f"{shown}-{month:02}-{day:02} {time.rstrip('0') if '.' in time else time}"
+
+
+@rule("timestamp-text", ("CAST(timestamp AS string)", (0,)))
+def timestamp_text(case):
+    return case.template.args == ["timestamp"] and case.template.result == "string" and \
+        isinstance(case.theirs, str) and "+00" in case.theirs and case.ours == timestamp_words(case.row[0])
+
+
+# What the page says is read as a timestamp.
+OUR_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d"
+                           r"([Tt ]([01]\d|2[0-3]):\d\d(:[0-5]\d(\.\d{1,6}0*)?)?([Zz]|[+-]\d\d(:?\d\d)?)?)?")
+
+
+@rule("timestamp-input", ("CAST(string AS timestamp)", ("Jan 1 2026",)),
+      ("CAST(string AS timestamp)", ("0000-01-01",)),
+      ("CAST(string AS timestamp)", ("2026-01-01T12:00:00.1234567Z",)))
+def timestamp_input(case):
+    if case.template.signature != "CAST(string AS timestamp)":
+        return False
+    text = case.row[0].strip()
+    if is_error(case.ours, "cast", "K0305"):
+        return not is_error(case.theirs) and not OUR_TIMESTAMP.fullmatch(text)
+    if is_error(case.theirs):
+        return text.startswith(("0000", "+", "-")) or case.theirs.word == "22009"
+    # Digits behind the microseconds are cut off here, and round there.
+    return re.search(r"\.\d{6}[5-9]", text) and case.theirs - case.ours == 1
+
+
+# Our units, by the field that PostgreSQL counts them as: it takes each field once.
+UNITS = [("us", "usec", "usecs", "microsecond", "microseconds"), ("ms", "msec", "msecs", "millisecond", "milliseconds"),
+         ("s", "sec", "secs", "second", "seconds"), ("m", "min", "mins", "minute", "minutes"),
+         ("h", "hr", "hrs", "hour", "hours"), ("d", "day", "days"), ("w", "week", "weeks"),
+         ("mon", "mons", "month", "months"), ("y", "yr", "yrs", "year", "years")]
+FIELD = {word: units[0] for units in UNITS for word in units}
+CLOCK = r"\d+:[0-5]?\d(?::[0-5]?\d(?:\.\d{1,6}0*)?)?"
+UNIT = "|".join(sorted(FIELD, key=len, reverse=True))
+OUR_INTERVAL = re.compile(rf"(?:\s*[+-]?(?:{CLOCK}|\d+(\.\d{{1,6}}0*)?\s*(?:{UNIT})))+\s*")
+
+
+@rule("interval-input", ("CAST(string AS interval)", ("1-2",)), ("CAST(string AS interval)", ("1 day 1 day",)))
+def interval_input(case):
+    if case.template.signature != "CAST(string AS interval)":
+        return False
+    text = case.row[0].lower()
+    if is_error(case.ours, "cast", "K0305"):
+        months = re.search(r"\.\d+\s*(mon|y)", text)
+        return not is_error(case.theirs) and (months or not OUR_INTERVAL.fullmatch(text))
+    fields = [FIELD.get(word, word) for word in re.findall("[a-z]+", text)]
+    time = [field for field in fields if field in ("us", "ms", "s", "m", "h")]
+    again = len(set(fields)) < len(fields) or (":" in text and time) or text.count(":") > 2 or \
+        ("s" in time and ("us" in time or "ms" in time)) or ("us" in time and "ms" in time)
+    return is_error(case.theirs, "22007") and again
+
+
+def passing(case):
+    """The first argument in the rows that pass the filter and are not NULL."""
+    position = case.template.args.index("bool") if "FILTER" in case.template.kappa else None
+    return [row[0] for row in case.row if row[0] is not None and (position is None or row[position])]
+
+
+def exact_sum(values):
+    """The sum of finite doubles, rounded once; infinite where it is too large."""
+    total = sum(map(Fraction, values))
+    try:
+        return float(total)
+    except OverflowError:
+        return math.copysign(math.inf, total)
+
+
+@rule("exact-sums", ("sum(double) → double", [(1e16, True), (1.0, True), (1.0, True), (-1e16, True)]))
+def exact_sums(case):
+    if case.template.signature not in ("sum(double) → double", "avg(double) → double"):
+        return False
+    values = passing(case)
+    if not values:
+        return False
+    if not all(map(math.isfinite, values)):
+        plain = sum(value for value in values if not math.isfinite(value))
+        return is_error(case.theirs, "22003") and same(case.ours, plain)
+    total = exact_sum(values)
+    if math.isinf(total):
+        return is_error(case.ours, "overflow")
+    return case.ours == (total / len(values) if case.template.signature.startswith("avg") else total)
+
+
+@rule("integer-mean", ("avg(int64) → double", [(9007199254740993, True), (100, True), (4, True)]))
+def integer_mean(case):
+    values = passing(case) if case.template.signature == "avg(int64) → double" else []
+    return values and case.ours == float(sum(values)) / len(values)
+
+
+@rule("date-trunc-units", ("date_trunc(string, timestamp) → timestamp", ("hr", 0)))
+def date_trunc_units(case):
+    return case.template.signature.startswith("date_trunc(") and is_error(case.ours, "argument", "K0324") and \
+        case.row[0].lower() in ("us", "usec", "ms", "msec", "s", "sec", "m", "min", "h", "hr", "d", "w", "mon", "qtr",
+                                "y", "yr", "c", "cent", "mil")
+
+
+@rule("one-zero", ("max(comparable) → the same type", [(-0.0, True)], ["double", "bool"]))
+def one_zero(case):
+    return case.template.aggregate and case.ours == case.theirs == 0
+
+
+@rule("double-text", ("CAST(double AS string)", (5.179490652200856e+17,)))
+def double_text(case):
+    return case.template.signature == "CAST(double AS string)" and isinstance(case.ours, str) and \
+        float(case.ours) == float(case.theirs) == case.row[0] and len(case.ours) < len(case.theirs)
+
+
+@rule("double-input", ("CAST(string AS double)", ("0x1p3",)))
+def double_input(case):
+    return case.template.signature == "CAST(string AS double)" and is_error(case.ours, "cast", "K0305") and \
+        "0x" in case.row[0].lower()

@@ -1,0 +1,131 @@
+"""What the signatures alone do not say: forms with a grammar of their own, aggregates, what PostgreSQL calls
+differently, and which arguments mean something. By signature, else by name."""
+import math
+import re
+
+import values
+from mapping import COMPARABLE, STORED, Error
+
+B, I, D, S, Y, T, J, V = "bool", "int64", "double", "string", "bytes", "timestamp", "json", "interval"
+
+
+def alike(kappa, args, result, pools=None):
+    """The same text in both languages."""
+    return (kappa, kappa, args, result, pools)
+
+
+def aggregate(kappa, pg, args, result, pools=None):
+    """The select in both languages, without and with a filter, which is one argument more; <where> in PostgreSQL's."""
+    condition = f"{{{len(args)}}}"
+    common = dict(result=result, pools=pools, aggregate=True)
+    return [dict(kappa=kappa, pg=pg.replace("<where>", "TRUE"), args=args, **common),
+            dict(kappa=f"{kappa} FILTER (WHERE {condition})", pg=pg.replace("<where>", condition), args=args + [B],
+                 **common)]
+
+
+def simple_aggregate(name, args, result, pools=None):
+    call = f"{name}({', '.join(f'{{{i}}}' for i in range(len(args)))})"
+    return aggregate(call, f"{call} FILTER (WHERE <where>)", args, result, pools)
+
+
+def extreme(name, order):
+    out = []
+    for t in STORED:
+        if t == J:
+            continue
+        if t in (B, Y):  # PostgreSQL 15 has no min and max of these
+            out += aggregate(f"{name}({{0}})", f"(array_agg({{0}} ORDER BY {{0}} {order}) "
+                             "FILTER (WHERE {0} IS NOT NULL AND <where>))[1]", [t], t)
+        else:
+            out += simple_aggregate(name, [t], t)
+    return out
+
+
+def best(name, order):
+    """Of several rows that are equally good, the one with the least argument; PostgreSQL has no such function."""
+    out = []
+    for x, y in ((I, D), (S, I), (D, T), (T, S), (B, I), (Y, B), (J, I), (I, Y)):
+        key = "({0})::text" if x == J else "{0}"
+        out += aggregate(f"{name}({{0}}, {{1}})",
+                         f"(array_agg({{0}} ORDER BY {{1}} {order}, {key} NULLS FIRST) "
+                         "FILTER (WHERE {1} IS NOT NULL AND <where>))[1]", [x, y], x,
+                         {1: lambda rng, before, y=y: values.few(y, rng)})
+    return out
+
+
+def modulo(a, b):
+    if a is None or b is None:
+        return None
+    if math.isnan(a) or math.isnan(b):
+        return math.nan
+    if b == 0:
+        return Error("22012")
+    return math.nan if math.isinf(a) else math.fmod(a, b)
+
+
+def each(types, text, result=None, first=()):
+    """A template for each type: arguments of the types `first`, then as many of the type as the text has."""
+    count = len(set(re.findall(r"{\d}", text)))
+    return [alike(text, [*first, *([t] * (count - len(first)))], result or t,
+                  {i: values.nearby(t, len(first)) for i in range(len(first) + 1, count)}) for t in types]
+
+
+SMALL_WHOLE = {1: lambda rng, before: rng.randint(-2, 3)}
+
+SPECIAL = {
+    "IS DISTINCT FROM": each(COMPARABLE, "{0} IS DISTINCT FROM {1}", B) +
+                        each(COMPARABLE, "{0} IS NOT DISTINCT FROM {1}", B),
+    "AND": [alike("{0} AND {1}", [B, B], B), alike("{0} AND {1} AND {2}", [B, B, B], B),
+            alike("{0} AND ({1} OR NOT {2})", [B, B, B], B),
+            alike("{1} <> 0 AND 7 / {1} > {0}", [I, I], B, SMALL_WHOLE),
+            alike("{0} AND 7 / {1} > 0", [B, I], B, SMALL_WHOLE)],
+    "OR": [alike("{0} OR {1}", [B, B], B), alike("{0} OR {1} OR {2}", [B, B, B], B),
+           alike("({0} OR {1}) AND {2}", [B, B, B], B), alike("{1} = 0 OR 7 / {1} > {0}", [I, I], B, SMALL_WHOLE),
+           alike("{0} OR 7 / {1} > 0", [B, I], B, SMALL_WHOLE)],
+    "CASE": each(COMPARABLE, "CASE WHEN {0} THEN {1} ELSE {2} END", first=[B]) +
+            each(COMPARABLE, "CASE WHEN {0} THEN {1} END", first=[B]) +
+            each(COMPARABLE, "CASE {0} WHEN {1} THEN 'one' WHEN {2} THEN 'two' ELSE 'many' END", S) +
+            [alike("CASE WHEN {0} THEN {2} WHEN {1} THEN 7 / {2} END", [B, B, I], I, {2: SMALL_WHOLE[1]}),
+             alike("CASE WHEN {1} <> 0 THEN {0} / {1} ELSE -1 END", [I, I], I, SMALL_WHOLE),
+             alike("CASE WHEN {0} THEN {1} ELSE {2} END", [B, I, D], D)],
+    "COALESCE": each(COMPARABLE, "COALESCE({0}, {1})") + each(COMPARABLE, "COALESCE({0}, {1}, {2})") +
+                [alike("COALESCE({0}, 7 / {1})", [I, I], I, SMALL_WHOLE), alike("COALESCE({0}, {1})", [I, D], D)],
+    "NULLIF": each(COMPARABLE, "NULLIF({0}, {1})"),
+    "IN": each(COMPARABLE, "{0} IN ({1}, {2}, {3})", B) + each(COMPARABLE, "{0} NOT IN ({1}, {2})", B) +
+          [alike("{0} IN (1, 2, NULL, -7, {1})", [I, I], B), alike("{0} NOT IN ('a', 'b', '')", [S], B)],
+    "BETWEEN": each(COMPARABLE, "{0} BETWEEN {1} AND {2}", B) + each(COMPARABLE, "{0} NOT BETWEEN {1} AND {2}", B),
+    "string LIKE string → bool": [alike("{0} LIKE {1}", [S, S], B), alike("{0} NOT LIKE {1}", [S, S], B)],
+    "like_escape": [alike("like_escape({0}, {1})", [S, S], S),
+                    alike("{0} LIKE {1} ESCAPE {2}", [S, S, S], B,
+                          {1: values.like_pattern, 2: values.words("!", "", "%", "_", "é", "ab", "\\", "a")})],
+    "CAST(bool AS int64)": [("CAST({0} AS int64)", "CAST({0} AS integer)", [B], I)],
+    "CAST(int64 AS bool)": [("CAST({0} AS bool)", "{0} <> 0", [I], B)],
+    "CAST(json AS string)": [("CAST({0} AS string)", "CAST({0} AS text)", [J], S)],
+    "double % double → double": [dict(kappa="{0} % {1}", pg=None, args=[D, D], result=D, reference=modulo)],
+    "count(*) → int64": aggregate("count(*)", "count(*) FILTER (WHERE <where>)", [I], I),
+    "count(any) → int64": [t for name in STORED for t in simple_aggregate("count", [name], I)],
+    "sum(int64) → int64": simple_aggregate("sum", [I], I),
+    "sum(double) → double": simple_aggregate("sum", [D], D),
+    "avg(int64) → double": simple_aggregate("avg", [I], D),
+    "avg(double) → double": simple_aggregate("avg", [D], D),
+    "min": extreme("min", ""),
+    "max": extreme("max", "DESC"),
+    "arg_min": best("arg_min", ""),
+    "arg_max": best("arg_max", "DESC"),
+}
+
+POOLS = {
+    ("split_part", 1): values.part_of,
+    ("split_part", 2): lambda rng, before: values.small(rng),
+    ("substring", 1): lambda rng, before: values.small(rng),
+    ("substring", 2): lambda rng, before: values.small(rng),
+    ("LIKE", 1): values.like_pattern,
+    ("like_escape", 0): lambda rng, before: values.like_pattern(rng, [values.string(rng)]),
+    ("like_escape", 1): values.words("!", "", "%", "_", "é", "ab", "\\", "a"),
+    ("date_trunc", 0): values.time_unit,
+    ("CAST(string AS bool)", 0): values.bool_text,
+    ("CAST(string AS int64)", 0): values.whole_text,
+    ("CAST(string AS double)", 0): values.number_text,
+    ("CAST(string AS timestamp)", 0): values.timestamp_text,
+    ("CAST(string AS interval)", 0): values.interval_input,
+}

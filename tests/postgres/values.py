@@ -1,0 +1,221 @@
+"""Arguments: what is at the edges of each type, and what lies between."""
+import math
+
+from mapping import TIMESTAMP_MAX, TIMESTAMP_MIN, civil, clock
+
+NULL_SHARE = 0.08
+DAY_US = 86400 * 10**6
+
+INT64 = [0, 1, -1, 2, -2, 3, 7, -7, 10, 63, 64, 100, -1000, 2**15, 2**31 - 1, -2**31, 2**31, 2**32, 3037000499,
+         3037000500, 2**53, 2**53 + 1, -2**53 - 1, 2**62, -2**62, 10**18, 2**63 - 1, 2**63 - 2, -2**63, -2**63 + 1]
+DOUBLE = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.5, 0.1, 1 / 3, 2.675, math.pi, 100.0, 1e-4, 9.9999e-5,
+          1e14, 999999999999999.0, 1e15, 1e16, 123456789012345.6, 2.0**53, 2.0**53 + 2, 9.223372036854775e18,
+          2.0**63, -2.0**63, 2.0**64, 1e22, 1e300, -1e300, 1e-300, 1e-310, 5e-324, -5e-324, 2.2250738585072014e-308,
+          1.7976931348623157e308, -1.7976931348623157e308, math.inf, -math.inf, math.nan]
+STRING = ["", " ", "a", "b", "A", "abc", "ABC", "abcabc", "äöü", "ÄÖÜ", "ß", "İ", "ı", "ſ", "ǅ", "Σίσυφος", "ΣΑΣ",
+          "ﬁ", "日本語", "😀", "a😀b", "e\u0301", "Ж", "a,b,c", ",,", ",", "a b  c", "a\tb\nc", "\\", "\\%", "%", "_", "%_%",
+          "it's", '"', "0", "-1", "42", "007", " 12 ", "+5", "1e3", "0.1", "-.5", "NaN", "inf", "true", "f", "YES",
+          "2026-01-01", "\u00a0x", "\ufeffx", "\x01", "\x7f", "x" * 300, "é" * 70, "\U0010ffff", "\ud7ff", "\ue000",
+          "GET /index.html?a=1&b=2", "key=value;other=thing", "2026-01-01T12:30:00Z", "aaaaaaaaab", "ABCdef123",
+          "Straße", "ÀÉÎÕÜ", "ĄŁŻ", "ǆ", "Ǆ", "ᾳ", "ᾼ", "ﬀ", "Ⅷ", "ⓐ", "𐐀", "𐐨"]
+PIECES = ["a", "b", "ab", "A", "ä", "ß", "日", "😀", ",", ".", " ", "%", "_", "\\", "-", "1", "0", "x", "/", "Z", "é"]
+BYTES = [b"", b"\0", b"a", b"abc", b"\xff", b"\xff\xfe\0\x01", bytes(range(256)), b"\x80", "ä".encode(), b"\0" * 70]
+SECONDS = 10**6
+TIMESTAMP = [0, 1, -1, 999999, -999999, DAY_US - 1, DAY_US, -DAY_US, 951782400 * SECONDS,  # 2000-02-29
+             1709164800 * SECONDS, 1767225600 * SECONDS, 1767225599999999, 1738281600 * SECONDS,  # 2024-02-29, 2026, …
+             -2208988800 * SECONDS, -62135596800 * SECONDS, -62135596800 * SECONDS - 1, -12219292800 * SECONDS,
+             253402300799999999, 253402300800000000, 4102444800 * SECONDS, 946684800 * SECONDS, 946684799999999,
+             TIMESTAMP_MIN, TIMESTAMP_MIN + 1, TIMESTAMP_MAX, TIMESTAMP_MAX - 1, -62167219200 * SECONDS,
+             1735689600 * SECONDS, 1735603200 * SECONDS, 1766966400 * SECONDS]  # around the weeks of a year's end
+INTERVAL = [(0, 0, 0), (1, 0, 0), (-1, 0, 0), (DAY_US, 0, 0), (0, 1, 0), (0, -1, 0), (0, 30, 0), (0, 0, 1), (0, 0, -1),
+            (0, 0, 12), (0, 31, -1), (3600 * SECONDS, 0, 0), (90 * SECONDS, 0, 0), (-DAY_US, 1, 0), (1, 1, 1),
+            (-1, -1, -1), (0, 2**31 - 1, 0), (0, -2**31, 0), (0, 0, 2**31 - 1), (0, 0, -2**31), (2**63 - 1, 0, 0),
+            (-2**63 + 1, 0, 0), (2**63 - 1, 2**31 - 1, 2**31 - 1), (15 * 60 * SECONDS, 0, 0), (500000, 0, 0)]
+JSON = ["null", "true", "false", "0", "-1.5e3", '""', '"a"', '"\\u00e4\\n\\"\\\\"', "[]", "{}", "[1,2,3]", '{"a":1}',
+        '{"a":{"b":[10,20,{"c":"x"}]}}', ' { "a" : [ 1 , 2 ] , "b" : null } ', '{"a":1,"a":2}', '[[],{},"",null]',
+        '{"":1,"é":"ü","😀":true}', '{"n":12345678901234567890,"f":1e400}', '"\\ud83d\\ude00"', '[1,"2",true,null]',
+        '{"a":"x","b":{"a":"y"}}', '[-0, 1.0, 1e2]', '{"0":"zero","1":"one"}', '"\\/"', '{"a b":{"c.d":[0]}}']
+
+
+def whole(rng):
+    kind = rng.random()
+    if kind < 0.45:
+        return rng.choice(INT64)
+    if kind < 0.8:
+        return rng.randint(-20, 20)
+    bits = rng.randint(1, 63)
+    return rng.getrandbits(bits) * rng.choice((1, -1))
+
+
+def small(rng):
+    """Positions, counts: mostly within a string."""
+    return rng.choice((0, 1, -1, 2**31 - 1, -2**31)) if rng.random() < 0.15 else rng.randint(-4, 8)
+
+
+def double(rng):
+    kind = rng.random()
+    if kind < 0.5:
+        return rng.choice(DOUBLE)
+    if kind < 0.75:
+        return round(rng.uniform(-100, 100), rng.randint(0, 4))
+    if kind < 0.85:
+        return float(rng.randint(-2**60, 2**60))
+    return rng.uniform(-1, 1) * 10.0 ** rng.randint(-320, 308)
+
+
+def string(rng):
+    if rng.random() < 0.5:
+        return rng.choice(STRING)
+    return "".join(rng.choice(PIECES) for _ in range(rng.randint(0, 12)))
+
+
+def octets(rng):
+    return rng.choice(BYTES) if rng.random() < 0.6 else rng.randbytes(rng.randint(0, 20))
+
+
+def timestamp(rng):
+    kind = rng.random()
+    if kind < 0.45:
+        return rng.choice(TIMESTAMP)
+    if kind < 0.8:
+        return rng.randint(0, 2 * 10**15)
+    if kind < 0.9:
+        return rng.randint(-62135596800 * SECONDS, 253402300800 * SECONDS)
+    return rng.randint(TIMESTAMP_MIN, TIMESTAMP_MAX)
+
+
+def interval(rng):
+    kind = rng.random()
+    if kind < 0.5:
+        return rng.choice(INTERVAL)
+    if kind < 0.9:
+        return (rng.randint(-10**12, 10**12), rng.randint(-400, 400), rng.randint(-60, 60))
+    return (rng.randint(-2**62, 2**62), rng.randint(-10**6, 10**6), rng.randint(-10**5, 10**5))
+
+
+def json_text(rng):
+    return rng.choice(JSON)
+
+
+ANY = {"bool": lambda rng: rng.random() < 0.5, "int64": whole, "double": double, "string": string, "bytes": octets,
+       "timestamp": timestamp, "interval": interval, "json": json_text}
+
+
+# --- Arguments that would rarely mean anything if they were any value of their type: rng, those before -> value ---
+
+def nearby(type_name, at=0):
+    """Often equal or close to the argument `at`, so that equality is not only tested where it is false."""
+    def make(rng, before):
+        first = before[at] if len(before) > at else None
+        if first is None or rng.random() < 0.6:
+            return ANY[type_name](rng)
+        if type_name == "int64" and abs(first) < 2**62:
+            return first + rng.randint(-1, 1)
+        if type_name == "timestamp" and abs(first) < 2**57:
+            return first + rng.choice((0, 1, -1, DAY_US))
+        if type_name == "interval" and abs(first[0]) < 2**61 and abs(first[1]) < 2**30 and abs(first[2]) < 2**30:
+            us, days, months = first
+            return rng.choice((first, (us + DAY_US, days - 1, months), (us, days + 30, months - 1)))
+        if type_name == "double":
+            return rng.choice((first, -first))
+        return first
+    return make
+
+
+def few(type_name, rng):
+    """One of a few values, so that several rows have the same."""
+    return rng.choice({"bool": (False, True), "int64": (-1, 0, 2), "double": (-1.5, 0.0, math.nan),
+                       "string": ("", "a", "ä"), "timestamp": (0, 1, DAY_US),
+                       "bytes": (b"", b"a", b"\xff")}[type_name])
+
+
+def part_of(rng, before):
+    """A piece of the first argument, or something else."""
+    text = before[0] if before and before[0] is not None else ""
+    if not text or rng.random() < 0.4:
+        return string(rng) if rng.random() < 0.5 else rng.choice(PIECES)
+    begin = rng.randrange(len(text))
+    return text[begin:begin + rng.choice((1, 1, 2, 3, len(text)))]
+
+
+def like_pattern(rng, before):
+    text = before[0] if before and before[0] is not None else ""
+    out = []
+    for c in text[:20] if rng.random() < 0.8 else string(rng):
+        kind = rng.random()
+        if kind < 0.12:
+            out.append("_")
+        elif kind < 0.22:
+            out.append("%")
+        elif kind < 0.3:
+            out.append("\\" + c)
+        elif kind < 0.35:
+            continue
+        else:
+            out.append("\\" + c if c in "%_\\" and kind < 0.9 else c)
+    return rng.choice(("", "%")) + "".join(out) + rng.choice(("", "", "%", "_", "\\"))
+
+
+def words(*choices):
+    return lambda rng, before: rng.choice(choices)
+
+
+def number_text(rng, before):
+    if rng.random() < 0.1:
+        return rng.choice(("+nan", "-NaN", "inf", "+Infinity", "-INF", "infinit", "0x10", "0X1p-3", "1e400", "-1e400",
+                           "1e-400", "1e", "e1", ".", "", "1.", ".5", "1e+5", "1E-05", "0" * 50 + "1", "1" * 60,
+                           "0." + "0" * 60 + "1",
+                           "1_000", "1,5", "٣", "-0", "--1", "5e-324", "2e-324", "1.7976931348623159e308"))
+    kind = rng.random()
+    text = repr(double(rng)) if kind < 0.4 else str(whole(rng)) if kind < 0.8 else string(rng)
+    behind = rng.choice(("", "", "", " ", "\n", "x", ".", ".0", "e1", "_0", "0"))
+    return rng.choice(("", "", " ", "\t", "+")) + text + behind
+
+
+def whole_text(rng, before):
+    return rng.choice(("", "", " ", "+", "-")) + str(whole(rng)) + rng.choice(("", "", "", " ", "0", ".0", "a", "e1")) \
+        if rng.random() < 0.8 else string(rng)
+
+
+def bool_text(rng, before):
+    word = rng.choice(("true", "false", "yes", "no", "on", "off", "1", "0", "t", "f", "y", "n", "o", "tr", "of", "10"))
+    return rng.choice((word, word.upper(), " " + word, word + "\n", word + "x", string(rng)))
+
+
+def timestamp_text(rng, before):
+    year, month, day, rest = civil(rng.choice(TIMESTAMP) if rng.random() < 0.3 else rng.randint(0, 4 * 10**15))
+    if rng.random() < 0.15:
+        month, day = rng.choice(((2, 29), (2, 30), (13, 1), (0, 1), (4, 31), (12, 0)))
+    if rng.random() < 0.1:
+        return rng.choice(("now", "today", "infinity", "-infinity", "epoch", "2026-1-1", "20260101", "1/2/2026", "",
+                           "Jan 1 2026", "2026-01-01 25:00", "2026-01-01 24:00:00", "2026-01-01 23:59:60",
+                           "2026-01-01T12:00:00.1234567Z", "2026-01-01 12:00:00 UTC", "0000-01-01", "99999-01-01",
+                           "2026-01-01 12", "2026-01-01T", "2026-01-01 12:00:00+15:59", "2026-01-01 12:00:00+16:00",
+                           "2026-01-01 12:00:00-00:30", "2026-01-01 12:00:00+05", "2026-01-01 00:00:00 BC"))
+    time = rng.choice(("", f"T{clock(rest)}Z", f" {clock(rest)}", f" {clock(rest)[:5]}", f"T{clock(rest)}+02:00",
+                       f" {clock(rest)}-07", f" {clock(rest)}.5", f"t{clock(rest)}z"))
+    return rng.choice(("", "", " ")) + f"{year:04}-{month:02}-{day:02}{time}" + rng.choice(("", "", " ", "x"))
+
+
+def interval_input(rng, before):
+    units = ("us", "ms", "s", "sec", "seconds", "min", "minutes", "h", "hours", "d", "days", "w", "weeks", "mon",
+             "months", "y", "years", "fortnights", "m", "microseconds", "millisecond")
+    if rng.random() < 0.15:
+        return rng.choice(("", "1", "P1Y2M", "1-2", "1 2:3", "-1:30", "1:2:3.5", "25:61:00", "1 day ago", "@ 1 day",
+                           "0", "1 day -02:00", "1.5 months", "0.5 years", "1e3 s", "99999999999 days",
+                           "2147483647 months", "9223372036854775807 us", "9223372036854775808 us",
+                           "1 day 1 day", "00:00:00.0000005"))
+    parts = []
+    for _ in range(rng.randint(1, 3)):
+        count = str(rng.choice((rng.randint(-50, 50), rng.randint(0, 10**6))))
+        if rng.random() < 0.25:
+            count += rng.choice((".5", ".25", ".1", ".123456", ".9999999", "."))
+        parts.append(f"{count}{rng.choice((' ', '', ' '))}{rng.choice(units)}")
+    return rng.choice((" ", " ", ", ")).join(parts)
+
+
+def time_unit(rng, before):
+    unit = rng.choice(("microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter",
+                       "year", "decade", "century", "millennium", "microseconds", "hours", "us", "h", "epoch",
+                       "fortnight", ""))
+    return rng.choice((unit, unit, unit, unit.upper(), unit.title(), " " + unit))
