@@ -1,7 +1,8 @@
 // kappa operators: what a graph can be made of. Names and sentences come from the catalogue, fields and their meaning
-// from the comments of proto/kappa.proto; nothing is written here a second time.
+// from the comments of proto/kappa.proto, examples from operators/examples; nothing is written here a second time.
 #include "cli/output.h"
 #include "operators/catalogue.h"
+#include "operators/examples.h"
 #include "proto/help.h"
 #include "proto/kappa.pb-c.h"
 
@@ -100,20 +101,30 @@ static const char *doc_of(const char *name, const Message *message)
     return type ? type->doc : k_help_of(message->name);
 }
 
+static const char *example_of(const char *name)
+{
+    for (size_t i = 0; i < k_example_count; i++)
+        if (strcmp(k_examples[i].name, name) == 0) return k_examples[i].text;
+    return NULL;
+}
+
 static void print_one(const char *name, bool json)
 {
+    const char *example = example_of(name);
     const Message *message = message_of(name);
     if (!json) {
         printf("%s\n", name);
         output_paragraph(stdout, k_help_of(message->name), 2, WIDTH);
         puts("");
         print_fields(message, 0);
+        if (example) printf("%sExample, as a file for kappa test:\n\n%s", message->n_fields ? "\n" : "", example);
         return;
     }
     struct k_buf out = {0};
     k_buf_printf(&out, "{\"kind\":\"operator\",\"name\":\"%s\"", name);
     add_text(&out, "summary", doc_of(name, message));
     add_text(&out, "doc", k_help_of(message->name));
+    add_text(&out, "example", example);
     k_buf_add_text(&out, ",\"fields\":");
     json_fields(&out, message, 0);
     k_buf_add_text(&out, "}\n");

@@ -99,6 +99,19 @@ def test_operators():
     holds(kappa("operators", "filtre", status=1).err, 'did you mean "filter"?')
 
 
+def test_examples():
+    "every operator's page has an example graph that uses it, is valid, and passes its own tests"
+    for name in [o["name"] for o in document("operators", "-o", "json")["operators"]]:
+        example = document("operators", name, "-o", "json")["example"]
+        assert example, f"{name} has no example"
+        holds(kappa("operators", name).text, example)
+        assert re.search(rf"\b{name} *{{", example), f"the example of {name} does not use it"
+        write(f"{name}.textproto", example)
+        kappa("validate", "--offline", f"{name}.textproto")
+        holds(kappa("test", f"{name}.textproto").text, " 0 failed\n")
+        assert kappa("test", f"{name}.textproto").text.count("ok ") >= 1, f"the example of {name} tests nothing"
+
+
 def test_functions():
     "functions lists signatures with examples, one by name, and the nearest name for a wrong one"
     all_of_them = document("functions", "-o", "json")["functions"]
