@@ -53,7 +53,7 @@ void k_hash128_hex(const void *data, size_t length, char ret_text[33])
 }
 
 // CRC-32 as zlib has it (reflected 0x04C11DB7), a nibble at a time: rd_crc32 of librdkafka is the same function.
-static uint32_t crc32_of(struct k_str data)
+uint32_t k_crc32(struct k_str data)
 {
     static const uint32_t table[16] = {
         0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
@@ -71,5 +71,5 @@ static uint32_t crc32_of(struct k_str data)
 int32_t k_crc32_partition(struct k_str key, int32_t partitions)
 {
     K_ASSERT(partitions > 0);
-    return (int32_t)(crc32_of(key) % (uint32_t)partitions);
+    return (int32_t)(k_crc32(key) % (uint32_t)partitions);
 }

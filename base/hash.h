@@ -8,6 +8,8 @@ uint64_t k_hash_seeded(const void *data, size_t length, uint64_t seed); // XXH3 
 void k_hash128_hex(const void *data, size_t length, char ret_text[33]);
 // The partition that Java's and librdkafka's murmur2 partitioners give to a key.
 int32_t k_murmur2_partition(struct k_str key, int32_t partitions);
+// CRC-32 as zlib, gzip and Python's zlib.crc32 compute it.
+uint32_t k_crc32(struct k_str data);
 // The partition in which a producer that uses librdkafka's "consistent" partitioner puts a key.
 int32_t k_crc32_partition(struct k_str key, int32_t partitions);
 

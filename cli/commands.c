@@ -11,6 +11,8 @@
     X(table_list)   \
     X(table_get)    \
     X(table_scan)   \
+    X(table_digest) \
+    X(parity)       \
     X(state_export) \
     X(state_import) \
     X(state_show)   \

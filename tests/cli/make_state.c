@@ -7,6 +7,10 @@
 //   position=none, identity=none           leaves it out
 //   sums=bad                               counters of which one row is missing
 //   graph_binary=FILE                      what the identity holds of its graph
+//   odd=N                                  one byte of row N is another
+//   swapped=N                              rows N and N + 1 have each other's balance
+//   without=N                              leaves row N out
+//   next=N                                 the source's offset that comes next (default ROWS)
 //   live=yes                               then for each line on stdin ten more rows and a checkpoint, answered by a
 //                                          line; at its end the state is closed
 #include <stdio.h>
@@ -142,16 +146,20 @@ static void put_table(const struct maker *m)
 
 static void put_row(struct maker *m, int64_t number)
 {
+    if (number == atoll(option("without", "-1"))) return;
+    bool odd = number == atoll(option("odd", "-1"));
+    int64_t swapped = atoll(option("swapped", "-1")), money = number;
+    if (swapped >= 0 && (number == swapped || number == swapped + 1)) money = 2 * swapped + 1 - number;
     char owner[32], note[64];
     snprintf(owner, sizeof owner, "o%03d", (int)(number % 100));
     snprintf(note, sizeof note, "{\"n\":%lld}", (long long)number);
     struct k_value values[COLUMNS] = {{.type = K_STRING, .s = k_str_of(owner)},
                                       {.type = K_INT64, .i = number},
-                                      {.type = K_DOUBLE, .d = (double)number / 4},
+                                      {.type = K_DOUBLE, .d = (double)money / 4},
                                       {.type = K_BOOL, .b = number % 2 == 0},
                                       {.type = K_TIMESTAMP, .i = 1767225600000000 + number * 1000000},
                                       {.type = K_JSON, .s = k_str_of(note), .null = number % 10 == 9},
-                                      {.type = K_BYTES, .s = K_STR("\x00\xff")}};
+                                      {.type = K_BYTES, .s = odd ? K_STR("\x00\xfe") : K_STR("\x00\xff")}};
     if (m->shards > 1 && k_table_shard_of(&values[0], false, m->partitions, m->shards) != (int32_t)m->shard) return;
     struct k_buf key = {0}, row = {0};
     for (int i = 0; i < KEY; i++) k_key_add_value(&key, &values[i]);
@@ -177,7 +185,8 @@ static void checkpoint(struct maker *m)
     partition.source = (char *)"in";
     partition.has_partition = partition.has_next = partition.has_records = true;
     partition.partition = m->shard;
-    partition.next = m->rows;
+    partition.next = atoll(option("next", "-1"));
+    if (partition.next < 0) partition.next = m->rows;
     partition.records = m->written;
     counters.node = (char *)"in";
     counters.has_in = counters.has_processed = true;

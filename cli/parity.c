@@ -1,0 +1,240 @@
+// kappa parity: do two states hold the same tables? Exit status 0: they do; 1: they differ, like diff.
+#include "replay/parity.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/output.h"
+#include "cli/table.h"
+
+enum { GRAPH, GENERATION, TABLE, LIMIT, ANY_POSITION, OUTPUT, MEMORY };
+static const struct k_option options[] = {
+    [GRAPH] = OPTION_GRAPH,
+    [GENERATION] = OPTION_GENERATION,
+    [TABLE] = {.name = "table", .argument = "NAME", .help = "only this table"},
+    [LIMIT] = {.name = "limit",
+               .argument = "N",
+               .help = "of each table at most so many keys that differ are shown; all are counted",
+               .text = "10"},
+    [ANY_POSITION] = {.name = "any-position", .help = "compare them also where they stand at different positions"},
+    [OUTPUT] = OPTION_OUTPUT_ROWS,
+    [MEMORY] = {.name = "memory", .argument = "SIZE", .help = "budget for reading both states", .text = "128MiB"},
+};
+
+struct side {
+    const char *directory;
+    struct k_state_reader *reader;
+    struct k_view *view;
+};
+struct comparison {
+    struct call *call;
+    struct side left, right;
+    enum output_form form;
+    const char *table;
+    uint64_t limit, shown; // keys of the present table
+    uint32_t tables, differing;
+    bool any_position, same_position;
+    struct k_buf keys, tables_out; // JSON of the present table's keys; of the tables that are through
+};
+
+static void say_row(const struct k_schema *schema, const char *sign, const struct k_value *values)
+{
+    if (!values) return;
+    struct k_buf out = {0};
+    table_json_row(&out, schema, values);
+    printf("  %s %s\n", sign, out.data);
+    k_buf_fini(&out);
+}
+
+// {"table":…,"difference":"changed","key":{…},"left":{…},"right":{…}}
+static void add_key(struct k_buf *out, const struct k_parity_table *table, enum k_difference difference,
+                    const struct k_value *left, const struct k_value *right)
+{
+    const struct k_table_info *info = table->left;
+    const struct k_value *any = left ? left : right;
+    k_buf_add_text(out, "{\"table\":");
+    k_json_string(out, k_str_of(table->name));
+    k_buf_printf(out, ",\"difference\":\"%s\",\"key\":", k_difference_name(difference));
+    for (uint32_t i = 0; i < info->key_count; i++) {
+        k_buf_add_char(out, i ? ',' : '{');
+        k_json_string(out, k_str_of(info->schema.fields[info->key[i]].name));
+        k_buf_add_char(out, ':');
+        k_value_json(out, &any[info->key[i]]);
+    }
+    k_buf_add_text(out, "},\"left\":");
+    if (left) table_json_row(out, &info->schema, left);
+    else k_buf_add_text(out, "null");
+    k_buf_add_text(out, ",\"right\":");
+    if (right) table_json_row(out, &info->schema, right);
+    else k_buf_add_text(out, "null");
+    k_buf_add_char(out, '}');
+}
+
+static bool show_key(void *context, const struct k_parity_table *table, enum k_difference difference,
+                     const struct k_value *left, const struct k_value *right)
+{
+    struct comparison *c = context;
+    if (c->form == OUTPUT_TABLE) {
+        if (c->shown == 0) printf("table %s:\n", table->name);
+        say_row(&table->left->schema, "-", left);
+        say_row(&table->left->schema, "+", right);
+    } else {
+        if (c->form == OUTPUT_JSON && c->shown) k_buf_add_char(&c->keys, ',');
+        add_key(&c->keys, table, difference, left, right);
+        if (c->form == OUTPUT_JSONL) {
+            k_buf_add_char(&c->keys, '\n');
+            fwrite(c->keys.data, 1, c->keys.length, stdout);
+            k_buf_clear(&c->keys);
+        }
+    }
+    return ++c->shown < c->limit;
+}
+
+static void say_table(const struct comparison *c, const struct k_parity_table *t)
+{
+    uint64_t differ = t->only_left + t->only_right + t->changed;
+    if (!t->left || !t->right) {
+        printf("table %s: only %s has it, with %llu rows\n", t->name, t->left ? c->left.directory : c->right.directory,
+               (unsigned long long)(t->left ? t->left_digest.rows : t->right_digest.rows));
+    } else if (!t->same_columns) {
+        printf("table %s: its columns or its key are others\n", t->name);
+    } else if (k_parity_equal(t)) {
+        char hex[2 * K_DIGEST_BYTES + 1];
+        k_digest_hex(&t->left_digest, hex);
+        printf("table %s: equal, %llu rows, digest %s\n", t->name, (unsigned long long)t->left_digest.rows, hex);
+    } else {
+        if (differ > c->shown) printf("  … and %llu more\n", (unsigned long long)(differ - c->shown));
+        printf("table %s: different, %llu and %llu rows: %llu changed, %llu only in %s, %llu only in %s\n", t->name,
+               (unsigned long long)t->left_digest.rows, (unsigned long long)t->right_digest.rows,
+               (unsigned long long)t->changed, (unsigned long long)t->only_left, c->left.directory,
+               (unsigned long long)t->only_right, c->right.directory);
+    }
+}
+
+static void add_digest(struct k_buf *out, const char *name, const struct k_table_info *table,
+                       const struct k_digest *digest)
+{
+    char hex[2 * K_DIGEST_BYTES + 1];
+    k_digest_hex(digest, hex);
+    if (table)
+        k_buf_printf(out, ",\"%s\":{\"rows\":%llu,\"digest\":\"%s\"}", name, (unsigned long long)digest->rows, hex);
+    else k_buf_printf(out, ",\"%s\":null", name);
+}
+
+static void show_table(void *context, const struct k_parity_table *t)
+{
+    struct comparison *c = context;
+    c->tables++;
+    c->differing += !k_parity_equal(t);
+    if (c->form == OUTPUT_TABLE) {
+        say_table(c, t);
+    } else if (c->form == OUTPUT_JSON) {
+        struct k_buf *out = &c->tables_out;
+        if (c->tables > 1) k_buf_add_char(out, ',');
+        k_buf_add_text(out, "\n{\"table\":");
+        k_json_string(out, k_str_of(t->name));
+        k_buf_printf(out, ",\"equal\":%s,\"same_columns\":%s", k_parity_equal(t) ? "true" : "false",
+                     t->same_columns ? "true" : "false");
+        add_digest(out, "left", t->left, &t->left_digest);
+        add_digest(out, "right", t->right, &t->right_digest);
+        k_buf_printf(out, ",\"changed\":%llu,\"only_left\":%llu,\"only_right\":%llu,\"ranges\":%u,\"ranges_read\":%u",
+                     (unsigned long long)t->changed, (unsigned long long)t->only_left,
+                     (unsigned long long)t->only_right, t->ranges, t->ranges_read);
+        k_buf_add_text(out, ",\"keys\":[");
+        k_buf_add(out, k_buf_str(&c->keys).data, c->keys.length);
+        k_buf_add_text(out, "]}");
+        k_buf_clear(&c->keys);
+    }
+    c->shown = 0;
+}
+
+static int open_side(struct comparison *c, struct side *side, uint64_t memory_bytes, struct k_error *err)
+{
+    const struct k_reader_options reader = {.state_dir = side->directory,
+                                            .graph = k_options_text(&c->call->options, GRAPH),
+                                            .generation = k_options_text(&c->call->options, GENERATION),
+                                            .memory_bytes = memory_bytes};
+    int code = k_reader_open(&reader, &side->reader, err);
+    if (!code) code = k_view_open(side->reader, &side->view, err);
+    return code ? k_wrap(err, code, "%s", side->directory) : 0;
+}
+
+// Comparing what stands at different places says nothing about either.
+static int check_positions(struct comparison *c, struct k_error *err)
+{
+    bool journals;
+    int code = k_parity_same_position(c->left.view, c->right.view, &c->same_position, &journals, err);
+    if (code || c->same_position || c->any_position) return code;
+    struct k_buf left = {0}, right = {0};
+    code = k_parity_position(c->left.view, &left, err);
+    if (!code) code = k_parity_position(c->right.view, &right, err);
+    if (!code)
+        code = k_fail(err, K_E_DATA,
+                      "the states stand at different positions, so that a comparison would say nothing; %s: %s; %s: "
+                      "%s. --any-position compares them all the same",
+                      c->left.directory, left.data, c->right.directory, right.data);
+    k_buf_fini(&left);
+    k_buf_fini(&right);
+    return code;
+}
+
+static int compare(struct comparison *c)
+{
+    uint64_t memory_bytes = 128u << 20;
+    int64_t limit = 10;
+    struct k_error err = {0};
+    const struct k_options *o = &c->call->options;
+    int code = output_rows_form(c->call, OUTPUT, &c->form, &err);
+    if (!code) code = k_options_integer(o, LIMIT, 1, INT64_MAX, &limit, &err);
+    if (!code) code = k_options_size(o, MEMORY, &memory_bytes, &err);
+    if (!code) code = k_options_flag(o, ANY_POSITION, &c->any_position, &err);
+    if (code) return command_misused(c->call, &err);
+    c->limit = (uint64_t)limit;
+    c->table = k_options_text(o, TABLE);
+    code = open_side(c, &c->left, memory_bytes / 2, &err);
+    if (!code) code = open_side(c, &c->right, memory_bytes / 2, &err);
+    if (!code) code = check_positions(c, &err);
+    const struct k_parity_visit visit = {.key = show_key, .table = show_table, .context = c};
+    if (!code) code = k_parity(c->left.view, c->right.view, c->table, &visit, &err);
+    if (code) {
+        fflush(stdout);
+        int status = code == K_E_USAGE ? command_misused(c->call, &err) : command_failed(c->call, code, &err);
+        // 1 says "they differ", and nothing else.
+        return status == 1 ? k_error_status(K_E_DATA) : status;
+    }
+    if (c->form == OUTPUT_JSON)
+        printf("{\"kind\":\"parity\",\"equal\":%s,\"same_position\":%s,\"tables\":[%s]}\n",
+               c->differing ? "false" : "true", c->same_position ? "true" : "false", k_buf_str(&c->tables_out).data);
+    if (c->form == OUTPUT_TABLE && c->tables == 0) puts("neither state has a table");
+    fflush(stdout);
+    return c->differing ? 1 : 0;
+}
+
+static int run(struct call *call)
+{
+    struct comparison c = {.call = call,
+                           .left.directory = call->options.operands[0],
+                           .right.directory = call->options.operands[1]};
+    int status = compare(&c);
+    k_view_close(c.left.view);
+    k_view_close(c.right.view);
+    k_reader_close(c.left.reader);
+    k_reader_close(c.right.reader);
+    k_buf_fini(&c.keys);
+    k_buf_fini(&c.tables_out);
+    return status;
+}
+
+const struct command command_parity = {
+    .name = "parity",
+    .operands = "DIR1 DIR2",
+    .doc = "compare the tables of two states that stand at the same position",
+    .more = "A state is a state directory, an export, or what `kappa run --into` made. Exit status 0: the tables are "
+            "equal; 1: they\n"
+            "differ, and the keys that do are shown with both values; 65: they stand at different positions, or one "
+            "is damaged.",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .operands_min = 2,
+    .operands_max = 2,
+    .run = run};
