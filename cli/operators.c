@@ -32,6 +32,7 @@ static const char *type_of(const Field *field)
     case PROTOBUF_C_TYPE_INT32: return "int32";
     case PROTOBUF_C_TYPE_INT64: return "int64";
     case PROTOBUF_C_TYPE_STRING: return "string";
+    case PROTOBUF_C_TYPE_BYTES: return "bytes";
     case PROTOBUF_C_TYPE_ENUM: return "choice";
     case PROTOBUF_C_TYPE_MESSAGE: return "message";
     default: K_ASSERT(!"a type that kappa.proto does not use"); return "";

@@ -220,6 +220,12 @@ static int send(struct run *r, struct k_rehearsal *rehearsal, const Kappa__V1__T
     if (!given->source || !k_plan_find_output(r->plan, given->source, &source, &node, &port) || source < 0)
         return k_fail(err, K_E_CONFIG, "%s:%u:%u: error[%s]: there is no source \"%s\"", pos.file, pos.line,
                       pos.column, K0212, given->source ? given->source : "");
+    if (given->has_value_bytes && (given->value || given->null_value)) {
+        pos = k_graph_pos(r->graph, given, "value_bytes", 0);
+        return k_fail(err, K_E_CONFIG, "%s:%u:%u: error[%s]: value_bytes and another value: a message has one",
+                      pos.file, pos.line, pos.column, K0212);
+    }
+    struct k_str bytes = {(const char *)given->value_bytes.data, (uint32_t)given->value_bytes.len};
     struct k_header *headers = k_new_array(struct k_header, given->n_header + 1);
     for (size_t i = 0; i < given->n_header; i++)
         headers[i] = (struct k_header){k_str_of(given->header[i]->name), k_str_of(given->header[i]->value),
@@ -228,8 +234,8 @@ static int send(struct run *r, struct k_rehearsal *rehearsal, const Kappa__V1__T
                                     .partition = given->has_partition ? given->partition : 0,
                                     .key = k_str_of(given->key),
                                     .has_key = given->key != NULL,
-                                    .value = k_str_of(given->value),
-                                    .has_value = given->value && !given->null_value,
+                                    .value = given->has_value_bytes ? bytes : k_str_of(given->value),
+                                    .has_value = given->has_value_bytes || (given->value && !given->null_value),
                                     .timestamp_us = at_us,
                                     .headers = headers,
                                     .header_count = (uint32_t)given->n_header};

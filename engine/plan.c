@@ -222,6 +222,7 @@ static void take_fingerprint(struct planning *p, const Kappa__V1__Graph *g)
 {
     struct k_buf bytes = {0};
     k_graph_canonical(g, &bytes);
+    if (p->files.length) k_buf_add(&bytes, p->files.data, p->files.length);
     k_hash128_hex(bytes.data ? bytes.data : "", bytes.length, p->plan->fingerprint);
     k_buf_fini(&bytes);
 }
@@ -252,11 +253,13 @@ int k_plan_make(struct k_graph *graph, uint32_t shards, struct k_diags *diags, s
     for (uint32_t i = 0; i < p.thing_count; i++) order_thing(&p, i);
     k_plan_things(&p);
     if (diags->errors != errors_before) {
+        k_buf_fini(&p.files);
         k_plan_destroy(plan);
         *ret_plan = NULL;
         return K_E_CONFIG;
     }
     take_fingerprint(&p, g);
+    k_buf_fini(&p.files);
     *ret_plan = plan;
     return 0;
 }

@@ -18,7 +18,7 @@ struct k_plan {
     const Kappa__V1__Graph *message; // borrowed from the graph, which must outlive the plan
     const char *name;
     const char *dead_letter_topic;   // the graph's own
-    char fingerprint[33];            // XXH3-128 of k_graph_canonical, hexadecimal
+    char fingerprint[33];            // XXH3-128 of k_graph_canonical and the files that it names, in hex
     uint32_t shards;
 
     struct k_source_plan *sources;

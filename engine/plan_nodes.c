@@ -212,7 +212,8 @@ void k_plan_things(struct planning *p)
                                 .diags = p->diags,
                                 .graph = p->graph,
                                 .shards = plan->shards,
-                                .graph_name = plan->name ? plan->name : ""};
+                                .graph_name = plan->name ? plan->name : "",
+                                .files = &p->files};
     plan->sources = k_arena_zeroed(&plan->arena, (p->thing_count + 1) * sizeof *plan->sources);
     plan->nodes = k_arena_zeroed(&plan->arena, (p->thing_count + 1) * sizeof *plan->nodes);
     bool failed = false;

@@ -31,6 +31,7 @@ struct planning {
     uint32_t thing_count;
     uint32_t *order; // indices of things, inputs first
     uint32_t order_count;
+    struct k_buf files; // hashes of the files that the graph names, for the fingerprint
 };
 
 // Second half: plans each thing in order and links outputs to their readers.

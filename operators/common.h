@@ -7,6 +7,10 @@
 // Reports an error at a field of the operator's message.
 void k_plan_error(struct k_planner *planner, const void *message, const char *field, int index, const char *code,
                   const char *format, ...) __attribute__((format(printf, 6, 7)));
+// Reads a file that the graph names in `field`, relative to the graph's own place; its content lies in the plan's arena
+// and counts into the graph's fingerprint. False after a report.
+bool k_plan_file(struct k_planner *planner, const void *message, const char *field, const char *name,
+                 uint32_t bytes_max, struct k_str *ret);
 // True if the text is there. Reports K0401 with the advice otherwise, unless the field was written but unreadable.
 bool k_plan_need(struct k_planner *planner, const struct k_node *node, const void *message, const char *field,
                  const char *text, const char *advice);

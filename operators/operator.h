@@ -54,6 +54,7 @@ struct k_planner {
     struct k_graph *graph; // for positions
     uint32_t shards;
     const char *graph_name;
+    struct k_buf *files; // what the fingerprint is to know of the files that the graph names; NULL: nobody asks
 };
 
 enum k_on_error { K_ON_ERROR_DEAD_LETTER, K_ON_ERROR_DROP, K_ON_ERROR_STOP, K_ON_ERROR_PASS_NULL };

@@ -48,12 +48,14 @@ int k_source_decoder(const struct k_source_config *config, const bool *read, str
         .pattern = config->pattern,
         .delimiter = config->delimiter,
         .header = config->header,
+        .message = config->message,
     };
     switch (config->format) {
     case K_FORMAT_JSON: return k_decoder_json(&options, ret, err);
     case K_FORMAT_LINE: return k_decoder_line(&options, ret, err);
     case K_FORMAT_RAW: return k_decoder_raw(&options, ret, err);
     case K_FORMAT_CSV: return k_decoder_csv(&options, ret, err);
+    case K_FORMAT_PROTOBUF: return k_decoder_protobuf(&options, ret, err);
     }
     K_ASSERT(!"a format outside the list");
 }
@@ -143,7 +145,7 @@ static bool is_field_reason(const struct k_source *source, const char *reason)
 {
     if (strcmp(reason, "type") == 0 || strcmp(reason, "range") == 0 || strcmp(reason, "missing") == 0) return true;
     enum k_source_format format = source->config->format;
-    return (format == K_FORMAT_RAW || format == K_FORMAT_CSV) && strcmp(reason, "utf8") == 0;
+    return format != K_FORMAT_JSON && format != K_FORMAT_LINE && strcmp(reason, "utf8") == 0;
 }
 
 // PASS_NULL: reads a bad message again, field by field; those that are malformed become NULL where they may.

@@ -10,7 +10,7 @@
     X(K_SYSTEM_TIMESTAMP, "_timestamp", K_TIMESTAMP, false) /* NULL: none */                   \
     X(K_SYSTEM_PARTITION, "_partition", K_INT64, true)                                         \
     X(K_SYSTEM_OFFSET, "_offset", K_INT64, true)                                               \
-    X(K_SYSTEM_HEADERS, "_headers", K_JSON, true)     /* [{"name": …, "value": …}, …] */       \
+    X(K_SYSTEM_HEADERS, "_headers", K_JSON, true)     /* [{"name": …, "value": …}, …] */ \
     X(K_SYSTEM_TOMBSTONE, "_tombstone", K_BOOL, true) /* the message has no value */           \
     X(K_SYSTEM_INDEX, "_index", K_INT64, true)        /* of the record in its message */
 
@@ -18,19 +18,20 @@ enum {
 #define X(number, name, type, not_null) number,
     K_SYSTEM_COLUMNS(X)
 #undef X
-    K_SYSTEM_COUNT
+        K_SYSTEM_COUNT
 };
 
-enum k_source_format { K_FORMAT_JSON, K_FORMAT_LINE, K_FORMAT_RAW, K_FORMAT_CSV };
+enum k_source_format { K_FORMAT_JSON, K_FORMAT_LINE, K_FORMAT_RAW, K_FORMAT_CSV, K_FORMAT_PROTOBUF };
 
 struct k_source_config {
     struct k_schema declared; // the first columns of the edge's schema
     enum k_source_format format;
     enum k_time_unit timestamp_unit;
     struct k_packing packing;
-    const char *pattern; // line
-    char delimiter;      // csv
-    bool header;         // csv
+    const char *pattern;                // line
+    char delimiter;                     // csv
+    bool header;                        // csv
+    const struct k_pb_message *message; // protobuf
     bool validate_full;
     struct k_expr *time; // NULL: the message's timestamp
 };

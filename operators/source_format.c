@@ -1,5 +1,8 @@
 // Planning a source's format: what it needs, and whether the schema fits it.
+#include "operators/plan_protobuf.h"
 #include "operators/source.h"
+#include "proto/format_protobuf.h"
+#include "proto/json_path.h"
 
 typedef Kappa__V1__Source__Format Format;
 typedef Kappa__V1__Source__Format__Packed Packed;
@@ -18,6 +21,7 @@ struct kinds {
     const Kappa__V1__Source__Format__Line *line;
     const Kappa__V1__Source__Format__Raw *raw;
     const Kappa__V1__Source__Format__Csv *csv;
+    const Kappa__V1__Source__Format__Protobuf *protobuf;
 };
 
 static void check_paths(struct reading *r, const char *format)
@@ -105,9 +109,29 @@ static void check_csv(struct reading *r, const Kappa__V1__Source__Format__Csv *c
     check_paths(r, "csv");
 }
 
+static const enum k_time_unit units[] = {K_UNIT_MS, K_UNIT_S, K_UNIT_US, K_UNIT_NS};
+
+static void check_protobuf(struct reading *r, const Kappa__V1__Source__Format__Protobuf *protobuf)
+{
+    if (protobuf->has_timestamp_unit) r->config->timestamp_unit = units[protobuf->timestamp_unit];
+    r->config->message =
+        k_plan_protobuf(r->planner, protobuf, "source", r->name, protobuf->descriptor_set, protobuf->message);
+    if (!r->config->message) {
+        r->good = false;
+        return;
+    }
+    for (uint32_t i = 0; i < r->config->declared.count; i++) {
+        const struct k_pb_field *path[K_PATH_KEYS_MAX];
+        uint32_t count;
+        struct k_error error;
+        if (k_pb_resolve(r->config->message, &r->config->declared.fields[i], path, &count, &error) == 0) continue;
+        k_plan_error(r->planner, r->message, "schema", 0, K0408, "source \"%s\": %s", r->name, error.text);
+        r->good = false;
+    }
+}
+
 static void check_json(struct reading *r, const Kappa__V1__Source__Format__Json *json)
 {
-    static const enum k_time_unit units[] = {K_UNIT_MS, K_UNIT_S, K_UNIT_US, K_UNIT_NS};
     if (json->has_timestamp_unit) r->config->timestamp_unit = units[json->timestamp_unit];
 }
 
@@ -119,13 +143,14 @@ static bool open_packed(struct reading *r, const Packed *packed, struct kinds *k
     case KAPPA__V1__SOURCE__FORMAT__PACKED__KIND_LINE: kinds->line = packed->line; break;
     case KAPPA__V1__SOURCE__FORMAT__PACKED__KIND_RAW: kinds->raw = packed->raw; break;
     case KAPPA__V1__SOURCE__FORMAT__PACKED__KIND_CSV: kinds->csv = packed->csv; break;
+    case KAPPA__V1__SOURCE__FORMAT__PACKED__KIND_PROTOBUF: kinds->protobuf = packed->protobuf; break;
     default:
         if (!k_graph_is_broken(r->planner->graph, packed))
             k_plan_error(r->planner, packed, NULL, -1, K0207,
                          "source \"%s\": what is packed? Say so, such as  packed { json {} }", r->name);
         return false;
     }
-    r->config->packing.kind = kinds->csv ? K_PACKING_CSV : K_PACKING_LINES;
+    r->config->packing.kind = kinds->csv ? K_PACKING_CSV : kinds->protobuf ? K_PACKING_LENGTHS : K_PACKING_LINES;
     return true;
 }
 
@@ -138,6 +163,7 @@ static bool find_kind(struct reading *r, struct kinds *kinds)
     case KAPPA__V1__SOURCE__FORMAT__KIND_LINE: kinds->line = format->line; return true;
     case KAPPA__V1__SOURCE__FORMAT__KIND_RAW: kinds->raw = format->raw; return true;
     case KAPPA__V1__SOURCE__FORMAT__KIND_CSV: kinds->csv = format->csv; return true;
+    case KAPPA__V1__SOURCE__FORMAT__KIND_PROTOBUF: kinds->protobuf = format->protobuf; return true;
     case KAPPA__V1__SOURCE__FORMAT__KIND_PACKED: return open_packed(r, format->packed, kinds);
     default: break;
     }
@@ -162,6 +188,9 @@ bool k_source_format_plan(struct k_planner *planner, const char *name, const voi
     } else if (kinds.raw) {
         config->format = K_FORMAT_RAW;
         check_raw(&r, kinds.raw);
+    } else if (kinds.protobuf) {
+        config->format = K_FORMAT_PROTOBUF;
+        check_protobuf(&r, kinds.protobuf);
     } else {
         config->format = K_FORMAT_CSV;
         check_csv(&r, kinds.csv);

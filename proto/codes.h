@@ -61,7 +61,8 @@
     X(K0406, "A column is named that the input does not have.")                                          \
     X(K0407, "Rows that are taken back cannot go where they are sent.")                                  \
     X(K0408, "A format does not fit the schema of its source.")                                          \
-    X(K0409, "Options of an operator contradict each other.")
+    X(K0409, "Options of an operator contradict each other.")                                            \
+    X(K0430, "A file that the graph names cannot be read, or lacks what the graph asks of it.")
 
 // K0101 and so on: the codes as strings, so that a mistyped one does not compile.
 #define X(code, meaning) extern const char code[];

@@ -1,5 +1,5 @@
 // Record formats: from the bytes of messages to columns. One format per file: format_json.c (over json_index.cc, the
-// only user of simdjson), format_line.c (the only user of pcre2 here), format_csv.c, format_raw.c.
+// only user of simdjson), format_line.c (the only user of pcre2 here), format_csv.c, format_protobuf.c, format_raw.c.
 //
 // A decoder is made once per source from the schema and the set of fields that the graph reads (projection): other
 // fields are not decoded and, unless `validate_full`, not validated. It turns messages into rows one to one: row i is
@@ -10,9 +10,10 @@
 #include "proto/batch.h"
 
 struct k_decoder;
+struct k_pb_message;
 
 // Why a message is malformed: a stable reason word ("json", "type", "range", "missing", "utf8", "depth", "line", "csv",
-// "columns", "registry") and a text for people, with at most 80 bytes of the data. Borrowed from the arena of the
+// "columns", "protobuf", "registry") and a text for people, with at most 80 bytes of the data. Borrowed from the arena of the
 // decode call.
 struct k_bad_row {
     uint32_t row;
@@ -29,13 +30,14 @@ struct k_decode_result {
 enum k_time_unit { K_UNIT_MS, K_UNIT_S, K_UNIT_US, K_UNIT_NS };
 
 struct k_decoder_options {
-    const struct k_schema *schema;   // declared columns; borrowed for the decoder's life
-    const bool *read;                // per column: does the graph read it?
-    bool validate_full;              // json: validate every field of the record
-    enum k_time_unit timestamp_unit; // of integer timestamps in the input
-    const char *pattern;             // line: the regular expression
-    char delimiter;                  // csv: what stands between fields
-    bool header;                     // csv: each message begins with the names of its columns
+    const struct k_schema *schema;      // declared columns; borrowed for the decoder's life
+    const bool *read;                   // per column: does the graph read it?
+    bool validate_full;                 // json: validate every field of the record
+    enum k_time_unit timestamp_unit;    // of integer timestamps in the input
+    const char *pattern;                // line: the regular expression
+    char delimiter;                     // csv: what stands between fields
+    bool header;                        // csv: each message begins with the names of its columns
+    const struct k_pb_message *message; // protobuf: the type; borrowed for the decoder's life
 };
 
 // JSON objects, one a message. A declared field that is absent is NULL, or bad ("missing") when not null; a value of
@@ -54,6 +56,13 @@ int k_decoder_line(const struct k_decoder_options *options, struct k_decoder **r
 // is read; what is not CSV is bad ("csv"). A field that is empty and not quoted is NULL, or bad ("missing") when not
 // null. Fields are read as casts from text would read them; bytes are the field's own.
 int k_decoder_csv(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);
+// One protobuf message of a type from a descriptor set; each column is a field of it (format_protobuf.h says which, and
+// what fits). What is not well framed is bad ("protobuf"). Of a field that is written several times the last counts. A
+// field that is absent is NULL, or bad ("missing") when not null or required; one that cannot be absent (proto3 without
+// `optional`) is then zero, but NULL inside a message that is absent. An unsigned number beyond int64, and an enum's
+// number without a name where the column is a string, are bad ("range"); a field that is written as another type's
+// would be is bad ("type").
+int k_decoder_protobuf(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);
 // The whole value: column "value" (bytes or string, as declared; string must be UTF-8).
 int k_decoder_raw(const struct k_decoder_options *options, struct k_decoder **ret, struct k_error *err);
 

@@ -93,7 +93,7 @@ static const char *read_double(struct k_str text, double *ret_value)
     return NULL;
 }
 
-static const char *scale_time(int64_t value, enum k_time_unit unit, int64_t *ret_us)
+const char *k_scalar_time(int64_t value, enum k_time_unit unit, int64_t *ret_us)
 {
     bool beyond = false;
     switch (unit) {
@@ -180,7 +180,8 @@ static bool add_up_digits(uint64_t word, uint32_t count, uint64_t *ret_value)
     digits <<= unused;
     digits = digits * 10 + (digits >> 8);
     *ret_value = ((digits & 0x000000FF000000FFu) * 0x000F424000000064u +
-                  (digits >> 16 & 0x000000FF000000FFu) * 0x0000271000000001u) >> 32;
+                  (digits >> 16 & 0x000000FF000000FFu) * 0x0000271000000001u) >>
+                 32;
     return true;
 }
 
@@ -265,7 +266,7 @@ const char *k_scalar_json(struct k_str token, enum k_type type, enum k_time_unit
         if (token.data[0] == '"') return json_string_as(token, type, arena, ret_cell);
         int64_t value;
         why = json_int64(token, &value);
-        return why ? why : scale_time(value, unit, ret_cell);
+        return why ? why : k_scalar_time(value, unit, ret_cell);
     }
     case K_STRING:
     case K_BYTES: return json_string_as(token, type, arena, ret_cell);
@@ -291,8 +292,8 @@ static const char *text_bool(struct k_str text, uint8_t *ret_value)
         const char *word;
         uint32_t least;
         uint8_t value;
-    } words[] = {{"true", 1, 1}, {"yes", 1, 1}, {"on", 2, 1}, {"1", 1, 1},
-                 {"false", 1, 0}, {"no", 1, 0}, {"off", 2, 0}, {"0", 1, 0}};
+    } words[] = {{"true", 1, 1},  {"yes", 1, 1}, {"on", 2, 1},  {"1", 1, 1},
+                 {"false", 1, 0}, {"no", 1, 0},  {"off", 2, 0}, {"0", 1, 0}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (text.length < words[i].least || text.length > strlen(words[i].word)) continue;
         uint32_t same = 0;

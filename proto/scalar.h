@@ -18,6 +18,9 @@ const char *k_scalar_json(struct k_str token, enum k_type type, enum k_time_unit
 // "Infinity". A timestamp is RFC 3339; bytes are the text's own bytes; json is checked. "type", "range", "utf8".
 const char *k_scalar_text(struct k_str text, enum k_type type, struct k_arena *arena, void *ret_cell);
 
+// An integer that counts units since 1970, as a timestamp. "range".
+const char *k_scalar_time(int64_t value, enum k_time_unit unit, int64_t *ret_us);
+
 // What a JSON token is, for messages: "a string", "an object", "a number with a fraction", "no JSON value".
 const char *k_json_what(struct k_str token);
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "proto/csv.h"
+#include "proto/wire.h"
 
 static struct k_str take_line(struct k_str value, uint32_t *at)
 {
@@ -12,6 +13,20 @@ static struct k_str take_line(struct k_str value, uint32_t *at)
     *at = begin + line.length + (end != NULL);
     if (end && line.length && line.data[line.length - 1] == '\r') line.length--;
     return line;
+}
+
+static const char *take_length(struct k_str value, uint32_t *at, struct k_str *ret_record)
+{
+    const char *from = value.data + *at, *end = value.data + value.length;
+    uint64_t length;
+    if (!k_wire_varint(&from, end, &length) || length > (uint64_t)(end - from)) {
+        *ret_record = (struct k_str){value.data + *at, value.length - *at};
+        *at = value.length;
+        return "from here on the message is no sequence of records, each behind its length";
+    }
+    *ret_record = (struct k_str){from, (uint32_t)length};
+    *at = (uint32_t)(from - value.data) + (uint32_t)length;
+    return NULL;
 }
 
 // Moves behind the header. Where quotes hide its end, no record could be found.
@@ -38,6 +53,7 @@ bool k_unpack(const struct k_packing *packing, struct k_str value, uint32_t *at,
         case K_PACKING_CSV:
             (void)k_csv_record(value, packing->delimiter, at, ret_record);
             break; // its reader's matter
+        case K_PACKING_LENGTHS: *ret_why = take_length(value, at, ret_record); return true;
         case K_PACKING_NONE: K_ASSERT(!"the message is the record");
         }
         if (ret_record->length) return true;

@@ -3,9 +3,10 @@
 #include "base/bytes.h"
 
 enum k_packing_kind {
-    K_PACKING_NONE,  // the message is the record
-    K_PACKING_LINES, // each ends with "\n" or "\r\n"
-    K_PACKING_CSV,   // the same, but not inside quotes; behind a header, if there is one
+    K_PACKING_NONE,    // the message is the record
+    K_PACKING_LINES,   // each ends with "\n" or "\r\n"
+    K_PACKING_CSV,     // the same, but not inside quotes; behind a header, if there is one
+    K_PACKING_LENGTHS, // before each its length, as a varint; an empty one is a record too
 };
 
 struct k_packing {

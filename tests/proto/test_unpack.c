@@ -10,6 +10,7 @@
 
 static const struct k_packing lines = {.kind = K_PACKING_LINES};
 static const struct k_packing csv = {.kind = K_PACKING_CSV, .delimiter = ','};
+static const struct k_packing delimited = {.kind = K_PACKING_LENGTHS};
 static const struct k_packing headed = {.kind = K_PACKING_CSV, .delimiter = ',', .header = true};
 
 // The records, each in <>, a broken rest in !!.
@@ -67,7 +68,33 @@ static void test_cases(void **state)
         {&headed, "h,\"i\na,b\n", "!h,\"i\na,b\n!"},
         {&headed, "h\"\na\n", "!h\"\na\n!"},
     };
+    const struct {
+        struct k_str value;
+        const char *records;
+    } lengths[] = {
+        {K_STR(""), ""},
+        {K_STR("\x01"
+               "a"),
+         "<a>"},
+        {K_STR("\x00\x02"
+               "ab\x00"),
+         "<><ab><>"},
+        {K_STR("\x82\x00"
+               "ab"),
+         "<ab>"},
+        {K_STR("\x01"
+               "a\x02"
+               "b"),
+         "<a>!\x02"
+         "b!"},
+        {K_STR("\x01"
+               "a\x80"),
+         "<a>!\x80!"},
+        {K_STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "!\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01!"},
+    };
     struct k_buf out = {0};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        assert_string_equal(unpack(&delimited, lengths[i].value, &out), lengths[i].records);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_string_equal(unpack(cases[i].packing, k_str_of(cases[i].value), &out), cases[i].records);
     k_buf_fini(&out);
