@@ -13,8 +13,8 @@ struct k_decoder;
 struct k_pb_message;
 
 // Why a message is malformed: a stable reason word ("json", "type", "range", "missing", "utf8", "depth", "line", "csv",
-// "columns", "protobuf", "registry") and a text for people, with at most 80 bytes of the data. Borrowed from the arena of the
-// decode call.
+// "columns", "protobuf", "registry") and a text for people, with at most 80 bytes of the data. Borrowed from the arena
+// of the decode call.
 struct k_bad_row {
     uint32_t row;
     const char *reason;

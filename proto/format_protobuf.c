@@ -1,8 +1,9 @@
 // Protobuf records: one message of a type that is only known at run time, as wire.c takes it apart.
 //
 // The fields that are read form a tree (struct node a message type on the way, struct entry a field), and one walk over
-// the bytes notes the last value of each: later ones replace earlier ones, and a message that comes in several pieces is
-// their union, as protobuf has it. The values are converted when the walk is over. What nobody reads is stepped over.
+// the bytes notes the last value of each: later ones replace earlier ones, and a message that comes in several pieces
+// is their union, as protobuf has it. The values are converted when the walk is over. What nobody reads is stepped
+// over.
 //
 // Nothing is cleared between records: each appearance of a message has a number of its own, its epoch, and a value
 // counts only if it was noted in the present epoch of the message around it.
