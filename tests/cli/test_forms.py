@@ -162,7 +162,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _kappa; printf '%s\\n' "${COMPREPLY[@
 def test_bash():
     "bash takes the completion and finds verbs, second words, flags, and listed values"
     expect(complete("va"), ["validate"])
-    expect(complete("table", ""), ["get", "list", "scan"])
+    expect(complete("table", ""), ["digest", "get", "list", "scan"])
     expect(complete("table", "scan", "--w"), ["--wait-for", "--where"])
     expect(complete("table", "scan", "-o", ""), ["json", "jsonl", "table"])
     expect(complete("convert", "--to", "j"), ["json"])

@@ -182,8 +182,8 @@ static void test_once_ends_where_the_sources_ended(void **state)
     cluster_fini(&c);
 }
 
-// In order: by event time, then input, then offset, also where a partition's own records are out of order; what gives no
-// row goes at once, and a partition without records holds nobody up.
+// In order: by event time, then input, then offset, also where a partition's own records are out of order; what gives
+// no row goes at once, and a partition without records holds nobody up.
 static void test_history_is_merged_by_event_time(void **state)
 {
     (void)state;
