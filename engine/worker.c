@@ -19,7 +19,7 @@ struct hosted {
     pthread_t thread;
     bool started;
     char *directory;
-    struct k_log *log;
+    struct k_log *kafka, *log; // log: what the shard works on, by default kafka
 
     pthread_mutex_t lock; // guards what follows
     bool stop, done;
@@ -113,6 +113,8 @@ static int run_shard(struct hosted *h, struct k_shard *shard, struct k_error *er
             published = now;
         }
         if (!code) k_snapshots_maybe(&snapshots, shard, now);
+        const struct k_worker_hooks *hooks = h->worker->options.hooks;
+        if (!code && hooks) hooks->stepped(hooks->context, shard, log);
         if (stopped) break;
         if (!code && wait_us > 0) k_shard_wait(shard, wait_us);
     }
@@ -142,16 +144,21 @@ static void *shard_thread(void *context)
                                       .once = o->once,
                                       .final = o->final,
                                       .lag = o->lag,
-                                      .can_lead = true};
+                                      .can_lead = true,
+                                      .mute = o->mute,
+                                      .in_order = o->in_order};
     struct k_kafka_options kafka = o->kafka;
     kafka.queue_bytes = w->budget.queue_bytes;
     struct k_shard *shard = NULL;
-    int code = k_log_kafka_open(&kafka, &h->log, &error);
+    int code = k_log_kafka_open(&kafka, &h->kafka, &error);
+    h->log = h->kafka;
+    if (!code && o->hooks) code = o->hooks->log(o->hooks->context, h->shard, h->kafka, &h->log, &error);
     options.log = h->log;
     if (!code) code = k_shard_create(&options, &shard, &error);
     if (!code) code = run_shard(h, shard, &error);
     k_shard_destroy(shard);
-    if (h->log) h->log->ops->close(h->log);
+    if (h->log && h->log != h->kafka) h->log->ops->close(h->log);
+    if (h->kafka) h->kafka->ops->close(h->kafka);
     pthread_mutex_lock(&h->lock);
     h->done = true;
     h->code = code;

@@ -4,6 +4,15 @@
 #include "engine/log.h"
 #include "engine/shard.h"
 
+// For who lets the shards work on something else than the log as it is (replay/). Called on the shard's own thread.
+struct k_worker_hooks {
+    void *context;
+    // The log that the shard gets instead; closed before Kafka's.
+    int (*log)(void *context, uint32_t shard, struct k_log *kafka, struct k_log **ret, struct k_error *err);
+    // After each step that did not fail.
+    void (*stepped)(void *context, struct k_shard *shard, struct k_log *log);
+};
+
 struct k_worker_options {
     struct k_plan *plan;       // borrowed
     const char *worker;        // name of this process
@@ -17,6 +26,8 @@ struct k_worker_options {
     const char *snapshot_dir;  // NULL: none
     int64_t snapshot_interval_us;
     uint32_t snapshot_keep;
+    bool mute, in_order;       // see k_shard_options
+    const struct k_worker_hooks *hooks; // NULL: none; borrowed
 };
 
 // How one budget is divided; documented in docs/operations.md and shown by `kappa plan`.
