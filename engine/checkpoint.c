@@ -46,6 +46,7 @@ static void encode_position(struct k_shard *shard, struct k_buf *out)
     position.chain = shard->point.chain;
     position.leader_epoch = shard->point.epoch;
     position.taken_us = shard_now(shard);
+    leadership_save(shard, &position);
     size_t size = kappa__internal__position__get_packed_size(&position);
     kappa__internal__position__pack(&position, (uint8_t *)k_buf_reserve(out, size));
     out->length += size;
@@ -64,9 +65,22 @@ int checkpoint_take(struct k_shard *shard, struct k_error *err)
     k_buf_fini(&position);
     if (code) return k_wrap(err, code, "checkpoint of shard %u", shard->options.shard);
     shard->moved = false;
+    shard->saved_offset = shard->point.offset;
     shard->checkpoint_at_us = shard_now(shard);
     shard->records_since_checkpoint = 0;
     shard->report.checkpoints++;
+    return 0;
+}
+
+// A mark wants a copy of exactly this state: nothing may be fed or followed before it is kept.
+int checkpoint_keep_mark(struct k_shard *shard, struct k_error *err)
+{
+    K_ASSERT(shard->point.offset == shard->mark_offset);
+    TRY(checkpoint_or_stall(shard, err));
+    if (shard->report.stalled) return 0;
+    if (shard->options.keep_mark)
+        TRY(shard->options.keep_mark(shard->options.mark_context, k_state_store(shard->store), shard->mark, err));
+    shard->mark_due = false;
     return 0;
 }
 

@@ -67,6 +67,75 @@ static int64_t node_frontier(const struct k_node *node, int64_t frontier_us)
 // A follower gets all the work of a transaction at once; the cache is trimmed in between all the same.
 enum { SLICE = 4096 };
 
+static void note_run(struct k_machine *m, const char *node, uint64_t units, bool begins)
+{
+    struct k_work_run *last = m->work_run_count ? &m->work_runs[m->work_run_count - 1] : NULL;
+    if (last && !begins && last->node == node) {
+        last->units += units;
+        return;
+    }
+    if (m->work_run_count == m->work_run_capacity) {
+        m->work_run_capacity = m->work_run_capacity ? m->work_run_capacity * 2 : 16;
+        m->work_runs = k_realloc(m->work_runs, m->work_run_capacity * sizeof *m->work_runs);
+    }
+    m->work_runs[m->work_run_count++] = (struct k_work_run){node, units, begins};
+}
+
+const struct k_work_run *k_machine_work_runs(const struct k_machine *m, uint32_t *ret_count)
+{
+    *ret_count = m->work_run_count;
+    return m->work_runs;
+}
+
+static void begin_work(struct k_machine *m)
+{
+    m->work_frontier_us = m->frontier_us;
+    m->work_pending = true;
+    m->work_node = 0;
+    note_run(m, NULL, 0, true);
+}
+
+// Up to max units of one node. *ret_units less than max: it has none left.
+static int work_node(struct k_machine *m, struct post *post, uint64_t max, uint64_t *ret_units, struct k_error *err)
+{
+    uint64_t units = 0;
+    int64_t frontier_us = node_frontier(post->node, m->work_frontier_us);
+    int code = post->node->type->on_frontier(post->instance, frontier_us, max, &units, err);
+    k_arena_reset(&m->arena);
+    if (code) return k_wrap(err, code, "%s", post->name);
+    K_ASSERT(units <= max);
+    if (units) note_run(m, post->name, units, false);
+    if (units && m->owner.unit) code = m->owner.unit(m->owner.unit_context, err);
+    if (code) return code;
+    k_state_trim(m->state);
+    m->work_units += units;
+    *ret_units = units;
+    return 0;
+}
+
+// The work at one frontier, at most max_work units of it; work_pending is false when none is left.
+static int work_on(struct k_machine *m, uint64_t max_work, uint64_t *done, struct k_error *err)
+{
+    while (*done < max_work && m->work_pending) {
+        if (m->work_node == m->plan->node_count) {
+            m->work_pending = false;
+            continue;
+        }
+        struct post *post = &m->posts[m->plan->source_count + m->work_node];
+        if (!post->node->frontier) {
+            m->work_node++;
+            continue;
+        }
+        uint64_t units = 0, slice = m->owner.unit ? 1 : SLICE;
+        uint64_t wanted = max_work - *done < slice ? max_work - *done : slice;
+        int code = work_node(m, post, wanted, &units, err);
+        if (code) return code;
+        *done += units;
+        if (units < wanted) m->work_node++;
+    }
+    return 0;
+}
+
 int k_machine_work(struct k_machine *m, uint64_t max_work, uint64_t *ret_work, struct k_error *err)
 {
     uint64_t done = 0;
@@ -74,35 +143,33 @@ int k_machine_work(struct k_machine *m, uint64_t max_work, uint64_t *ret_work, s
     while (done < max_work) {
         if (!m->work_pending) {
             if (m->work_frontier_us >= m->frontier_us) break;
-            m->work_frontier_us = m->frontier_us;
-            m->work_pending = true;
-            m->work_node = 0;
+            begin_work(m);
         }
-        if (m->work_node == m->plan->node_count) {
-            m->work_pending = false;
-            continue;
-        }
-        struct post *post = &m->posts[m->plan->source_count + m->work_node];
-        const struct k_operator *type = post->node->type;
-        if (!post->node->frontier) {
-            m->work_node++;
-            continue;
-        }
-        uint64_t units = 0, slice = m->owner.unit ? 1 : SLICE;
-        uint64_t wanted = max_work - done < slice ? max_work - done : slice;
-        int code =
-            type->on_frontier(post->instance, node_frontier(post->node, m->work_frontier_us), wanted, &units, err);
-        k_arena_reset(&m->arena);
-        if (code) return k_wrap(err, code, "%s", post->name);
-        K_ASSERT(units <= wanted);
-        done += units;
-        if (units < wanted) m->work_node++;
-        if (units && m->owner.unit) code = m->owner.unit(m->owner.unit_context, err);
+        int code = work_on(m, max_work, &done, err);
         if (code) return code;
-        k_state_trim(m->state);
     }
-    m->work_units += done;
     *ret_work = done;
+    return 0;
+}
+
+int k_machine_work_like(struct k_machine *m, const struct k_work_run *run, struct k_error *err)
+{
+    uint64_t done = 0;
+    if (run->begins) { // so the other has nothing left of the frontier before
+        int code = work_on(m, UINT64_MAX, &done, err);
+        if (code) return code;
+        if (m->work_frontier_us < m->frontier_us) begin_work(m);
+    }
+    for (uint32_t i = 0; i < m->plan->node_count && run->node && m->work_pending; i++) {
+        struct post *post = &m->posts[m->plan->source_count + i];
+        if (!post->node->frontier || strcmp(post->name, run->node) != 0) continue;
+        uint64_t units = 1, slice = m->owner.unit ? 1 : SLICE;
+        for (uint64_t left = run->units; left > 0 && units > 0; left -= units) {
+            int code = work_node(m, post, left < slice ? left : slice, &units, err);
+            if (code) return code;
+        }
+    }
+    m->work_node = 0; // nodes before it may have some left
     return 0;
 }
 
@@ -111,6 +178,7 @@ int k_machine_boundary(struct k_machine *m, int64_t clock_us, const struct k_at_
 {
     K_ASSERT(clock_us >= m->clock_us);
     m->clock_us = clock_us;
+    m->work_run_count = 0;
     for (uint32_t i = 0; i < m->input_count; i++) {
         // A partition that is still empty counts its rest from the first boundary of the journal.
         if (m->inputs[i].touched || m->inputs[i].last_clock_us == INT64_MIN) m->inputs[i].last_clock_us = clock_us;

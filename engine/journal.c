@@ -131,6 +131,25 @@ static AtEnd **encode_ends(const struct k_journal_facts *facts, struct k_arena *
     return ends;
 }
 
+static void encode_work(const struct k_journal_facts *facts, Record *record, struct k_arena *arena)
+{
+    record->has_work = facts->work > 0;
+    record->work = facts->work;
+    if (!facts->work_left) return;
+    record->has_work_left = record->work_left = true;
+    record->n_work_run = facts->run_count;
+    record->work_run = k_arena_get(arena, (facts->run_count + 1) * sizeof *record->work_run);
+    for (uint32_t i = 0; i < facts->run_count; i++) {
+        const struct k_work_run *from = &facts->runs[i];
+        Kappa__Internal__JournalRecord__WorkRun *run = record->work_run[i] = k_arena_get(arena, sizeof *run);
+        kappa__internal__journal_record__work_run__init(run);
+        run->node = (char *)from->node;
+        run->has_units = from->units > 0;
+        run->units = from->units;
+        run->has_begins = run->begins = from->begins;
+    }
+}
+
 static uint64_t chain_of(uint64_t before, Record *record, struct k_buf *out)
 {
     record->has_chain = false;
@@ -161,10 +180,13 @@ void k_journal_encode(struct k_journal_point *point, const struct k_pending *pen
     record.range = encode_ranges(pending, &arena);
     record.n_at_end = facts->end_count;
     record.at_end = encode_ends(facts, &arena);
-    record.has_work = facts->work > 0;
-    record.work = facts->work;
+    encode_work(facts, &record, &arena);
     record.has_final = facts->final;
     record.final = facts->final;
+    record.has_settled = facts->settled > 0;
+    record.settled = facts->settled;
+    record.has_mark = facts->mark > 0;
+    record.mark = facts->mark;
     record.chain = chain_of(point->chain, &record, out);
     record.has_chain = true;
     size_t size = kappa__internal__journal_record__get_packed_size(&record);
@@ -218,9 +240,9 @@ int k_journal_decode(const struct k_message *message, const char *pipeline, uint
 }
 
 int k_leadership_check(const Kappa__Internal__JournalRecord__Leadership *leadership, const struct k_plan *plan,
-                       struct k_error *err)
+                       bool own_generation, struct k_error *err)
 {
-    if (leadership->semantics != K_SEMANTICS)
+    if (own_generation && leadership->semantics != K_SEMANTICS)
         return k_fail(err, K_E_CONFIG,
                       "the journal was led by operators of semantics version %u, these are version %d; run the same "
                       "version of kappa",
@@ -229,11 +251,12 @@ int k_leadership_check(const Kappa__Internal__JournalRecord__Leadership *leaders
         return k_fail(err, K_E_CONFIG,
                       "the pipeline has %u shards, --shards says %u; the number is fixed for the life of its journal",
                       leadership->shards, plan->shards);
+    if (!own_generation) return 0;
     if (!leadership->fingerprint || strcmp(leadership->fingerprint, plan->fingerprint) != 0)
         return k_fail(err, K_E_CONFIG,
-                      "the pipeline \"%s\" runs another graph (fingerprint %s, this one has %s); give the changed "
-                      "graph another name, "
-                      "or run the graph that made the state",
+                      "the pipeline \"%s\" runs another graph (fingerprint %s, this one has %s); build a new "
+                      "generation from the changed graph (kappa replay start), give it another name, or run the graph that made "
+                      "the state",
                       plan->name, leadership->fingerprint ? leadership->fingerprint : "?", plan->fingerprint);
     return 0;
 }

@@ -52,6 +52,10 @@ struct k_journal_facts {
     uint64_t work;
     bool final;
     const Kappa__Internal__JournalRecord__Leadership *leadership; // NULL: none
+    uint64_t settled, mark; // 0: none
+    const struct k_work_run *runs; // when work is left: what was done in this record
+    uint32_t run_count;
+    bool work_left;
 };
 // Encodes the record that follows `point` into out (appended) and moves sequence and chain of *point behind it; the
 // offset is known only after the commit.
@@ -65,7 +69,7 @@ K_CHECKED int k_journal_decode(const struct k_message *message, const char *pipe
                                struct k_journal_point *point, Kappa__Internal__JournalRecord **ret,
                                struct k_error *err);
 
-// Whether a leadership is one that this worker can follow: same semantics, fingerprint, shards. The text of the error
-// says what differs and what to do.
+// Whether a leadership is one that this worker can follow: the same shards, and if it is of the worker's own generation
+// also the same semantics and fingerprint. The text of the error says what differs and what to do.
 K_CHECKED int k_leadership_check(const Kappa__Internal__JournalRecord__Leadership *leadership,
-                                 const struct k_plan *plan, struct k_error *err);
+                                 const struct k_plan *plan, bool own_generation, struct k_error *err);

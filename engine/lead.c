@@ -152,6 +152,31 @@ static int send_journal(struct k_shard *shard, struct k_journal_point *point, co
     return code;
 }
 
+// The switch that is through in this shard now, and not called so yet: the checkpoint stands behind its leadership. 0:
+// none.
+static uint64_t settled_switch(const struct k_shard *shard)
+{
+    const struct leadership *lead = &shard->lead;
+    bool passed = shard->saved_offset >= lead->offset || K_PLANT(done_early);
+    return lead->seq > lead->settled && passed ? lead->seq : 0;
+}
+
+// A mark stands where all work of the frontier is done, so that generations with other units of work agree there.
+static uint64_t mark_here(const struct k_shard *shard)
+{
+    uint64_t mark = orders_mark(shard);
+    return mark > shard->mark && k_machine_is_settled(shard->machine) ? mark : 0;
+}
+
+static void note_commit(struct k_shard *shard, const struct k_journal_facts *facts)
+{
+    if (facts->settled) shard->lead.settled = facts->settled;
+    if (!facts->mark) return;
+    shard->mark = facts->mark;
+    shard->mark_offset = shard->point.offset;
+    shard->mark_due = true;
+}
+
 static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__Leadership *leadership, bool final,
                   struct k_error *err)
 {
@@ -177,6 +202,10 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
         code = k_machine_boundary(shard->machine, facts.clock_us, ends, facts.end_count, final,
                                   shard->options.work_portion, &facts.work, err);
     if (!code) code = work_off(shard, &facts.work, err);
+    facts.settled = leadership ? 0 : settled_switch(shard);
+    facts.mark = leadership || code ? 0 : mark_here(shard);
+    facts.work_left = !k_machine_is_settled(shard->machine);
+    facts.runs = k_machine_work_runs(shard->machine, &facts.run_count);
     if (!code) code = send_journal(shard, &point, &facts, err);
     free(ends);
     if (!code && K_PLANT(checkpoint_early)) {
@@ -198,6 +227,8 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
         return k_fail(err, K_E_ABORTED, "the commit is known, but not where its journal record stands");
     shard->point = point;
     shard->moved = true;
+    note_commit(shard, &facts);
+    if (leadership) TRY(leadership_adopt(shard, leadership, point.offset, err));
     k_pending_clear(&shard->pending);
     shard->output_bytes = 0;
     shard->commit_at_us = shard_now(shard);
@@ -244,6 +275,8 @@ static int announce(struct k_shard *shard, struct k_error *err)
     leadership.shards = plan->shards;
     leadership.worker = (char *)shard->options.worker;
     leadership.generation = (char *)shard->options.generation;
+    leadership.has_control_seq = shard->seq > 0;
+    leadership.control_seq = shard->seq;
     leadership.n_input = plan->source_count;
     leadership.input = k_arena_get(&arena, (plan->source_count + 1) * sizeof *leadership.input);
     for (uint32_t i = 0; i < plan->source_count; i++) {
@@ -282,6 +315,10 @@ static int commit_is_due(struct k_shard *shard, bool *ret_due, int64_t *ret_wait
         *ret_due = shard_since(shard, shard->transaction_since_us) >= interval || commit_is_full(shard) ||
                    shard->stopping;
         *ret_wait_us = shard->transaction_since_us + interval - now;
+        return 0;
+    }
+    if (settled_switch(shard) || mark_here(shard)) {
+        *ret_due = true;
         return 0;
     }
     if (!k_machine_is_settled(shard->machine)) {
@@ -346,6 +383,7 @@ int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
 {
     *ret_wait_us = 0;
     if (!shard->announced) return announce(shard, err);
+    if (shard->mark_due && !shard->report.stalled) return checkpoint_keep_mark(shard, err);
     if (shard->report.stalled) {
         if (shard->stopping) return shard->state = K_SHARD_STOPPED, 0; // what is not saved is in the journal
         *ret_wait_us = shard_left(shard);
@@ -358,7 +396,9 @@ int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
     bool due;
     TRY(commit_is_due(shard, &due, ret_wait_us, err));
     if (due) TRY(commit(shard, NULL, false, err));
-    TRY(maybe_checkpoint(shard, false, err));
+    // Whoever waits for a switch waits for the checkpoint behind it.
+    const struct leadership *lead = &shard->lead;
+    TRY(maybe_checkpoint(shard, lead->seq > lead->settled && shard->saved_offset < lead->offset, err));
     if (input >= 0 || due || *ret_wait_us < 0) *ret_wait_us = 0;
     if ((shard->options.once && input < 0) || shard->stopping) {
         bool finished;

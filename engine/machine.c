@@ -170,6 +170,7 @@ void k_machine_close(struct k_machine *m)
     free(m->posts);
     free(m->inputs);
     free(m->watermarks);
+    free(m->work_runs);
     free(m->partitions);
     free(m->first_input);
     k_arena_fini(&m->arena);

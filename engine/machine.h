@@ -69,6 +69,15 @@ K_CHECKED int k_machine_boundary(struct k_machine *machine, int64_t clock_us, co
                                  struct k_error *err);
 // More work at the same boundary (a leader works in portions and looks at the clock between them).
 K_CHECKED int k_machine_work(struct k_machine *machine, uint64_t max_work, uint64_t *ret_work, struct k_error *err);
+// What was done since the boundary began, by node: for a follower with another graph.
+struct k_work_run {
+    const char *node; // NULL: none; only begins
+    uint64_t units;
+    bool begins; // the work for a new frontier began before it
+};
+const struct k_work_run *k_machine_work_runs(const struct k_machine *machine, uint32_t *ret_count);
+// After a boundary with max_work 0: does what a leader with another graph did, as far as there is such work here.
+K_CHECKED int k_machine_work_like(struct k_machine *machine, const struct k_work_run *run, struct k_error *err);
 // Whether a boundary with these facts, now, would find work to do: a leader commits only when something is due.
 K_CHECKED int k_machine_due(struct k_machine *machine, int64_t clock_us, const struct k_at_end *ends,
                             uint32_t end_count, bool *ret_due, struct k_error *err);

@@ -43,6 +43,8 @@ struct k_machine {
     uint32_t work_node;       // nodes before this one have none left
     bool final;
     uint64_t work_units;
+    struct k_work_run *work_runs; // since the last boundary
+    uint32_t work_run_count, work_run_capacity;
     int64_t *watermarks; // scratch, per input
 };
 

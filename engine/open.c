@@ -180,6 +180,7 @@ static int load_position(struct k_shard *shard, struct k_error *err)
 {
     struct k_str bytes = k_state_position(shard->store);
     shard->point = (struct k_journal_point){0};
+    shard->saved_offset = 0;
     if (bytes.length == 0) return 0;
     Position *position = kappa__internal__position__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
     if (!position) return k_fail(err, K_E_CORRUPT, "the state's position cannot be read");
@@ -189,6 +190,8 @@ static int load_position(struct k_shard *shard, struct k_error *err)
             : 0;
     if (!code) code = check_partitions(shard, position, err);
     if (!code) code = k_machine_load(shard->machine, position, err);
+    if (!code) code = leadership_load(shard, position, err);
+    shard->saved_offset = position->journal_offset;
     shard->point = (struct k_journal_point){.offset = position->journal_offset,
                                             .sequence = position->sequence,
                                             .chain = position->chain,

@@ -1,24 +1,31 @@
 // A shard of a worker: one journal, one state, and the way from following to leading and back.
 //
-//   OPEN ------> FOLLOW ------> STANDBY ------> FENCE ------> CATCH_UP ------> LEAD
+//   OPEN ------> FOLLOW <-----> STANDBY ------> FENCE ------> CATCH_UP ------> LEAD
 //    ^   state    |   in step:    ^  |  group     init_trans-   follow to E      |
 //    |   opened   |   join group  '--'  assigns   actions       read after it    |
 //    '------------'--------- RESET <---- refusal, fence, revoke with open work, doubt ...
 //
 // OPEN      opens the state at its checkpoint, checks whose it is, opens journal and inputs there.
-// FOLLOW    follows the journal; not in the group. In step for the first time → joins → STANDBY.
-// STANDBY   in the group, follows. Assigned → FENCE.
+// FOLLOW    follows the journal. In step, and its generation shall lead → joins the group → STANDBY.
+// STANDBY   in the group, follows. Assigned, and its generation shall lead → FENCE.
 // FENCE     init_transactions with the shard's id; then, and only then, asks for the journal's end E → CATCH_UP.
 // CATCH_UP  follows read_committed until the position is ≥ E → LEAD.
 // LEAD      orders, computes, commits. The first transaction announces the leadership.
 // RESET     the one way back: abort, throw producer, machine and state away → OPEN. Membership is kept.
 // STOPPED   stopped in order (everything committed and checkpointed), or by an error that people must see.
 //
+// Several generations of a pipeline, each in its own processes, follow the same journals. Who shall lead is said by the
+// control record (k_orders); who does lead is said by the journal: a leadership there names generation and control_seq.
+// A shard leads only if the journal, followed to E, has no higher control_seq than the record that it acts on, and it
+// falls back (RESET) as soon as it hears of a newer record. leadership.c has what a shard knows of who leads.
+//
 // The moves are a table in shard.c that is executed and checked. Only lead.c writes to the log, only follow.c reads
 // the journal, only checkpoint.c writes the state.
 #pragma once
 #include "engine/log.h"
 #include "engine/machine.h"
+
+#include <stdatomic.h>
 
 #define K_SHARD_STATES(X)                \
     X(K_SHARD_OPEN, "opening")           \
@@ -52,7 +59,14 @@ const char *k_shard_state_name(enum k_shard_state state);
     X(overlook_ticks, "take-over judges the end by source offsets: a record of ticks only is overlooked")       \
     X(ignore_disconnect, "a producer is kept after a commit that was answered on a retry")                      \
     X(not_embedded, "records of compacted topics are only referenced in the journal")                           \
-    X(id_per_worker, "the transactional id differs between leaders")
+    X(id_per_worker, "the transactional id differs between leaders")                                            \
+    X(old_control, "a worker leads on an old control record")                                                   \
+    X(shadow_ahead, "a shadow reads a source beyond the journal")                                               \
+    X(cut_early, "the new generation takes over one entry early")                                               \
+    X(done_by_name, "a switch is called complete by the generation's name")                                     \
+    X(done_early, "a switch is called complete before the new generation's checkpoint has passed it")           \
+    X(control_unread, "control is written without reading it to its end")                                       \
+    X(warm_misses, "a warm generation misses a range")
 #ifdef K_PLANTED
 enum k_plant {
     K_PLANT_NONE,
@@ -65,6 +79,14 @@ extern enum k_plant k_planted; // chosen at run time
 #else
 #define K_PLANT(name) 0
 #endif
+
+// What the control record says to a generation's shards. One thread writes, the shards read. Starting without having
+// read it would be safe, but would disturb who leads.
+struct k_orders {
+    _Atomic uint64_t order; // k_order_of
+    _Atomic uint64_t mark;  // the last that was asked for
+};
+static inline uint64_t k_order_of(uint64_t seq, bool leads) { return seq * 2 + leads; } // leads: this generation shall
 
 struct k_shard_options {
     const struct k_plan *plan; // borrowed
@@ -86,6 +108,10 @@ struct k_shard_options {
     bool final;                      // with once: declare the input complete there
     bool lag;                        // ask the broker every second how far behind it is
     bool can_lead;                   // false: only follow (a standby that must not take over)
+    const struct k_orders *orders;   // NULL: there is one generation, which leads
+    // Keeps a copy of the state, as the store has it, for the mark; called again after a crash if there is none yet.
+    int (*keep_mark)(void *context, struct k_store *store, uint64_t mark, struct k_error *err);
+    void *mark_context;
     void (*tap)(void *context, const char *edge, const struct k_batch *batch);
     void *tap_context;
     int (*unit)(void *context, struct k_error *err); // see k_machine_owner
@@ -103,6 +129,12 @@ struct k_shard_report {
     int64_t lag_records; // to the sources' ends as last asked; −1: not known
     int64_t frontier_us;
     uint64_t cache_bytes, dirty_bytes;
+    // Who leads, as far as this shard has followed.
+    uint64_t lead_seq;     // control_seq of the last leadership
+    uint64_t settled_seq;  // the last switch that the journal calls settled
+    char lead_generation[32];
+    int64_t lead_offset;   // the journal's, behind the first leadership with lead_seq
+    int64_t offset, saved_offset, journal_end; // stands at; its checkpoint stands at; the end as last asked
     bool stalled;        // no room on the disk: reading has stopped
     char trouble[256];   // the last error that is being waited on; empty: none
 };

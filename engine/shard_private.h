@@ -1,4 +1,5 @@
-// What the files of a shard share: shard.c (the states), open.c, follow.c, lead.c, checkpoint.c, feed.c.
+// What the files of a shard share: shard.c (the states), open.c, follow.c, lead.c, checkpoint.c, feed.c,
+// leadership.c.
 #pragma once
 #include "engine/journal.h"
 #include "engine/shard.h"
@@ -26,6 +27,18 @@ struct following {
     struct k_journal_point after; // where the journal stands behind the record
 };
 
+// Who leads the journal at the point where the state stands (leadership.c).
+struct leadership {
+    Kappa__Internal__JournalRecord *holder;           // owns it
+    Kappa__Internal__JournalRecord__Leadership *said; // NULL: nobody yet; or this graph, before leaderships were saved
+    int64_t offset;    // behind the first leadership of its control_seq
+    uint64_t seq;      // its control_seq
+    uint64_t settled;  // the last switch that the journal calls settled
+    bool foreign;      // it runs another graph: its units of frontier work are not ours
+    int32_t *sources;  // per input of its list: our source; -1: we do not read it
+    uint32_t source_count;
+};
+
 struct k_shard {
     struct k_shard_options options;
     enum k_shard_state state;
@@ -47,12 +60,18 @@ struct k_shard {
     uint64_t records_at_open;
     int64_t checkpoint_at_us; // when the last one was taken (or opening)
     uint64_t records_since_checkpoint;
+    int64_t saved_offset; // where the last checkpoint stands in the journal
     bool moved; // something was committed or followed since the last checkpoint
+    struct leadership lead;
+    uint64_t mark;       // the last mark in the journal, and the journal offset behind it
+    int64_t mark_offset;
+    bool mark_due;       // the state stands behind it, and no copy is kept yet
 
     // Leading.
     struct k_producer *producer;
     struct k_pending pending;
     bool in_transaction, announced;
+    uint64_t seq; // of the control record acted on since FENCE
     bool crowded; // what comes next does not fit into this transaction's journal record
     int64_t transaction_since_us, commit_at_us;
     uint64_t output_bytes;
@@ -60,6 +79,8 @@ struct k_shard {
 
     // Kept over RESET.
     struct k_member *member;
+    uint64_t member_seq; // of the control record under which it joined
+    int64_t vain_since_us; // the group gives it the partition, and its generation shall not lead; 0: not so
     int64_t topics_at_us; // when the sources' topics were looked at
     int64_t retry_at_us, lag_at_us; // retry_at_us is never further away than SHARD_RETRY_MAX_US
     uint64_t commits_at_reset;
@@ -100,9 +121,22 @@ bool follow_wants(const struct k_shard *shard, uint32_t input);
 // lead.c
 int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err);
 int lead_output(void *context, const struct k_output *output, struct k_error *err);
+// leadership.c
+uint64_t orders_seq(const struct k_shard *shard);
+bool orders_lead(const struct k_shard *shard); // whether this shard's generation shall lead, by the same record
+uint64_t orders_mark(const struct k_shard *shard);
+int leadership_adopt(struct k_shard *shard, const Kappa__Internal__JournalRecord__Leadership *said, int64_t offset,
+                     struct k_error *err);
+// The source of this graph that the leader's list has under this number: -1: this graph does not read it; -2: the list
+// has no such number.
+int32_t leadership_source(const struct k_shard *shard, uint32_t input);
+void leadership_save(const struct k_shard *shard, Kappa__Internal__Position *position);
+int leadership_load(struct k_shard *shard, const Kappa__Internal__Position *position, struct k_error *err);
+void leadership_drop(struct k_shard *shard);
 // checkpoint.c
 int checkpoint_take(struct k_shard *shard, struct k_error *err);
 // The same, but no room on the disk is no error: report.stalled then says so, and retry_at_us when to try again.
 int checkpoint_or_stall(struct k_shard *shard, struct k_error *err);
+int checkpoint_keep_mark(struct k_shard *shard, struct k_error *err); // when mark_due, at the boundary of the mark
 bool checkpoint_is_due(struct k_shard *shard);
 uint64_t checkpoint_dirty_limit(const struct k_shard *shard); // at so much dirty state one is due in any case

@@ -194,20 +194,21 @@ static void test_leadership(void **state)
     l.semantics = K_SEMANTICS;
     l.fingerprint = "0123";
     l.shards = 2;
-    assert_int_equal(k_leadership_check(&l, &plan, &err), 0);
+    assert_int_equal(k_leadership_check(&l, &plan, true, &err), 0);
     l.semantics++;
-    assert_int_equal(k_leadership_check(&l, &plan, &err), K_E_CONFIG);
+    assert_int_equal(k_leadership_check(&l, &plan, true, &err), K_E_CONFIG);
     assert_non_null(strstr(err.text, "semantics version"));
     l.semantics--;
     l.shards = 3;
-    assert_int_equal(k_leadership_check(&l, &plan, &err), K_E_CONFIG);
+    assert_int_equal(k_leadership_check(&l, &plan, true, &err), K_E_CONFIG);
     assert_non_null(strstr(err.text, "has 3 shards, --shards says 2"));
     l.shards = 2;
     l.fingerprint = "0124";
-    assert_int_equal(k_leadership_check(&l, &plan, &err), K_E_CONFIG);
+    assert_int_equal(k_leadership_check(&l, &plan, true, &err), K_E_CONFIG);
     assert_non_null(strstr(err.text, "runs another graph"));
+    assert_int_equal(k_leadership_check(&l, &plan, false, &err), 0); // another generation has another graph
     l.fingerprint = NULL;
-    assert_int_equal(k_leadership_check(&l, &plan, &err), K_E_CONFIG);
+    assert_int_equal(k_leadership_check(&l, &plan, true, &err), K_E_CONFIG);
 }
 
 int main(void)

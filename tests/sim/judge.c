@@ -332,6 +332,42 @@ static void judge_interleaving(struct world *w, struct reference *reference)
     reference_destroy(other);
 }
 
+// --- who made what ---
+
+struct makers {
+    struct world *w;
+    const struct walk *walks;
+    const char *topic;
+};
+
+// A message names generation, shard and journal record of who made it; it must have led there.
+static void visit_made(void *context, const struct k_message *message)
+{
+    const struct makers *m = context;
+    struct k_str header = header_of(message, "kappa");
+    char text[64];
+    unsigned generation, shard;
+    unsigned long long sequence;
+    snprintf(text, sizeof text, "%.*s", (int)header.length, header.data);
+    if (sscanf(text, "%u/%u/%llu", &generation, &shard, &sequence) != 3 || shard >= m->w->scenario.shards) {
+        world_fail(m->w, "a message of topic %s says that \"%s\" made it", m->topic, text);
+        return;
+    }
+    const struct walk *walk = &m->walks[shard];
+    if (sequence >= walk->lead_count || walk->leads[sequence] != generation)
+        world_fail(m->w, "a message of topic %s was made by generation %u at record %llu of shard %u, where %u led",
+                   m->topic, generation, sequence, shard, sequence < walk->lead_count ? walk->leads[sequence] : 0);
+}
+
+static void judge_makers(struct world *w, const struct walk *walks)
+{
+    struct makers makers = {.w = w, .walks = walks};
+    for (uint32_t i = 0; i < w->scenario.sink_count; i++) {
+        makers.topic = w->scenario.sinks[i].topic;
+        read_topic(w, makers.topic, visit_made, &makers);
+    }
+}
+
 void judge(struct world *w)
 {
     struct walk walks[SHARDS_MAX] = {0};
@@ -346,5 +382,9 @@ void judge(struct world *w)
     for (uint32_t i = 0; i < s->shards; i++)
         for (uint32_t j = 0; j < w->worker_count && !w->failure.length; j++) judge_disk(w, &walks[i], &w->workers[j]);
     if (!w->failure.length) judge_interleaving(w, references[0]);
-    for (uint32_t i = 0; i < s->shards; i++) reference_destroy(walks[i].reference);
+    if (w->generations.there && !w->failure.length) {
+        judge_makers(w, walks);
+        generations_judge(w);
+    }
+    for (uint32_t i = 0; i < s->shards; i++) walk_fini(&walks[i]);
 }

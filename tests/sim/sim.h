@@ -8,6 +8,7 @@
 #include "engine/log_memory.h"
 #include "engine/plan.h"
 #include "engine/shard.h"
+#include "tests/sim/generations.h"
 #include "tests/sim/seen.h"
 
 // What a run did besides the log's own faults; each is counted, and none may be 0 over a full run.
@@ -28,7 +29,13 @@
     X(follower, "a worker that only follows came to the end")                                           \
     X(takeover, "a leadership began")                                                                   \
     X(reset, "a shard threw its memory away")                                                           \
-    X(followed, "records were read again after a takeover")
+    X(followed, "records were read again after a takeover")                                              \
+    X(switch_asked, "another generation was asked to lead")                                             \
+    X(switch_lost, "whoever asked for it died on the way, or did not hear how it ended")                \
+    X(switch_turned, "a switch was asked for while another was under way")                              \
+    X(switch_done, "a switch was completed")                                                            \
+    X(switch_taken_back, "a switch that did not come to its end was taken back")                        \
+    X(foreign_graph, "the other generation's graph was another by name")
 
 struct stats { // of any number of runs; all uint64_t, so that they add up as an array
     uint64_t runs, records, steps, journal_records, outputs, table_rows;
@@ -48,9 +55,9 @@ enum {
     SINKS_MAX = 24,
     TABLES_MAX = 8,
     LOOSE_MAX = 48,
-    PARTITIONS_MAX = 4,
-    SHARDS_MAX = 2,
-    WORKERS_MAX = 3
+    PARTITIONS_MAX = 4, SHARDS_MAX = 2,
+    FIRST_WORKERS_MAX = 3, // of generation 1
+    WORKERS_MAX = 5
 };
 enum source_kind { SOURCE_JSON, SOURCE_LINE, SOURCE_RAW };
 struct sim_source {
@@ -89,8 +96,7 @@ struct scenario {
     uint32_t loose_count;
 };
 bool scenario_is_loose(const struct scenario *scenario, struct k_str name);
-// Draws a graph. false: the engine or the reader refused it, which is a failure of this generator or of the engine; why
-// is in `why`.
+// Draws a graph. false: the engine or the reader refused it, a failure of this generator or of the engine; `why`: why.
 bool scenario_draw(struct scenario *scenario, uint64_t *random, struct stats *stats, struct k_buf *why);
 void scenario_fini(struct scenario *scenario);
 // --- input.c ---
@@ -134,7 +140,9 @@ struct worker {
     struct k_shard *shards[SHARDS_MAX];
     bool shard_done[SHARDS_MAX];
     struct disk disks[SHARDS_MAX];
-    int64_t down_until_us, paused_until_us;
+    uint64_t generation;
+    struct k_overseer *overseer; // NULL: the pipeline has no other generations; stepped again at overseer_at_us
+    int64_t overseer_at_us, down_until_us, paused_until_us;
     bool stopping, done;
     bool in_call;  // stands still inside a call: nothing else may be done with it
     bool follower; // never leads, and does not know when it is through: it is stopped then
@@ -147,8 +155,9 @@ struct world {
     struct k_cloud *cloud;
     struct k_fault_rates rates;
     struct { // one in n
-        uint32_t kill, stop, pause, call_pause, clock, full, error, disk_crash, lose_disk;
+        uint32_t kill, stop, pause, call_pause, clock, full, error, disk_crash, lose_disk, command;
     } own;
+    struct generations generations;
     // One fault at one place instead of drawn ones (main.c, --each).
     bool single;
     uint64_t crash_at;               // point of the log's calls (k_cloud_crash_at); 0: none
@@ -164,8 +173,8 @@ struct world {
     struct stats stats;
     struct k_buf failure; // empty: none
 };
-bool world_run(struct world *world); // false: the text is in world->failure
 void world_init(struct world *world, uint64_t seed, bool rocks, bool verbose); // faults are drawn, unless single is set
+bool world_run(struct world *world); // false: the text is in world->failure
 void world_fini(struct world *world);
 void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // --- worker.c ---

@@ -5,6 +5,7 @@
 #include "tests/sim/walk.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 typedef Kappa__Internal__JournalRecord Record;
 
@@ -65,6 +66,23 @@ static void walk_boundary(struct walk *walk, const Record *record)
     walk->final = record->final;
 }
 
+static void note_leader(struct walk *walk, const Record *record)
+{
+    if (record->leadership)
+        walk->leading = record->leadership->generation && strcmp(record->leadership->generation, "2") == 0 ? 2 : 1;
+    if (walk->lead_count == walk->lead_capacity) {
+        walk->lead_capacity = walk->lead_capacity ? walk->lead_capacity * 2 : 64;
+        walk->leads = k_realloc(walk->leads, walk->lead_capacity);
+    }
+    walk->leads[walk->lead_count++] = walk->leading;
+}
+
+void walk_fini(struct walk *walk)
+{
+    reference_destroy(walk->reference);
+    free(walk->leads);
+}
+
 static void walk_record(void *context, const struct k_message *message)
 {
     struct walk *walk = context;
@@ -77,6 +95,7 @@ static void walk_record(void *context, const struct k_message *message)
         return;
     }
     walk->w->stats.journal_records++;
+    note_leader(walk, record);
     if (walk->final && record->n_range) world_fail(walk->w, "ranges behind the declared end of the input");
     for (size_t i = 0; i < record->n_range && !walk->w->failure.length; i++)
         walk_range(walk, record->range[i], record->sequence);

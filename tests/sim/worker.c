@@ -92,6 +92,8 @@ void worker_end(struct worker *worker, bool killed)
         k_shard_destroy(worker->shards[s]);
         worker->shards[s] = NULL;
     }
+    k_overseer_destroy(worker->overseer);
+    worker->overseer = NULL;
     worker->log->ops->close(worker->log);
     worker->log = NULL;
     worker->stopping = false;
@@ -127,6 +129,10 @@ void worker_kill(struct world *w, struct worker *worker)
 static void start_worker(struct world *w, struct worker *worker)
 {
     worker->log = k_cloud_connect(w->cloud, worker->name);
+    if (w->generations.there && !generations_start(w, worker)) {
+        worker_kill(w, worker);
+        return;
+    }
     for (uint32_t s = 0; s < w->scenario.shards; s++) {
         struct k_shard_options options = w->options;
         struct k_error err;
@@ -136,6 +142,9 @@ static void start_worker(struct world *w, struct worker *worker)
         options.store_context = &worker->disks[s];
         options.can_lead = !worker->follower;
         options.once = options.final = w->once && !worker->follower;
+        options.generation = worker->generation == 2 ? "2" : "1";
+        if (worker->generation == 2) options.plan = &w->generations.other_plan;
+        if (worker->overseer) options.orders = k_overseer_orders(worker->overseer);
         worker->shard_done[s] = false;
         int code = k_shard_create(&options, &worker->shards[s], &err);
         K_ASSERT(code == 0);
@@ -215,6 +224,7 @@ int64_t worker_step(struct world *w, struct worker *worker)
     }
     if (w->elapsed_us < worker->paused_until_us) return worker->paused_until_us - w->elapsed_us;
     uint32_t s = (uint32_t)k_random_below(&w->random, w->scenario.shards);
+    if (worker->overseer && w->elapsed_us >= worker->overseer_at_us) return generations_step(w, worker);
     return worker->shard_done[s] ? 0 : step_shard(w, worker, s);
 }
 

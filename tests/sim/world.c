@@ -174,13 +174,15 @@ static bool prepare(struct world *w)
         .commit_interval_us = between(r, 1, 100) * MS, .checkpoint_interval_us = between(r, 0, 800) * MS,
         .transaction_timeout_us = 10 * SECOND, .step_budget_us = 200 * MS, .work_portion = one_in(r, 2) ? 3 : 1024,
         .dirty_limit_bytes = one_in(r, 4) ? 4096 : 0, .can_lead = true};
-    w->worker_count = (uint32_t)between(r, 1, WORKERS_MAX);
+    w->worker_count = (uint32_t)between(r, 1, FIRST_WORKERS_MAX);
     for (uint32_t i = 0; i < w->worker_count; i++) {
         struct worker *worker = &w->workers[i];
         snprintf(worker->name, sizeof worker->name, "w%u", i);
         worker->follower = i > 0 && !w->rocks && one_in(r, 5);
+        worker->generation = 1;
         for (uint32_t s = 0; s < w->scenario.shards; s++) disk_make(w, &worker->disks[s], worker->name, s);
     }
+    if (!w->rocks && one_in(r, 2)) generations_prepare(w);
     return true;
 }
 
@@ -201,6 +203,10 @@ static void turn(struct world *w)
             if (wait > 0) break;
         }
     }
+    if (w->generations.there && !w->failure.length) {
+        generations_trouble(w, false);
+        generations_watch(w);
+    }
     if (w->failure.length) return;
     pass_time(w, busy ? between(&w->random, 0, 5 * MS) : wait_us < 100 * MS ? wait_us : 100 * MS);
 }
@@ -215,6 +221,8 @@ static void on_pause(void *context, struct k_log *log)
     if (!worker || w->healed) return;
     w->stats.call_paused++;
     worker->in_call = true;
+    // Whoever leads may stand still while another generation is asked to lead.
+    if (one_in(&w->random, 4)) generations_trouble(w, true);
     int64_t until_us = w->elapsed_us + (one_in(&w->random, 4) ? between(&w->random, 5, 15) * SECOND : 50 * MS);
     for (int n = 0; n < 300 && w->elapsed_us < until_us && !w->failure.length; n++) turn(w);
     worker->in_call = false;
@@ -260,8 +268,28 @@ static void heal(struct world *w)
     for (uint32_t i = 0; i < w->worker_count; i++) w->workers[i].paused_until_us = 0;
 }
 
+// Switches are brought to their end before the input is declared complete: with faults, then if need be without.
+static void settle_generations(struct world *w)
+{
+    w->own.command = 0;
+    for (int n = 0; n < 300 && !w->failure.length && !generations_are_settled(w); n++) turn(w);
+    if (w->failure.length || generations_are_settled(w)) return;
+    struct k_fault_rates rates = w->rates;
+    w->rates = (struct k_fault_rates){0};
+    k_cloud_set_rates(w->cloud, &w->rates);
+    w->healed = true;
+    uint64_t until = w->steps + STEPS_MAX;
+    while (!w->failure.length && !generations_are_settled(w) && w->steps < until) turn(w);
+    if (!generations_are_settled(w)) world_fail(w, "a switch of generations does not come to its end");
+    w->healed = false;
+    w->rates = rates;
+    k_cloud_set_rates(w->cloud, &w->rates);
+}
+
 static void finish(struct world *w)
 {
+    if (w->generations.there) settle_generations(w);
+    if (w->failure.length) return;
     bool faults = one_in(&w->random, 2);
     static const struct k_fault_rates none;
     k_cloud_set_rates(w->cloud, &none);

@@ -1,0 +1,162 @@
+// The decisions. Each says by the record alone whether it is allowed, done already, or to be written.
+#include "replay/generations.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// Room for one more: the oldest retired one is forgotten. Numbers are never used again, as they only go up.
+static bool make_room(struct k_control *control)
+{
+    if (control->generation_count < K_GENERATIONS_MAX) return true;
+    for (uint32_t i = 0; i + 1 < control->generation_count; i++) {
+        if (control->generations[i].role != K_ROLE_RETIRED) continue;
+        control->generation_count--;
+        memmove(&control->generations[i], &control->generations[i + 1],
+                (control->generation_count - i) * sizeof *control->generations);
+        return true;
+    }
+    return false;
+}
+
+int k_new_shadow(void *context, struct k_control *control, bool *ret_write, struct k_error *err)
+{
+    struct k_new_shadow *ask = context;
+    for (uint32_t i = 0; i < control->generation_count; i++) {
+        const struct k_generation *g = &control->generations[i];
+        if (g->role != K_ROLE_SHADOW || g->began_us != ask->now_us || strcmp(g->fingerprint, ask->fingerprint) != 0)
+            continue;
+        ask->number = g->number;
+        return 0;
+    }
+    if (!make_room(control))
+        return k_fail(err, K_E_CONFIG, "there are %d generations already, none of them retired", K_GENERATIONS_MAX);
+    if (control->revision == 0 && ask->live_fingerprint)
+        snprintf(control->generations[0].fingerprint, sizeof control->generations[0].fingerprint, "%s",
+                 ask->live_fingerprint);
+    struct k_generation *g = &control->generations[control->generation_count++];
+    *g = (struct k_generation){.number = g[-1].number + 1, .role = K_ROLE_SHADOW, .began_us = ask->now_us};
+    snprintf(g->fingerprint, sizeof g->fingerprint, "%s", ask->fingerprint);
+    ask->number = g->number;
+    *ret_write = true;
+    return 0;
+}
+
+// The generation that a rollback goes to: who lives while a cutover is under way, else the warm one that lived last.
+// The same as the present target: it has been asked for already.
+static int before(const struct k_control *control, uint64_t *ret, struct k_error *err)
+{
+    *ret = control->back ? control->target : control->live;
+    if (!k_control_is_settled(control)) return 0;
+    for (uint32_t i = 0; i < control->generation_count; i++) {
+        const struct k_generation *g = &control->generations[i];
+        if (g->role != K_ROLE_WARM || g->number != control->previous) continue;
+        *ret = g->number;
+        return 0;
+    }
+    return k_fail(err, K_E_NOT_FOUND, "there is no warm generation to go back to: %s",
+                  control->previous ? "its hold is over" : "none lived before this one");
+}
+
+static int check_forward(struct k_control *control, uint64_t to, struct k_error *err)
+{
+    const struct k_generation *g = k_control_find(control, to);
+    if (!g || g->role == K_ROLE_RETIRED)
+        return k_fail(err, K_E_NOT_FOUND, "generation %llu %s", (unsigned long long)to,
+                      g ? "is retired: its state is gone" : "does not exist");
+    if (control->target != to && !k_control_is_settled(control))
+        return k_fail(err, K_E_CONFIG,
+                      "a switch to generation %llu is under way; wait for its end, or take it back (kappa rollback)",
+                      (unsigned long long)control->target);
+    return 0;
+}
+
+int k_switch(void *context, struct k_control *control, bool *ret_write, struct k_error *err)
+{
+    struct k_switch *ask = context;
+    bool back = ask->to == 0;
+    uint64_t to = ask->to;
+    if (ask->seq && control->seq >= ask->seq) { // it may be ours, of whose outcome we did not hear
+        if (control->target == ask->target) return 0;
+        return k_fail(err, K_E_CONFIG, "another switch, to generation %llu, came in between",
+                      (unsigned long long)control->target);
+    }
+    int code = back ? before(control, &to, err) : check_forward(control, to, err);
+    if (code) return code;
+    ask->target = to;
+    ask->seq = control->seq;
+    if (control->target == to) return 0; // asked for before, or there already
+    control->seq = ++ask->seq;
+    control->target = to;
+    control->back = back;
+    control->give_up_us = ask->give_up_us;
+    control->hold_us = ask->hold_us;
+    snprintf(control->reason, sizeof control->reason, "%s", ask->reason ? ask->reason : "");
+    *ret_write = true;
+    return 0;
+}
+
+int k_completion(void *context, struct k_control *control, bool *ret_write, struct k_error *err)
+{
+    (void)err;
+    const struct k_completion *ask = context;
+    if (control->seq != ask->seq || k_control_is_settled(control)) return 0; // there is a newer one, or it is done
+    if (control->live != control->target) {
+        struct k_generation *old = k_control_find(control, control->live), *new;
+        old->role = K_ROLE_WARM;
+        old->hold_until_us = control->hold_us ? ask->now_us + control->hold_us : 0;
+        new = k_control_find(control, control->target);
+        new->role = K_ROLE_LIVE;
+        new->hold_until_us = 0;
+        control->previous = control->live;
+    }
+    control->live = control->target;
+    control->done = control->seq;
+    *ret_write = true;
+    return 0;
+}
+
+int k_taking_back(void *context, struct k_control *control, bool *ret_write, struct k_error *err)
+{
+    (void)err;
+    const struct k_taking_back *ask = context;
+    if (control->seq != ask->seq || k_control_is_settled(control) || control->target == control->live) return 0;
+    control->seq++;
+    control->target = control->live;
+    control->back = true;
+    control->give_up_us = 0;
+    snprintf(control->reason, sizeof control->reason, "switch %llu did not come to its end in time",
+             (unsigned long long)ask->seq);
+    *ret_write = true;
+    return 0;
+}
+
+int k_retirement(void *context, struct k_control *control, bool *ret_write, struct k_error *err)
+{
+    const struct k_retirement *ask = context;
+    struct k_generation *one = ask->number ? k_control_find(control, ask->number) : NULL;
+    if (ask->number && !one)
+        return k_fail(err, K_E_NOT_FOUND, "generation %llu does not exist", (unsigned long long)ask->number);
+    if (one && one->role == K_ROLE_RETIRED) return 0;
+    if (one && (one->role == K_ROLE_LIVE || control->target == one->number || control->live == one->number))
+        return k_fail(err, K_E_CONFIG, "generation %llu is %s: it is not removed", (unsigned long long)ask->number,
+                      one->role == K_ROLE_LIVE ? "live" : "to lead by a switch that is under way");
+    for (uint32_t i = 0; i < control->generation_count; i++) {
+        struct k_generation *g = &control->generations[i];
+        bool over = !ask->number && g->role == K_ROLE_WARM && g->hold_until_us && g->hold_until_us <= ask->now_us &&
+                    g->number != control->target;
+        if (!over && g != one) continue;
+        g->role = K_ROLE_RETIRED;
+        *ret_write = true;
+    }
+    return 0;
+}
+
+int k_marking(void *context, struct k_control *control, bool *ret_write, struct k_error *err)
+{
+    (void)err;
+    struct k_marking *ask = context;
+    if (ask->mark && control->mark >= ask->mark) return 0;
+    ask->mark = ++control->mark;
+    *ret_write = true;
+    return 0;
+}
