@@ -255,8 +255,8 @@ int k_leadership_check(const Kappa__Internal__JournalRecord__Leadership *leaders
     if (!leadership->fingerprint || strcmp(leadership->fingerprint, plan->fingerprint) != 0)
         return k_fail(err, K_E_CONFIG,
                       "the pipeline \"%s\" runs another graph (fingerprint %s, this one has %s); build a new "
-                      "generation from the changed graph (kappa replay start), give it another name, or run the graph that made "
-                      "the state",
+                      "generation from the changed graph (kappa replay start), give it another name, or run the graph "
+                      "that made the state",
                       plan->name, leadership->fingerprint ? leadership->fingerprint : "?", plan->fingerprint);
     return 0;
 }
