@@ -15,9 +15,8 @@
 #include "proto/format_json_template.h"
 
 #include <stdlib.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+
+#include "proto/json_plain.h"
 
 enum {
     SHAPES = 4,
@@ -105,44 +104,11 @@ static inline bool literal_stands(const struct literal *literal, const char *at,
     return at[0] == literal->text[0] && at[literal->length - 1] == literal->text[literal->length - 1];
 }
 
-#ifdef __SSE2__
-// A bit for each of 16 bytes that is not plain inside a string.
-static inline unsigned special_bytes(const char *at)
-{
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-    __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
-    __m128i backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-    __m128i controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), controls));
-}
-#endif
-
-// The first byte from `at` that is not plain inside a string: a quote, a backslash, a control character; or the end.
-// begin: of the record.
-static inline const char *plain_end(const char *begin, const char *at, const char *end)
-{
-#ifdef __SSE2__
-    for (; end - at >= 16; at += 16) {
-        unsigned special = special_bytes(at);
-        if (special) return at + __builtin_ctz(special);
-    }
-    if (end - begin >= 16) {
-        // The last 16 bytes once more, without those that were seen.
-        unsigned special = special_bytes(end - 16) >> (16 - (end - at));
-        return special ? at + __builtin_ctz(special) : end;
-    }
-#else
-    (void)begin;
-#endif
-    while (at < end && (uint8_t)*at >= ' ' && *at != '"' && *at != '\\') at++;
-    return at;
-}
-
 // The closing quote of the string whose content begins at `at`; NULL: not a string by rule 1.
 static inline const char *string_end(const char *begin, const char *at, const char *end)
 {
     for (;;) {
-        at = plain_end(begin, at, end);
+        at = k_json_plain_end(begin, at, end);
         if (at == end) return NULL;
         if (*at == '"') return at;
         if (*at != '\\' || end - at < 2 || (uint8_t)at[1] < ' ') return NULL;

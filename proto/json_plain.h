@@ -1,0 +1,39 @@
+// Where the plain part of a JSON string ends: what scanning a record mostly does.
+#pragma once
+#include <stdint.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#ifdef __SSE2__
+// A bit for each of 16 bytes that is not plain inside a string.
+static inline unsigned k_json_special_(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+    __m128i backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    __m128i controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), controls));
+}
+#endif
+
+// The first byte from `at` that is not plain inside a string: a quote, a backslash, a control character; or the end.
+// begin: of the record.
+static inline const char *k_json_plain_end(const char *begin, const char *at, const char *end)
+{
+#ifdef __SSE2__
+    for (; end - at >= 16; at += 16) {
+        unsigned special = k_json_special_(at);
+        if (special) return at + __builtin_ctz(special);
+    }
+    if (end - begin >= 16) {
+        // The last 16 bytes once more, without those that were seen.
+        unsigned special = k_json_special_(end - 16) >> (16 - (end - at));
+        return special ? at + __builtin_ctz(special) : end;
+    }
+#else
+    (void)begin;
+#endif
+    while (at < end && (uint8_t)*at >= ' ' && *at != '"' && *at != '\\') at++;
+    return at;
+}
