@@ -34,7 +34,11 @@ static int open_reader(struct k_shard *shard, struct feed *feed, struct k_input 
     feed->verify = !feed->embedded && in->last_offset >= start && in->last_offset < in->next;
     if (feed->verify) from = in->last_offset;
     feed->empty_since_us = 0;
-    return log->ops->reader_open(log, topic_of(shard, in), (int32_t)in->partition, from, &feed->reader, err);
+    TRY(log->ops->reader_open(log, topic_of(shard, in), (int32_t)in->partition, from, &feed->reader, err));
+    // What is embedded in the journal is whole.
+    if (!feed->embedded && !k_source_reads_headers(&shard->options.plan->sources[in->source]))
+        log->ops->leave_headers(feed->reader);
+    return 0;
 }
 
 static int verify_first(struct k_shard *shard, struct feed *feed, const struct k_input *in, struct k_error *err)

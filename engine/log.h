@@ -77,6 +77,8 @@ struct k_log_ops {
     // beyond its end (auto.offset.reset=error).
     int (*reader_open)(struct k_log *log, const char *topic, int32_t partition, int64_t offset,
                        struct k_reader **ret, struct k_error *err);
+    // From now on its messages come without their headers: a fifth of what reading costs, for those who need none.
+    void (*leave_headers)(struct k_reader *reader);
     // Up to max messages (and about max_bytes of them) that are there within timeout_us; 0 messages is not an error.
     // The messages are borrowed until the next fetch, seek or close of this reader.
     int (*fetch)(struct k_reader *reader, uint32_t max, size_t max_bytes, int64_t timeout_us,

@@ -192,7 +192,8 @@ rd_kafka_conf_t *k_kafka_conf(struct k_kafka *kafka, const char *client)
     k_kafka_set(conf, "socket.connection.setup.timeout.ms", "10000");
     k_kafka_set(conf, "reconnect.backoff.max.ms", "1000"); // a restarted broker is found within a second
     for (size_t i = 0; i < kafka->properties.count; i++)
-        k_kafka_set(conf, kafka->properties.items[i].name, kafka->properties.items[i].value);
+        // A consumer would complain about what only producers have; log_kafka_producer.c takes it itself.
+        if (strcmp(kafka->properties.items[i].name, "compression.type") != 0) k_kafka_set(conf, kafka->properties.items[i].name, kafka->properties.items[i].value);
     k_kafka_set(conf, "bootstrap.servers", kafka->brokers);
     k_kafka_set(conf, "client.id", client != NULL ? client : kafka->worker);
     rd_kafka_conf_set_log_cb(conf, on_log);

@@ -114,6 +114,7 @@ int k_kafka_delete_records(struct k_log *log, const char *topic, int32_t partiti
 void k_kafka_wait(struct k_log *log, struct k_reader *const *readers, uint32_t count, int64_t timeout_us);
 int k_kafka_reader_open(struct k_log *log, const char *topic, int32_t partition, int64_t offset,
                         struct k_reader **ret, struct k_error *err);
+void k_kafka_leave_headers(struct k_reader *reader);
 int k_kafka_fetch(struct k_reader *reader, uint32_t max, size_t max_bytes, int64_t timeout_us,
                   const struct k_message *const **ret_messages, uint32_t *ret_count, struct k_error *err);
 int64_t k_kafka_position(struct k_reader *reader);

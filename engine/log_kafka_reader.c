@@ -122,6 +122,11 @@ int k_kafka_seek(struct k_reader *reader, int64_t offset, struct k_error *err)
     return start(reader, offset, err);
 }
 
+void k_kafka_leave_headers(struct k_reader *reader)
+{
+    reader->without_headers = true;
+}
+
 int64_t k_kafka_position(struct k_reader *reader)
 {
     return reader->position;
@@ -195,7 +200,8 @@ static void fill(struct k_reader *reader, const rd_kafka_message_t *raw, struct 
         .offset = raw->offset,
         .timestamp_us = kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ms < 0 ? -1 : ms * 1000,
     };
-    fill_headers(reader, raw, message);
+    // librdkafka parses them by request, with two blocks of malloc even where there are none.
+    if (!reader->without_headers) fill_headers(reader, raw, message);
 }
 
 // The brokers say that the position is outside of the log. Names what the log has; an offset that is inside after all

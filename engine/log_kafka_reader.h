@@ -28,6 +28,7 @@ struct k_reader {
     struct k_arena headers;
 
     int64_t position, end; // end: where librdkafka last saw the stable end; -1: not yet
+    bool without_headers;
     bool read;             // a message was handed out since the start or the last seek
     int lost;              // K_E_LOST_RANGE until a seek
     struct k_error lost_text;

@@ -12,7 +12,9 @@ struct k_reader {
     struct partition *partition;
     int64_t position;
     bool at_end;
+    bool without_headers;
     const struct k_message **batch;
+    struct k_message *bare; // what batch points to without headers
     uint32_t capacity;
 };
 
@@ -39,6 +41,7 @@ static const struct k_message **room(struct k_reader *reader, uint32_t count)
     if (count > reader->capacity) {
         reader->capacity = count;
         reader->batch = k_realloc(reader->batch, count * sizeof *reader->batch);
+        reader->bare = k_realloc(reader->bare, count * sizeof *reader->bare);
     }
     return reader->batch;
 }
@@ -57,6 +60,13 @@ static uint32_t gather(struct k_reader *reader, int64_t end, uint32_t max, size_
         if (count == max || (bytes >= max_bytes && count)) break;
         const struct k_message *message = p->messages[at];
         bytes += message->key.length + message->value.length;
+        if (reader->without_headers) {
+            struct k_message *bare = &reader->bare[count];
+            *bare = *message;
+            bare->headers = NULL;
+            bare->header_count = 0;
+            message = bare;
+        }
         batch[count++] = message;
     }
     reader->position = at;
@@ -94,6 +104,7 @@ static int fetch(struct k_reader *reader, uint32_t max, size_t max_bytes, int64_
     return 0;
 }
 
+static void leave_headers(struct k_reader *reader) { reader->without_headers = true; }
 static int64_t position(struct k_reader *reader) { return reader->position; }
 static bool at_end(struct k_reader *reader) { return reader->at_end; }
 
@@ -111,12 +122,14 @@ static void reader_close(struct k_reader *reader)
 {
     if (!reader) return;
     free(reader->batch);
+    free(reader->bare);
     free(reader);
 }
 
 void memory_reader_ops(struct k_log_ops *ops)
 {
     ops->reader_open = reader_open;
+    ops->leave_headers = leave_headers;
     ops->fetch = fetch;
     ops->position = position;
     ops->at_end = at_end;

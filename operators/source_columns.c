@@ -25,6 +25,12 @@ static struct k_str headers_json(const struct k_message *message, struct k_buf *
     return (struct k_str){k_arena_copy(arena, scratch->data, scratch->length), (uint32_t)scratch->length};
 }
 
+bool k_source_reads_headers(const struct k_source_plan *plan)
+{
+    const struct k_source_config *config = plan->config;
+    return plan->edge.read[config->declared.count + K_SYSTEM_HEADERS];
+}
+
 struct k_column k_system_column(uint32_t kind, const struct k_message *const *messages, uint32_t count,
                                 struct k_arena *arena)
 {
