@@ -275,6 +275,7 @@ static const struct k_log_ops ops = {
     .offsets = k_kafka_offsets,
     .delete_records = k_kafka_delete_records,
     .reader_open = k_kafka_reader_open,
+    .leave_headers = k_kafka_leave_headers,
     .fetch = k_kafka_fetch,
     .position = k_kafka_position,
     .at_end = k_kafka_at_end,

@@ -65,6 +65,7 @@ static const struct rule rules[] = {
     {"reconnect.backoff.ms", PLAIN, "first pause before connecting again"},
     {"reconnect.backoff.max.ms", PLAIN, "longest pause before connecting again"},
     {"topic.metadata.refresh.interval.ms", PLAIN, "how often leaders of partitions are asked for unprompted"},
+    {"compression.type", PLAIN, "of what is written: none (the default), lz4, zstd, snappy or gzip"},
     {"metadata.max.age.ms", PLAIN, "how long what is known of topics may be used"},
 
     {"sasl.kerberos.kinit.cmd", REFUSED, "it runs a shell command; keep the ticket fresh outside (kinit, k5start)"},

@@ -26,11 +26,19 @@ enum {
     QUEUE_MESSAGES = 500000,
     MESSAGE_BYTES = 64 * 1024 * 1024, // the topic's own limit is the one that counts
     ABORT_US = 3000000,
+    LINGER_MS = 500,     // longer than a commit interval mostly is; see configuration()
+    RUN = 256,           // messages without a key that go to one partition before the next
+    SPARE_HEADERS = 65536,
+    KICK_MS = 1,         // for how long the broker thread is asked to send all that it can, at first
+    KICK_MS_MAX = 500,
+    REPORT_MS = 10,      // how long to wait for a delivery report before it is asked to look again
 };
 
 struct topic {
     char *name;
     rd_kafka_topic_t *rkt;
+    int32_t partitions; // when it was first used
+    uint32_t keyless;   // messages without a key so far
 };
 
 struct k_producer {
@@ -42,6 +50,9 @@ struct k_producer {
     size_t topic_count;
     uint32_t since_poll;
     bool open; // a transaction has begun and has not ended
+    struct k_arena values;        // of the messages of this transaction; librdkafka points into it
+    rd_kafka_headers_t **spare;   // headers of messages that were sent, one header each, to be used again
+    uint32_t spare_count;
 
     // Written by delivery reports, which come inside rd_kafka_poll and rd_kafka_flush on the owner's thread.
     uint64_t failed;      // of this transaction
@@ -50,11 +61,24 @@ struct k_producer {
     int64_t tracked_offset;
 };
 
+// Headers are three blocks of malloc each, a tenth of what a small message costs. Nearly all messages have one header,
+// of one length, so those of messages that were sent serve again; headers_again below fills them anew.
+static void keep_headers(struct k_producer *producer, const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    if (producer->spare_count == SPARE_HEADERS) return;
+    // The message is about to be freed; the report is const for others' sake.
+    if (rd_kafka_message_detach_headers((rd_kafka_message_t *)(uintptr_t)message, &headers) != 0) return;
+    if (rd_kafka_header_cnt(headers) == 1) producer->spare[producer->spare_count++] = headers;
+    else rd_kafka_headers_destroy(headers);
+}
+
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
     (void)rk;
     struct k_kafka_handle *handle = opaque;
     struct k_producer *producer = (struct k_producer *)((char *)handle - offsetof(struct k_producer, handle));
+    keep_headers(producer, message);
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (producer->failed++ > 0) return;
         producer->failure = message->err;
@@ -108,10 +132,14 @@ static rd_kafka_conf_t *configuration(struct k_kafka *kafka, const char *id, int
         k_kafka_set_int(conf, "socket.timeout.ms", k_kafka_ms(timeout_us));
     // AddOffsets and EndTxn are tried again after this while the last transaction completes.
     k_kafka_set(conf, "retry.backoff.ms", "5");
-    k_kafka_set(conf, "linger.ms", "2");
+    // Nobody sees a message before the commit, which ends all lingering: waiting for full batches costs no time that
+    // readers would notice. And librdkafka 2.0.2 spins: its broker thread polls without a pause while a batch's linger
+    // is over and the partition's batch before it (an idempotent producer has one under way) is not yet answered.
+    k_kafka_set_int(conf, "linger.ms", k_kafka_min(LINGER_MS, k_kafka_ms(timeout_us) / 4));
     k_kafka_set(conf, "partitioner", "murmur2_random"); // as Java's, so that joins with others' topics hold
-    // The cheapest codec that all clients read; it costs the engine less than the network and disks that it saves.
-    k_kafka_set(conf, "compression.type", "lz4");
+    // The brokers' and all clients' default. The cheapest codec, lz4, costs as much CPU as decoding the records did.
+    const char *codec = k_kafka_properties_get(&kafka->properties, "compression.type");
+    k_kafka_set(conf, "compression.type", codec != NULL ? codec : "none");
     k_kafka_set_int(conf, "queue.buffering.max.kbytes", QUEUE_KBYTES);
     k_kafka_set_int(conf, "queue.buffering.max.messages", QUEUE_MESSAGES);
     k_kafka_set_int(conf, "message.max.bytes", MESSAGE_BYTES);
@@ -159,6 +187,8 @@ int k_kafka_producer_open(struct k_log *log, const char *transactional_id, int64
     producer->id = k_strdup(transactional_id);
     producer->transaction_timeout_us = transaction_timeout_us;
     producer->tracked_offset = -1;
+    producer->spare = k_new_array(rd_kafka_headers_t *, SPARE_HEADERS);
+    k_arena_init(&producer->values);
     rd_kafka_conf_t *conf = configuration(kafka, transactional_id, transaction_timeout_us);
     int code = k_kafka_handle_open(&producer->handle, kafka, RD_KAFKA_PRODUCER, conf, err);
     if (code == 0) code = init(producer, err);
@@ -181,7 +211,10 @@ void k_kafka_producer_close(struct k_producer *producer)
         for (size_t i = 0; i < producer->topic_count; i++) rd_kafka_topic_destroy(producer->topics[i].rkt);
         k_kafka_handle_close(&producer->handle, 0);
     }
+    for (uint32_t i = 0; i < producer->spare_count; i++) rd_kafka_headers_destroy(producer->spare[i]);
     for (size_t i = 0; i < producer->topic_count; i++) free(producer->topics[i].name);
+    k_arena_fini(&producer->values); // not before the handle is gone
+    free(producer->spare);
     free(producer->topics);
     free(producer->id);
     free(producer);
@@ -200,13 +233,13 @@ int k_kafka_begin(struct k_producer *producer, struct k_error *err)
     return 0;
 }
 
-// The topic's handle. The first use asks for its metadata, so that the first commit need not wait for it (0.9 s when
-// tried), and so that a topic that is not there is named at once.
-static int topic_of(struct k_producer *producer, const char *name, rd_kafka_topic_t **ret, struct k_error *err)
+// The topic, borrowed until the next call. The first use asks for its metadata, so that the first commit need not wait
+// for it (0.9 s when tried), and so that a topic that is not there is named at once.
+static int topic_of(struct k_producer *producer, const char *name, struct topic **ret, struct k_error *err)
 {
     for (size_t i = 0; i < producer->topic_count; i++) {
         if (strcmp(producer->topics[i].name, name) != 0) continue;
-        *ret = producer->topics[i].rkt;
+        *ret = &producer->topics[i];
         return 0;
     }
     int32_t partitions;
@@ -223,14 +256,37 @@ static int topic_of(struct k_producer *producer, const char *name, rd_kafka_topi
     }
     rd_kafka_metadata_destroy(metadata);
     producer->topics = k_realloc(producer->topics, (producer->topic_count + 1) * sizeof *producer->topics);
-    producer->topics[producer->topic_count++] = (struct topic){k_strdup(name), rkt};
-    *ret = rkt;
+    *ret = &producer->topics[producer->topic_count++];
+    **ret = (struct topic){k_strdup(name), rkt, partitions, 0};
     return 0;
 }
 
-static rd_kafka_headers_t *headers_of(const struct k_out_message *message)
+// Headers of a message that was sent, filled anew; NULL: none that fit. Their bytes are their own, so what has the same
+// name and length is written over in place.
+static rd_kafka_headers_t *headers_again(struct k_producer *producer, const struct k_header *header)
+{
+    while (producer->spare_count > 0) {
+        rd_kafka_headers_t *headers = producer->spare[--producer->spare_count];
+        const char *name;
+        const void *value;
+        size_t length;
+        if (rd_kafka_header_get_all(headers, 0, &name, &value, &length) == 0 && value != NULL &&
+            length == header->value.length && k_str_equal(k_str_of(name), header->name)) {
+            memcpy((void *)(uintptr_t)value, header->value.data, length);
+            return headers;
+        }
+        rd_kafka_headers_destroy(headers); // the position has grown by a digit
+    }
+    return NULL;
+}
+
+static rd_kafka_headers_t *headers_of(struct k_producer *producer, const struct k_out_message *message)
 {
     if (message->header_count == 0) return NULL;
+    if (message->header_count == 1 && !message->headers[0].null && message->headers[0].value.length > 0) {
+        rd_kafka_headers_t *headers = headers_again(producer, &message->headers[0]);
+        if (headers != NULL) return headers;
+    }
     rd_kafka_headers_t *headers = rd_kafka_headers_new(message->header_count);
     for (uint32_t i = 0; i < message->header_count; i++) {
         const struct k_header *header = &message->headers[i];
@@ -240,21 +296,29 @@ static rd_kafka_headers_t *headers_of(const struct k_out_message *message)
     return headers;
 }
 
-static rd_kafka_error_t *enqueue(struct k_producer *producer, rd_kafka_topic_t *rkt,
-                                 const struct k_out_message *message)
+// Messages without a key go round all partitions, a short run each. librdkafka's own way, to stay with one for some
+// time, adds the partitions to the transaction one after another: each a request, and a millisecond for which its main
+// thread spins, because that is what a timer of 1 ms does in 2.0.2.
+static int32_t partition_of(struct topic *topic, const struct k_out_message *message)
+{
+    if (message->partition >= 0) return message->partition;
+    if (message->has_key) return RD_KAFKA_PARTITION_UA;
+    return (int32_t)(topic->keyless++ / RUN % (uint32_t)topic->partitions);
+}
+
+static rd_kafka_error_t *enqueue(struct k_producer *producer, struct topic *topic,
+                                 const struct k_out_message *message, int32_t partition, const char *value)
 {
     rd_kafka_vu_t arguments[8];
     size_t count = 0;
     arguments[count].vtype = RD_KAFKA_VTYPE_RKT;
-    arguments[count++].u.rkt = rkt;
+    arguments[count++].u.rkt = topic->rkt;
     arguments[count].vtype = RD_KAFKA_VTYPE_PARTITION;
-    arguments[count++].u.i32 = message->partition < 0 ? RD_KAFKA_PARTITION_UA : message->partition;
+    arguments[count++].u.i32 = partition;
     arguments[count].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
-    arguments[count++].u.i = RD_KAFKA_MSG_F_COPY;
+    arguments[count++].u.i = 0; // the value stays in our arena until the transaction has ended
     arguments[count].vtype = RD_KAFKA_VTYPE_VALUE;
-    // An empty value is not a null one, which is a tombstone.
-    const char *value = message->value.length > 0 ? message->value.data : "";
-    arguments[count].u.mem.ptr = message->has_value ? (void *)(uintptr_t)value : NULL;
+    arguments[count].u.mem.ptr = (void *)(uintptr_t)value;
     arguments[count++].u.mem.size = message->has_value ? message->value.length : 0;
     if (message->has_key) {
         arguments[count].vtype = RD_KAFKA_VTYPE_KEY;
@@ -269,7 +333,7 @@ static rd_kafka_error_t *enqueue(struct k_producer *producer, rd_kafka_topic_t *
         arguments[count].vtype = RD_KAFKA_VTYPE_OPAQUE;
         arguments[count++].u.ptr = producer;
     }
-    rd_kafka_headers_t *headers = headers_of(message);
+    rd_kafka_headers_t *headers = headers_of(producer, message);
     if (headers != NULL) {
         arguments[count].vtype = RD_KAFKA_VTYPE_HEADERS;
         arguments[count++].u.headers = headers;
@@ -282,16 +346,23 @@ static rd_kafka_error_t *enqueue(struct k_producer *producer, rd_kafka_topic_t *
 int k_kafka_produce(struct k_producer *producer, const struct k_out_message *message, struct k_error *err)
 {
     K_ASSERT(producer->open);
-    rd_kafka_topic_t *rkt = NULL;
-    int code = topic_of(producer, message->topic, &rkt, err);
+    struct topic *topic = NULL;
+    int code = topic_of(producer, message->topic, &topic, err);
     if (code != 0) return code;
     if (++producer->since_poll >= POLL_EVERY) {
         producer->since_poll = 0;
         rd_kafka_poll(producer->handle.rk, 0);
     }
+    const char *value = NULL;
+    if (message->has_value) {
+        // An empty value is not a null one, which is a tombstone.
+        value = message->value.length > 0
+                    ? k_arena_copy(&producer->values, message->value.data, message->value.length) : "";
+    }
+    int32_t partition = partition_of(topic, message);
     int64_t deadline_us = 0;
     for (;;) {
-        rd_kafka_error_t *error = enqueue(producer, rkt, message);
+        rd_kafka_error_t *error = enqueue(producer, topic, message, partition, value);
         if (error == NULL) return 0;
         if (rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
             rd_kafka_resp_err_t answer = rd_kafka_error_code(error);
@@ -299,7 +370,7 @@ int k_kafka_produce(struct k_producer *producer, const struct k_out_message *mes
                 return refused(producer, err, error, "writing a message");
             code = k_kafka_fail(producer->kafka, NULL, err, answer, NULL,
                                 "writing %u bytes to topic \"%s\" partition %d", message->value.length,
-                                message->topic, message->partition);
+                                message->topic, partition);
             rd_kafka_error_destroy(error);
             return code;
         }
@@ -324,6 +395,7 @@ int k_kafka_send_offsets(struct k_producer *producer, struct k_member *member, c
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (uint32_t i = 0; i < count; i++)
         rd_kafka_topic_partition_list_add(list, offsets[i].topic, offsets[i].partition)->offset = offsets[i].offset;
+    rd_kafka_flush(producer->handle.rk, KICK_MS); // what is queued goes out meanwhile
     rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(
         producer->handle.rk, list, metadata, k_kafka_ms(producer->transaction_timeout_us));
     rd_kafka_topic_partition_list_destroy(list);
@@ -347,13 +419,31 @@ static int failed_commit(struct k_producer *producer, rd_kafka_error_t *error_ta
     return result;
 }
 
+// Ends the lingering of what is queued. Not with one long rd_kafka_flush, for the time of which the broker thread would
+// spin (see configuration()): a moment is enough to send what can be sent, and each report may let more be sent.
+static rd_kafka_resp_err_t flush(struct k_producer *producer, int64_t timeout_us)
+{
+    rd_kafka_t *rk = producer->handle.rk;
+    int64_t deadline_us = k_kafka_clock_us() + timeout_us;
+    int kick_ms = KICK_MS, waiting = rd_kafka_outq_len(rk);
+    while (rd_kafka_flush(rk, kick_ms) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (k_kafka_clock_us() >= deadline_us) return RD_KAFKA_RESP_ERR__TIMED_OUT;
+        rd_kafka_poll(rk, REPORT_MS);
+        // One that came to nothing may have been over before the thread had its turn on a busy machine.
+        int left = rd_kafka_outq_len(rk);
+        kick_ms = left < waiting ? KICK_MS : kick_ms < KICK_MS_MAX ? kick_ms * 2 : kick_ms;
+        waiting = left;
+    }
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 int k_kafka_commit(struct k_producer *producer, bool *ret_tainted, struct k_error *err)
 {
     K_ASSERT(producer->open);
     struct k_kafka_handle *handle = &producer->handle;
     int timeout_ms = k_kafka_ms(producer->transaction_timeout_us);
     // Flushed here and not only inside the commit, so that what fails here has not sent EndTxn.
-    rd_kafka_resp_err_t flushed = rd_kafka_flush(handle->rk, timeout_ms);
+    rd_kafka_resp_err_t flushed = flush(producer, producer->transaction_timeout_us);
     if (producer->failed > 0) return undelivered(producer, err);
     if (flushed != RD_KAFKA_RESP_ERR_NO_ERROR)
         return k_fail(err, K_E_ABORTED, "committing as \"%s\": the brokers at %s did not take all messages within "
@@ -368,6 +458,7 @@ int k_kafka_commit(struct k_producer *producer, bool *ret_tainted, struct k_erro
                   atomic_load(&handle->disconnects) != disconnects;
     if (error != NULL) return failed_commit(producer, error, copies, err);
     producer->open = false;
+    k_arena_reset(&producer->values); // flushed: librdkafka has nothing left of them
     *ret_tainted = copies || took_us > SLOW_US;
     if (*ret_tainted)
         k_trace(K_TRACE_INFO, "kafka", "a commit of \"%s\" took %lld ms%s; its producer is replaced", producer->id,

@@ -203,6 +203,63 @@ done:
     log->ops->close(log);
 }
 
+// Three transactions of many messages; the header says which message it is, and grows by digits on the way. The value's
+// own bytes are overwritten after each call.
+static void every_message_has_its_own_header(struct log_contract *c)
+{
+    enum { TRANSACTIONS = 3, MESSAGES = 600, ALL = TRANSACTIONS * MESSAGES };
+    struct k_error err = {0};
+    int code;
+    struct k_log *log = c->connect(c, "w");
+    struct k_producer *producer = NULL;
+    struct k_reader *reader = NULL;
+    const struct k_message *const *some;
+    uint32_t count = 0, seen = 0;
+    bool tainted;
+    CALL(new_topic(c, log, 1, &err));
+    CALL(open_producer(c, log, &producer, &err));
+    for (uint32_t i = 0; i < ALL; i++) {
+        char text[16], value[16];
+        snprintf(text, sizeof text, "g/%u", i);
+        snprintf(value, sizeof value, "v%u", i);
+        struct k_header header = {K_STR("kappa"), k_str_of(text), false};
+        struct k_out_message out = {.topic = c->topic, .partition = -1, .value = k_str_of(value), .has_value = true,
+                                    .timestamp_us = -1, .headers = &header, .header_count = i % 7 != 3};
+        if (i % MESSAGES == 0) CALL(log->ops->begin(producer, &err));
+        CALL(log->ops->produce(producer, &out, &err));
+        memset(text, '?', sizeof text);
+        memset(value, '?', sizeof value);
+        if (i % MESSAGES == MESSAGES - 1) CALL(log->ops->commit(producer, &tainted, &err));
+    }
+    CALL(log->ops->reader_open(log, c->topic, 0, 0, &reader, &err));
+    for (int64_t deadline = log->ops->now_us(log) + TIMEOUT_US; seen < ALL && log->ops->now_us(log) < deadline;) {
+        CALL(log->ops->fetch(reader, 4096, 1 << 20, 100000, &some, &count, &err));
+        if (count == 0) c->pass(c, 10000);
+        for (uint32_t i = 0; i < count; i++, seen++) {
+            char text[16], value[16];
+            snprintf(text, sizeof text, "g/%u", seen);
+            snprintf(value, sizeof value, "v%u", seen);
+            NEED(k_str_equal(some[i]->value, k_str_of(value)), "%u", seen);
+            NEED(some[i]->header_count == (seen % 7 != 3), "%u", seen);
+            NEED(seen % 7 == 3 || k_str_equal(some[i]->headers[0].value, k_str_of(text)), "%u", seen);
+        }
+    }
+    NEED(seen == ALL, "%u", seen);
+
+    log->ops->leave_headers(reader);
+    CALL(log->ops->seek(reader, 0, &err));
+    count = 0;
+    for (int64_t deadline = log->ops->now_us(log) + TIMEOUT_US; count == 0 && log->ops->now_us(log) < deadline;) {
+        CALL(log->ops->fetch(reader, 1, 1 << 20, 100000, &some, &count, &err));
+        if (count == 0) c->pass(c, 10000);
+    }
+    NEED(count == 1 && some[0]->header_count == 0 && k_str_equal(some[0]->value, K_STR("v0")));
+done:
+    log->ops->reader_close(reader);
+    log->ops->producer_close(producer);
+    log->ops->close(log);
+}
+
 static void markers_at_the_end(struct log_contract *c)
 {
     struct k_error err = {0};
@@ -562,6 +619,7 @@ static const struct {
 } cases[] = {
     {"topics", topics},
     {"whole-messages", whole_messages},
+    {"every-message-has-its-own-header", every_message_has_its_own_header},
     {"markers-at-the-end", markers_at_the_end},
     {"open-and-aborted-are-invisible", open_and_aborted_are_invisible},
     {"tracked-offsets", tracked_offsets},
