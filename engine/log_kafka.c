@@ -191,9 +191,11 @@ rd_kafka_conf_t *k_kafka_conf(struct k_kafka *kafka, const char *client)
     k_kafka_set(conf, "socket.nagle.disable", "true");
     k_kafka_set(conf, "socket.connection.setup.timeout.ms", "10000");
     k_kafka_set(conf, "reconnect.backoff.max.ms", "1000"); // a restarted broker is found within a second
-    for (size_t i = 0; i < kafka->properties.count; i++)
+    for (size_t i = 0; i < kafka->properties.count; i++) {
+        const struct k_kafka_property *property = &kafka->properties.items[i];
         // A consumer would complain about what only producers have; log_kafka_producer.c takes it itself.
-        if (strcmp(kafka->properties.items[i].name, "compression.type") != 0) k_kafka_set(conf, kafka->properties.items[i].name, kafka->properties.items[i].value);
+        if (strcmp(property->name, "compression.type") != 0) k_kafka_set(conf, property->name, property->value);
+    }
     k_kafka_set(conf, "bootstrap.servers", kafka->brokers);
     k_kafka_set(conf, "client.id", client != NULL ? client : kafka->worker);
     rd_kafka_conf_set_log_cb(conf, on_log);

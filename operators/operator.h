@@ -185,8 +185,7 @@ struct k_source_plan {
 // that decoders are made in k_source_open.
 bool k_source_plan(struct k_planner *planner, const void *message, struct k_source_plan *ret);
 int k_source_open(const struct k_source_plan *plan, struct k_host *host, struct k_source **ret, struct k_error *err);
-// Whether anything in the graph reads the messages' headers.
-bool k_source_reads_headers(const struct k_source_plan *plan);
+bool k_source_reads_headers(const struct k_source_plan *plan); // whether anything in the graph does
 // Feeds up to K_BATCH_ROWS messages of one partition in offset order and emits them on port 0 of the host, one batch at
 // most. *ret_used: how many of them are used up. Fewer than count when they hold several records each and these are
 // more than a batch takes, 0 when already the first one's are; the next call must then begin with the first that is

@@ -209,7 +209,7 @@ static void commit_on(const char *name, struct script script, int64_t timeout_us
         code = log->ops->fetch(reader, 10, 1000, 100000, &messages, &count, &err);
     char after[128];
     snprintf(after, sizeof after, "%s-then", name);
-    // The message and a marker; two markers when the broker had ended the transaction as too old before it was asked to.
+    // The message and a marker; two markers when the broker had ended the transaction as too old before it was asked.
     bool ended = stable == 2 || (stable == 3 && answer == K_E_DOUBTFUL && count == 0);
     report(after, code == 0 && ended && (answer != 0 || count == 1), "%u message, end %lld %s", count,
            (long long)stable, code != 0 ? err.text : "");
