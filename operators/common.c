@@ -28,6 +28,12 @@ bool k_plan_need(struct k_planner *planner, const struct k_node *node, const voi
     return false;
 }
 
+bool k_csv_delimiter_is_good(const char *text)
+{
+    unsigned char c = (unsigned char)text[0];
+    return c && !text[1] && c < 0x80 && c != '"' && c != '\r' && c != '\n';
+}
+
 struct place {
     struct k_expr_place place;
     const struct k_graph *graph;

@@ -11,6 +11,8 @@ void k_plan_error(struct k_planner *planner, const void *message, const char *fi
 // and counts into the graph's fingerprint. False after a report.
 bool k_plan_file(struct k_planner *planner, const void *message, const char *field, const char *name,
                  uint32_t bytes_max, struct k_str *ret);
+// Whether the text is one character that may stand between the fields of comma-separated values.
+bool k_csv_delimiter_is_good(const char *text);
 // True if the text is there. Reports K0401 with the advice otherwise, unless the field was written but unreadable.
 bool k_plan_need(struct k_planner *planner, const struct k_node *node, const void *message, const char *field,
                  const char *text, const char *advice);

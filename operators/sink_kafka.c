@@ -1,4 +1,4 @@
-// A Kafka topic as sink: each row a message of JSON, keyed or not.
+// A Kafka topic as sink: each row a message, keyed or not.
 //
 // A keyed sink of rows that may be taken back shows the net of each change: the new row, or a tombstone for a row
 // that went without a successor. The two sides of a change are the neighbouring rows r and r + 1 of one batch (see
@@ -7,17 +7,17 @@
 #include "base/json_out.h"
 #include "base/units.h"
 #include "operators/common.h"
-#include "operators/row_text.h"
+#include "operators/row_writer.h"
 
 enum { MESSAGE_BYTES_DEFAULT = 1000000, MESSAGE_BYTES_MAX = 1 << 30 };
 
 struct sink_config {
     const char *topic;
-    uint32_t *key;          // in the input's columns
+    uint32_t *key; // in the input's columns
     uint32_t key_count;
-    bool raw_key;           // one string column as it is
+    bool raw_key; // one string column as it is
     uint64_t message_bytes_max;
-    struct k_row_text *text;
+    struct k_row_writer *writer;
 };
 
 struct sink {
@@ -74,12 +74,8 @@ static bool sink_plan(struct k_planner *planner, struct k_node *node)
     for (uint32_t i = 0; i < input->schema.count; i++)
         if (!input->schema.fields[i].hidden) input->read[i] = true;
     bool good = k_plan_need(planner, node, kafka, "topic", kafka->topic, "topic: \"TOPIC\"");
-    if (!message->format || message->format->kind_case != KAPPA__V1__SINK__FORMAT__KIND_JSON) {
-        if (!k_graph_is_broken(planner->graph, message->format ? (const void *)message->format : message))
-            k_plan_error(planner, message, NULL, -1, K0207, "sink \"%s\" has no format; add  format { json {} }",
-                         node->name);
-        good = false;
-    }
+    config->writer = k_row_writer_plan(planner, node);
+    good &= config->writer != NULL;
     if (kafka->has_partitions && kafka->partitions < 1) {
         k_plan_error(planner, kafka, "partitions", 0, K0402, "partitions: %d is less than 1", kafka->partitions);
         good = false;
@@ -87,7 +83,6 @@ static bool sink_plan(struct k_planner *planner, struct k_node *node)
     good &= plan_size(planner, kafka, config);
     good &= plan_key(planner, node, config);
     config->topic = kafka->topic;
-    config->text = k_row_text_make(planner->arena, &input->schema);
     const char **topics = k_arena_array(planner->arena, const char *, 1);
     topics[0] = kafka->topic;
     node->topics = topics;
@@ -140,24 +135,33 @@ static int send(struct sink *sink, const struct k_batch *batch, uint32_t row, bo
     return host->ops->output(host, &output, err);
 }
 
+// A row that becomes no message. Of a change, its old side goes all the same.
+static int fail_row(struct sink *sink, const struct k_batch *batch, uint32_t row, const char *reason,
+                    const char *text, struct k_error *err)
+{
+    if (sink->owes_tombstone) {
+        int code = send(sink, batch, row, false, err);
+        if (code) return code;
+    }
+    return sink->host->ops->fail(sink->host, batch, row, reason, text, err);
+}
+
 static int send_row(struct sink *sink, const struct k_batch *batch, uint32_t row, struct k_error *err)
 {
     struct k_host *host = sink->host;
-    // Encoded whether or not anybody wants it: which rows are too large must not depend on who leads.
+    // Encoded whether or not anybody wants it: which rows cannot be written must not depend on who leads.
+    const char *reason, *text = "";
     k_buf_clear(&sink->value);
-    k_row_text_add(sink->config->text, &sink->value, batch, row);
+    reason = k_row_writer_add(sink->config->writer, &sink->value, batch, row, &text);
+    if (reason) return fail_row(sink, batch, row, reason, text, err);
     uint64_t bytes = sink->value.length + (sink->config->key_count ? sink->key.length : 0);
     if (bytes <= sink->config->message_bytes_max) {
         host->counters->processed++;
         return send(sink, batch, row, true, err);
     }
-    if (sink->owes_tombstone) {
-        int code = send(sink, batch, row, false, err);
-        if (code) return code;
-    }
-    const char *text = k_arena_format(batch->arena, "the message would have %llu bytes, and max_message_bytes is %llu",
-                                      (unsigned long long)bytes, (unsigned long long)sink->config->message_bytes_max);
-    return host->ops->fail(host, batch, row, "too_large", text, err);
+    text = k_arena_format(batch->arena, "the message would have %llu bytes, and max_message_bytes is %llu",
+                          (unsigned long long)bytes, (unsigned long long)sink->config->message_bytes_max);
+    return fail_row(sink, batch, row, "too_large", text, err);
 }
 
 // Whether the row is the old side of a change whose new side comes next.
@@ -211,7 +215,7 @@ static void sink_close(void *instance)
 
 const struct k_operator k_operator_kafka = {
     .name = "kafka",
-    .doc = "Writes rows to a Kafka topic, as JSON.",
+    .doc = "Writes rows to a Kafka topic.",
     .plan = sink_plan,
     .instance_size = sizeof(struct sink),
     .open = sink_open,

@@ -87,17 +87,11 @@ static void check_raw(struct reading *r, const Kappa__V1__Source__Format__Raw *r
     check_paths(r, "raw");
 }
 
-static bool is_ascii_delimiter(const char *text)
-{
-    unsigned char c = (unsigned char)text[0];
-    return c && !text[1] && c < 0x80 && c != '"' && c != '\r' && c != '\n';
-}
-
 static void check_csv(struct reading *r, const Kappa__V1__Source__Format__Csv *csv)
 {
     r->config->delimiter = ',';
     r->config->header = csv->has_header && csv->header;
-    if (csv->delimiter && is_ascii_delimiter(csv->delimiter)) {
+    if (csv->delimiter && k_csv_delimiter_is_good(csv->delimiter)) {
         r->config->delimiter = csv->delimiter[0];
     } else if (csv->delimiter) {
         k_plan_error(
