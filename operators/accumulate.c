@@ -266,6 +266,10 @@ const struct k_accumulator *k_accumulator_for(const struct k_aggregate_call *cal
     case K_AGG_MAX: return extreme_for(type, updating);
     case K_AGG_ARG_MIN:
     case K_AGG_ARG_MAX: return updating ? &k_accumulate_multiset : &k_accumulate_least_pair;
+    case K_AGG_VAR_POP:
+    case K_AGG_VAR_SAMP:
+    case K_AGG_STDDEV_POP:
+    case K_AGG_STDDEV_SAMP: return type == K_DOUBLE ? &k_accumulate_double_spread : &k_accumulate_int_spread;
     }
     K_ASSERT(!"an aggregate function outside the list");
 }

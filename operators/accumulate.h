@@ -13,6 +13,8 @@ struct k_group {
 
 struct k_accumulator;
 
+enum k_spread_kind { K_SPREAD_VAR_POP, K_SPREAD_VAR_SAMP, K_SPREAD_STDDEV_POP, K_SPREAD_STDDEV_SAMP };
+
 // One call's part of every group's value.
 struct k_part {
     const struct k_accumulator *kind;
@@ -21,6 +23,7 @@ struct k_part {
     enum k_type argument; // of the first argument
     enum k_type by;       // arg_min, arg_max: of what is compared
     bool greatest;        // max, arg_max
+    enum k_spread_kind spread; // variance and stddev
 };
 
 // Rows on their way into groups: row rows[i] belongs to the group values[i].
@@ -55,6 +58,7 @@ extern const struct k_accumulator k_accumulate_rows; // the group's own count of
 // The kinds that lie in other files.
 extern const struct k_accumulator k_accumulate_least, k_accumulate_least_string, k_accumulate_least_pair; // extremes.c
 extern const struct k_accumulator k_accumulate_multiset;                                                // multiset.c
+extern const struct k_accumulator k_accumulate_int_spread, k_accumulate_double_spread; // variance.c
 
 static inline void *k_part_of(const struct k_part *part, const void *value)
 {

@@ -32,7 +32,7 @@ void k_aggregate_finish(const struct k_aggregator *aggregate, const struct k_mak
     struct k_expr_error *all = k_arena_array(arena, struct k_expr_error, misfit_count + errors.count);
     for (uint32_t i = 0; i < misfit_count; i++)
         all[i] = (struct k_expr_error){misfits[i].row, "overflow",
-                                       k_arena_format(arena, "a sum is beyond the range of %s",
+                                       k_arena_format(arena, "the result is beyond the range of %s",
                                                       k_type_name(config->calls[misfits[i].call].type))};
     if (errors.count) memcpy(all + misfit_count, errors.items, errors.count * sizeof *all);
     *ret_errors = (struct k_expr_errors){all, misfit_count + errors.count};

@@ -259,6 +259,8 @@ static void plan_values(struct planning *p)
         part->offset = size;
         part->type = call->type;
         part->greatest = call->function == K_AGG_MAX || call->function == K_AGG_ARG_MAX;
+        if (call->function >= K_AGG_VAR_POP && call->function <= K_AGG_STDDEV_SAMP)
+            part->spread = K_SPREAD_VAR_POP + (call->function - K_AGG_VAR_POP);
         if (call->argument_count > 0) part->argument = k_expr_type(call->arguments[0]);
         if (call->argument_count > 1) part->by = k_expr_type(call->arguments[1]);
         size += part->kind->size;

@@ -12,13 +12,6 @@
 #define MASK UINT64_C(0xffffffff)
 enum { ADDS_MAX = INT32_MAX - 1 };
 
-// The value of a sum: sign and magnitude, chunks below 2^32.
-struct magnitude {
-    bool negative;
-    int first, last; // chunks that are not zero; first > last: the sum is zero
-    uint32_t chunk[K_SUM_CHUNKS];
-};
-
 static const int64_t *chunks_of(const struct k_float_sum *sum, int *ret_first, int *ret_count)
 {
     *ret_first = sum->far ? 0 : sum->base;
@@ -38,7 +31,7 @@ static int64_t pass_carries(const int64_t *wide, uint32_t *chunk)
     return carry;
 }
 
-static void take_magnitude(const struct k_float_sum *sum, struct magnitude *ret)
+void k_float_sum_magnitude(const struct k_float_sum *sum, struct k_float_magnitude *ret)
 {
     int first, count;
     const int64_t *chunks = chunks_of(sum, &first, &count);
@@ -95,7 +88,7 @@ static int64_t *reach(struct k_float_sum *sum, int first)
 }
 
 // Makes the sum hold exactly this; whatever it held is forgotten.
-static void put_magnitude(struct k_float_sum *sum, const struct magnitude *magnitude)
+static void put_magnitude(struct k_float_sum *sum, const struct k_float_magnitude *magnitude)
 {
     int length = magnitude->last - magnitude->first + 1;
     if (!sum->far) memset(sum->near, 0, sizeof sum->near);
@@ -112,8 +105,8 @@ static void put_magnitude(struct k_float_sum *sum, const struct magnitude *magni
 
 static void settle(struct k_float_sum *sum)
 {
-    struct magnitude magnitude;
-    take_magnitude(sum, &magnitude);
+    struct k_float_magnitude magnitude;
+    k_float_sum_magnitude(sum, &magnitude);
     put_magnitude(sum, &magnitude);
 }
 
@@ -155,8 +148,8 @@ void k_float_sum_merge(struct k_float_sum *to, const struct k_float_sum *from)
     to->nan += from->nan;
     to->plus += from->plus;
     to->minus += from->minus;
-    struct magnitude magnitude;
-    take_magnitude(from, &magnitude);
+    struct k_float_magnitude magnitude;
+    k_float_sum_magnitude(from, &magnitude);
     if (magnitude.first > magnitude.last) return;
     if (to->adds >= ADDS_MAX) settle(to);
     to->adds++;
@@ -180,8 +173,8 @@ double k_float_sum_result(const struct k_float_sum *sum)
     if (sum->nan || (sum->plus && sum->minus)) return NAN;
     if (sum->plus) return INFINITY;
     if (sum->minus) return -INFINITY;
-    struct magnitude m;
-    take_magnitude(sum, &m);
+    struct k_float_magnitude m;
+    k_float_sum_magnitude(sum, &m);
     if (m.first > m.last) return 0;
     // The 64 highest bits, the top one set, and whether anything lies below them.
     uint64_t top = m.chunk[m.last], next = m.last > 0 ? m.chunk[m.last - 1] : 0,
@@ -210,8 +203,8 @@ size_t k_float_sum_owned(const struct k_float_sum *sum)
 
 void k_float_sum_encode(const struct k_float_sum *sum, struct k_buf *out)
 {
-    struct magnitude m;
-    take_magnitude(sum, &m);
+    struct k_float_magnitude m;
+    k_float_sum_magnitude(sum, &m);
     bool special = !k_float_sum_is_finite(sum);
     bool zero = m.first > m.last;
     k_buf_add_char(out, (char)((special ? 2 : 0) | (m.negative && !zero ? 1 : 0)));
@@ -235,7 +228,7 @@ size_t k_float_sum_decode(struct k_float_sum *sum, const char *data, size_t leng
         for (int i = 0; i < 3 && used; i++, at += used) used = k_get_zigzag(data + at, length - at, special[i]);
         if (!used) return 0;
     }
-    struct magnitude m = {.negative = data[0] & 1};
+    struct k_float_magnitude m = {.negative = data[0] & 1};
     uint64_t count, first = 0;
     if (!(used = k_get_varint(data + at, length - at, &count)) || count > K_SUM_CHUNKS) return 0;
     at += used;

@@ -24,6 +24,15 @@ struct k_float_sum {
     };
 };
 
+// The value of a sum: sign and magnitude, chunks below 2^32, in units of 2^K_SUM_UNIT.
+enum { K_SUM_UNIT = -1075 };
+struct k_float_magnitude {
+    bool negative;
+    int first, last; // chunks that are not zero; first > last: the sum is zero
+    uint32_t chunk[K_SUM_CHUNKS];
+};
+void k_float_sum_magnitude(const struct k_float_sum *sum, struct k_float_magnitude *ret);
+
 void k_float_sum_add(struct k_float_sum *sum, double value, int weight); // weight: +1 or -1
 void k_float_sum_merge(struct k_float_sum *to, const struct k_float_sum *from);
 // The sum rounded to nearest, ties to even. Finite numbers whose sum is beyond a double give ±∞.

@@ -18,6 +18,7 @@ enum { ROWS = 1200, TEXT = 240 };
 #define SELECTS                                                                                     \
     "select: 'count(*) AS n' select: 'count(v) AS c' select: 'sum(v) AS t' select: 'sum(d) AS td' " \
     "select: 'avg(d) FILTER (WHERE v > 0) AS ad' select: 'min(s) AS l' select: 'max(d) AS g' "      \
+    "select: 'var_pop(v) AS vv' select: 'stddev(d) AS sd' "                                               \
     "select: 'arg_min(s, v) AS a' select: 'arg_max(d, s) AS b' select: '100 / count(v) AS q' "
 
 static const struct subject {

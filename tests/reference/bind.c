@@ -91,9 +91,13 @@ static void bind_column(struct binder *b, struct expr *expr)
 
 static struct call *new_call(struct binder *b, const struct expr *expr)
 {
-    static const char *const names[] = {"count", "sum", "avg", "min", "max", "arg_min", "arg_max"};
+    static const char *const names[] = {"count", "sum", "avg", "min", "max", "arg_min", "arg_max",
+                                        "var_pop", "var_samp", "stddev_pop", "stddev_samp"};
+    const char *name = strcmp(expr->name, "variance") == 0 ? "var_samp"
+                       : strcmp(expr->name, "stddev") == 0 ? "stddev_samp"
+                                                           : expr->name;
     struct call *call = k_arena_zeroed(b->arena, sizeof *call);
-    while (strcmp(names[call->function], expr->name) != 0) call->function++;
+    while (strcmp(names[call->function], name) != 0) call->function++;
     bool pair = call->function == AGG_ARG_MIN || call->function == AGG_ARG_MAX;
     bool good = pair ? expr->count == 2 : expr->count == 1 || (call->function == AGG_COUNT && expr->count == 0);
     if (!good) wrong(b, "a wrong number of arguments for ", expr->name);
@@ -120,7 +124,7 @@ static void bind_aggregate(struct binder *b, struct expr *expr)
     if (b->failed) return;
     if (call->filter) call->filter = coerce(b, call->filter, TYPE_BOOL);
     call->type = call->function == AGG_COUNT ? TYPE_INT64
-                 : call->function == AGG_AVG ? TYPE_DOUBLE
+                 : call->function == AGG_AVG || call->function >= AGG_VAR_POP ? TYPE_DOUBLE
                                              : call->args[0]->type;
     struct call **end = b->calls;
     int32_t number = 0;

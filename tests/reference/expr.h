@@ -59,7 +59,8 @@ struct expr {
     struct expr *filter; // of an aggregate
 };
 
-enum aggregate { AGG_COUNT, AGG_SUM, AGG_AVG, AGG_MIN, AGG_MAX, AGG_ARG_MIN, AGG_ARG_MAX };
+enum aggregate { AGG_COUNT, AGG_SUM, AGG_AVG, AGG_MIN, AGG_MAX, AGG_ARG_MIN, AGG_ARG_MAX, AGG_VAR_POP,
+                 AGG_VAR_SAMP, AGG_STDDEV_POP, AGG_STDDEV_SAMP };
 
 // One aggregate call inside a select.
 struct call {

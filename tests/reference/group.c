@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "tests/reference/inside.h"
+#include "tests/reference/spread.h"
 #include "tests/reference/sum.h"
 
 __extension__ typedef __int128 wide;
@@ -17,13 +18,14 @@ struct memory {
     int64_t count; // of rows that count
     wide whole;    // sum, avg of int64: 128 bits hold every sum of 2^64 rows
     struct sum *exact;
+    struct spread *spread; // variance, stddev
     struct item *items; // ascending by (by, argument); of rows that are never taken back only the best
     uint32_t item_count, item_room;
 };
 
 static bool is_extreme(const struct call *call)
 {
-    return call->function >= AGG_MIN;
+    return call->function >= AGG_MIN && call->function <= AGG_ARG_MAX;
 }
 
 struct memory *memory_new(struct k_arena *arena, const struct call *call)
@@ -31,6 +33,7 @@ struct memory *memory_new(struct k_arena *arena, const struct call *call)
     struct memory *memory = k_arena_zeroed(arena, sizeof *memory);
     bool adds = call->function == AGG_SUM || call->function == AGG_AVG;
     if (adds && call->args[0]->type == TYPE_DOUBLE) memory->exact = k_arena_zeroed(arena, sizeof *memory->exact);
+    if (call->function >= AGG_VAR_POP) memory->spread = k_arena_zeroed(arena, sizeof *memory->spread);
     return memory;
 }
 
@@ -105,6 +108,9 @@ void memory_add(struct memory *memory, const struct call *call, const struct val
         else if (memory->item_count == 0) insert(memory, 0, &item, arena);
         else if (is_better(call, &item, &memory->items[0]))
             memory->items[0] = (struct item){value_keep(&item.by, arena), value_keep(&item.argument, arena), 1};
+    } else if (memory->spread) {
+        if (args[0].type == TYPE_DOUBLE) spread_add_double(memory->spread, args[0].d, weight);
+        else spread_add_int(memory->spread, args[0].i, weight);
     } else if (memory->exact) {
         sum_add(memory->exact, args[0].d, weight);
     } else if (call->function != AGG_COUNT) {
@@ -121,11 +127,24 @@ static struct value best(const struct memory *memory, const struct call *call)
     return !best ? value_null(call->type) : pair ? best->argument : best->by;
 }
 
+static struct value spread_of(const struct spread *spread, const struct call *call, const char **reason)
+{
+    bool sample = call->function == AGG_VAR_SAMP || call->function == AGG_STDDEV_SAMP;
+    if (spread->count < (sample ? 2 : 1)) return value_null(TYPE_DOUBLE);
+    double variance = spread_result(spread, sample);
+    if (isinf(variance) || (spread->beyond && !spread->infinite)) {
+        *reason = "overflow";
+        return value_null(TYPE_DOUBLE);
+    }
+    return value_double(call->function >= AGG_STDDEV_POP ? sqrt(variance) : variance);
+}
+
 struct value memory_result(const struct memory *memory, const struct call *call, const char **reason)
 {
     if (call->function == AGG_COUNT) return value_int(memory->count);
     if (is_extreme(call)) return best(memory, call);
     if (memory->count == 0) return value_null(call->type);
+    if (memory->spread) return spread_of(memory->spread, call, reason);
     if (memory->exact) {
         double total = sum_result(memory->exact);
         bool finite = !memory->exact->nan && !memory->exact->plus && !memory->exact->minus;
