@@ -17,8 +17,22 @@ SETTINGS = {"listen_addresses": "", "fsync": "off", "synchronous_commit": "off",
             "log_min_messages": "fatal", "client_min_messages": "error", "statement_timeout": "300s"}
 
 
+PREFIX = "kappa-pg-"
+
+
+def sweep(place):
+    """Removes what runs left behind that were killed; their servers ended with them."""
+    for name in os.listdir(place):
+        pid = name.removeprefix(PREFIX).split("-")[0]
+        if name.startswith(PREFIX) and not os.path.exists(f"/proc/{pid}"):
+            shutil.rmtree(os.path.join(place, name), ignore_errors=True)
+
+
 class Postgres:
     """A context: the server runs inside it."""
+
+    def __init__(self, build):
+        self.build = build
 
     def __enter__(self):
         # PostgreSQL refuses to run as root: then it is the user that Debian's package made for it.
@@ -33,12 +47,13 @@ class Postgres:
         return self
 
     def home(self):
-        """A folder under TEST_TMP, or in the system's folder for what is temporary: where TEST_TMP is too deep for
-        the address of a socket (107 bytes), or where the server's user may not go."""
-        for place in (os.environ.get("TEST_TMP"), None):
-            if place and len(place) > 60:
+        """A folder in one of the places: the system's own for what is temporary is the last resort, where the others
+        are too deep for the address of a socket (107 bytes), or where the server's user may not go."""
+        for place in (os.environ.get("TEST_TMP"), self.build, tempfile.gettempdir()):
+            if not place or len(place) > 70 or not os.access(place, os.W_OK):
                 continue
-            folder = tempfile.mkdtemp(prefix="pg-", dir=place)
+            sweep(place)
+            folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place)
             if self.user:
                 os.chown(folder, self.user.pw_uid, self.user.pw_gid)
             reached = subprocess.run(["test", "-w", folder, "-a", "-x", folder], check=False, **self.as_user())
@@ -55,6 +70,8 @@ class Postgres:
         return {**identity, "preexec_fn": dies_with_us, "start_new_session": True, "cwd": "/"}
 
     def start(self):
+        if not os.path.exists(os.path.join(BIN, "initdb")):
+            raise SystemExit(f"FAIL there is no PostgreSQL in {BIN}; `make setup` installs postgresql-15")
         data = os.path.join(self.folder, "data")
         self.log = open(os.path.join(self.folder, "log"), "w+b")
         subprocess.run([os.path.join(BIN, "initdb"), "--no-sync", "-A", "trust", "-U", "kappa", "--encoding=UTF8",

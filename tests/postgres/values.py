@@ -39,6 +39,8 @@ JSON = ["null", "true", "false", "0", "-1.5e3", '""', '"a"', '"\\u00e4\\n\\"\\\\
 
 def whole(rng):
     kind = rng.random()
+    if kind < 0.08:
+        return rng.choice((2**63 - 1, -2**63, 0, -1))
     if kind < 0.45:
         return rng.choice(INT64)
     if kind < 0.8:
@@ -54,6 +56,8 @@ def small(rng):
 
 def double(rng):
     kind = rng.random()
+    if kind < 0.12:
+        return rng.choice((math.nan, math.nan, math.inf, -math.inf, 0.0, -0.0))
     if kind < 0.5:
         return rng.choice(DOUBLE)
     if kind < 0.75:
