@@ -69,11 +69,11 @@ class Program:
     def pg(self, case):
         """PostgreSQL's query for a case."""
         kind = TYPES[self.template.result]
-        expression = self.template.pg.format(*self.names(pg_literal))
+        names = self.names(pg_literal)
+        expression = self.template.pg.format(*names)
 
         def columns(row):
-            return ", ".join(f"{pg_literal(self.template.args[i], row[i])} AS {'abcdefgh'[n]}"
-                             for n, i in enumerate(self.columns))
+            return ", ".join(f"{pg_literal(self.template.args[i], row[i])} AS {names[i]}" for i in self.columns)
         if self.groups is not None:
             source = " UNION ALL ".join("SELECT " + (columns(row) or "1") for row in case)
             inner = f"SELECT {expression} AS x FROM ({source}) v"

@@ -92,6 +92,12 @@ def constant_errors(case):
     return None in case.row or any(word in case.template.kappa for word in FORMS)
 
 
+@rule("unneeded-errors", ("bool AND bool → bool", (0,)))
+def unneeded_errors(case):
+    return case.template.kappa.endswith(" AND false") and is_error(case.ours, "division_by_zero") and \
+        case.theirs is False
+
+
 @rule("like-escape-last", ("string LIKE string → bool", ("b", "a\\")))
 def like_escape_last(case):
     if " LIKE " not in case.template.kappa or not isinstance(case.theirs, bool):
