@@ -9,10 +9,13 @@ from mapping import TYPES
 DEPTH, COLUMNS_MAX = 4, 8
 # By result. A type in brackets is a part to make of that type, and [] one of the result's own.
 FORMS = {
-    "int64": ["[] + []", "[] - []", "[] * []", "[] / []", "[] % []", "- []", "CAST(length([string]) AS int64)", "CAST([double] AS int64)",
+    "int64": ["[] + []", "[] - []", "[] * []", "[] / []", "[] % []", "- []",
+              "CAST(length([string]) AS int64)",
+              "CAST([double] AS int64)",
               "CAST(octet_length([string]) AS int64)", "CAST([string] AS int64)"],
     "double": ["[] + []", "[] - []", "[] * []", "[] / []", "- []", "CAST([int64] AS double)", "[int64] * []"],
-    "bool": ["[] AND []", "[] OR []", "NOT []", "[] AND [] AND []", "[] OR [] OR []", "[] IS NULL", "[int64] IS NOT NULL",
+    "bool": ["[] AND []", "[] OR []", "NOT []", "[] AND [] AND []", "[] OR [] OR []", "[] IS NULL",
+             "[int64] IS NOT NULL",
              "[] IS TRUE", "[] IS NOT FALSE", "[int64] < [int64]", "[int64] = [int64]", "[double] >= [double]",
              "[string] < [string]", "[string] <> [string]", "[timestamp] <= [timestamp]", "[interval] > [interval]",
              "[int64] IS DISTINCT FROM [int64]", "[string] IS NOT DISTINCT FROM [string]", "[] = []",
@@ -49,8 +52,8 @@ POOLS = {"int64": mild, "double": mild_double, "timestamp": mild_timestamp, "int
 
 
 class Composer:
-    """Makes one expression over columns, each used in several places. There are no literals but those of the forms: what
-    constants decide, both sides know before they evaluate, but not to the same extent."""
+    """Makes one expression over columns, each used in several places. There are no literals but those of the forms:
+    what constants decide, both sides know before they evaluate, but not to the same extent."""
 
     def __init__(self, rng):
         self.rng, self.args = rng, []
