@@ -91,9 +91,10 @@ static void check_retention(struct doctor *d, const char *topic)
     struct k_buf kept = {0};
     if (d->log->ops->topic_info(d->log, topic, &info, &err) || !info.deletes) return;
     if (k_topics_outlived(d->plan, &info, &table, &kept))
-        doctor_warn(d, "retention", K_TOPICS_OUTLIVED_HINT, "source topic %s keeps only %s, table \"%s\" keeps rows longer",
-                    topic, kept.data, table);
-    else if (kept.length) doctor_ok(d, "retention", "source topic %s keeps %s, as long as the tables", topic, kept.data);
+        doctor_warn(d, "retention", K_TOPICS_OUTLIVED_HINT,
+                    "source topic %s keeps only %s, table \"%s\" keeps rows longer", topic, kept.data, table);
+    else if (kept.length)
+        doctor_ok(d, "retention", "source topic %s keeps %s, as long as the tables", topic, kept.data);
     else doctor_ok(d, "retention", "source topic %s keeps what the tables need", topic);
     k_buf_fini(&kept);
 }

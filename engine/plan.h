@@ -1,7 +1,7 @@
 // The plan: a graph, checked and typed, as the engine runs it. validate, plan, run and test all make it by this one
 // function, so nothing passes one and fails another for a reason that was knowable.
 #pragma once
-#include "operators/operator.h"
+#include "operators/sources.h"
 #include "proto/graph.h"
 
 // Who reads an output: input `port` of nodes[node].

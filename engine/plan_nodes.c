@@ -1,6 +1,7 @@
 // The second half of planning: in the order inputs → readers, each source and operator plans itself, then outputs are
 // linked to those who read them.
 #include "engine/plan_private.h"
+#include "operators/catalogue.h"
 
 #include "proto/codes.h"
 
@@ -92,6 +93,20 @@ static bool check_input_count(struct planning *p, const struct thing *t, const s
     return false;
 }
 
+// Rows of a table that replace one another mean something to a join only.
+static bool check_tables(struct planning *p, const struct thing *t, const struct k_node *node)
+{
+    for (uint32_t i = 0; i < node->input_count; i++) {
+        if (!node->inputs[i]->is_table || node->type == &k_operator_join) continue;
+        k_diag_error(p->diags, k_graph_pos(p->graph, t->message, "input", (int)i), K0411,
+                     "\"%s\": source \"%s\" has a key, which makes it a table, and tables are read by joins; leave out "
+                     "its key, or add a source of the same topic without one",
+                     node->name, node->inputs[i]->name);
+        return false;
+    }
+    return true;
+}
+
 static void plan_node(struct planning *p, struct k_planner *planner, struct thing *t)
 {
     struct k_node *node = &p->plan->nodes[p->plan->node_count];
@@ -109,7 +124,7 @@ static void plan_node(struct planning *p, struct k_planner *planner, struct thin
         t->failed = true;
         return;
     }
-    if (!check_input_count(p, t, node)) {
+    if (!check_input_count(p, t, node) || !check_tables(p, t, node)) {
         t->failed = true;
         return;
     }

@@ -12,8 +12,9 @@ struct k_topics_options {
 };
 // What a topic is made like, if it is absent.
 struct k_topic_spec k_topics_spec(const struct k_topic_need *need, const struct k_topics_options *options);
-// Whether a table keeps rows longer than a source's topic keeps records, so that older ones could not be computed again.
-// *ret_table: one that does; ret_kept (appended, empty when it does not matter): how much the topic keeps, in words.
+// Whether a table keeps rows longer than a source's topic keeps records, so that older ones could not be computed
+// again. *ret_table: one that does; ret_kept (appended, empty when it does not matter): how much the topic keeps, in
+// words.
 bool k_topics_outlived(const struct k_plan *plan, const struct k_topic_info *info, const char **ret_table,
                        struct k_buf *ret_kept);
 #define K_TOPICS_OUTLIVED_HINT \

@@ -10,6 +10,7 @@
     X(union)           \
     X(flatten)         \
     X(event_time)      \
+    X(join)            \
     X(aggregate)       \
     X(table)           \
     X(kafka)

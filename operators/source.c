@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/utf8.h"
 
 struct k_source {
     const struct k_source_plan *plan;
@@ -126,6 +127,35 @@ static struct k_column spread(struct feed *feed, const struct k_column *decoded,
     return k_made_column(&made);
 }
 
+// The key of a message, as a value of the key's type. NULL, or what is wrong.
+static const char *read_tombstone(const struct k_message *message, enum k_type type, struct k_value *ret)
+{
+    if (!message->has_key) return "it has no key";
+    if (type == K_STRING && !k_utf8_valid(message->key.data, message->key.length)) return "its key is not UTF-8";
+    if (type != K_BYTES) return k_text_to_value(message->key, type, ret);
+    *ret = (struct k_value){.type = type, .s = message->key};
+    return NULL;
+}
+
+// A message without a value removes a row of a table, and its key says which.
+static void tombstones_remove(struct feed *feed)
+{
+    struct k_column *column = &feed->columns[feed->source->plan->edge.table_key];
+    struct k_made key;
+    k_made_init(&key, column->type, feed->count, feed->arena);
+    for (uint32_t row = 0; row < feed->count; row++) {
+        struct k_value value = {.type = column->type, .null = true};
+        const char *wrong = NULL;
+        if (feed->messages[row]->has_value) value = k_column_value(column, row);
+        else wrong = read_tombstone(feed->messages[row], column->type, &value);
+        if (wrong)
+            row_fails(feed, row, "tombstone_key",
+                      k_arena_format(feed->arena, "a message without a value removes the row of its key; %s", wrong));
+        k_made_value(&key, row, &value);
+    }
+    *column = k_made_column(&key);
+}
+
 static void tombstones_fail(struct feed *feed)
 {
     const struct k_edge *edge = &feed->source->plan->edge;
@@ -212,7 +242,8 @@ static void decode(struct feed *feed)
     for (uint32_t i = 0; i < decoded.bad_count; i++)
         row_fails(feed, rows[decoded.bad[i].row], decoded.bad[i].reason, decoded.bad[i].text);
     if (decoded.bad_count && source->single) mend_bad_rows(feed, &decoded, rows);
-    if (!whole) tombstones_fail(feed);
+    if (!whole && source->plan->edge.is_table) tombstones_remove(feed);
+    else if (!whole) tombstones_fail(feed);
 }
 
 static void add_system_columns(struct feed *feed)
@@ -269,12 +300,20 @@ static void take_event_times(struct feed *feed)
         return;
     }
     struct k_expr_errors errors = {0};
-    struct k_column column =
-        k_expr_eval(config->time, &feed->batch, feed->batch.selection, feed->batch.selected, &errors);
-    for (uint32_t i = 0; i < errors.count; i++)
-        row_fails(feed, errors.items[i].row, errors.items[i].reason, errors.items[i].text);
+    // What removes a row of a table has no columns to compute a time from; it happened when its message did.
+    bool removals = feed->source->plan->edge.is_table;
+    uint32_t *rows = k_arena_array(feed->arena, uint32_t, feed->batch.selected + 1), count = 0;
     for (uint32_t i = 0; i < feed->batch.selected; i++) {
         uint32_t row = feed->batch.selection[i];
+        if (!removals || feed->messages[row]->has_value) rows[count++] = row;
+        else if (time[row] == -1) row_fails(feed, row, "no_event_time", "the message has no timestamp");
+        else judge_time(feed, row, time[row], true);
+    }
+    struct k_column column = k_expr_eval(config->time, &feed->batch, rows, count, &errors);
+    for (uint32_t i = 0; i < errors.count; i++)
+        row_fails(feed, errors.items[i].row, errors.items[i].reason, errors.items[i].text);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = rows[i];
         if (k_column_null(&column, row)) {
             row_fails(feed, row, "no_event_time", "the event time is NULL");
             continue;

@@ -1,6 +1,7 @@
 // What source_plan.c and source.c share: the configuration of a planned source.
 #pragma once
 #include "operators/common.h"
+#include "operators/sources.h"
 #include "proto/format.h"
 #include "proto/unpack.h"
 

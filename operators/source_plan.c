@@ -191,6 +191,31 @@ static void read_kafka(struct reading *r)
     plan->edge.read[column] = true; // each record is checked
 }
 
+static void read_key(struct reading *r)
+{
+    const char *key = r->message->key;
+    if (!key) return;
+    struct k_source_plan *plan = r->plan;
+    int32_t column = k_plan_column(r->planner, r->message, "key", 0, key, &plan->edge, "key");
+    bool good = column >= 0 && column < (int32_t)r->config->declared.count;
+    if (column >= 0 && !good)
+        k_plan_error(r->planner, r->message, "key", 0, K0406,
+                     "source \"%s\": key: \"%s\" is a system column; name a field of the schema that holds it",
+                     plan->name, key);
+    if (good && (!r->config->declared.fields[column].not_null || r->config->declared.fields[column].type == K_JSON)) {
+        k_plan_error(r->planner, r->message, "key", 0, K0403,
+                     "source \"%s\": its key \"%s\" must be \"not null\" in the schema, and no json", plan->name, key);
+        good = false;
+    }
+    if (!good) {
+        r->good = false;
+        return;
+    }
+    plan->edge.is_table = true;
+    plan->edge.table_key = (uint32_t)column;
+    plan->edge.read[column] = true;
+}
+
 bool k_source_plan(struct k_planner *planner, const void *message, struct k_source_plan *ret)
 {
     const Kappa__V1__Source *source = message;
@@ -211,5 +236,6 @@ bool k_source_plan(struct k_planner *planner, const void *message, struct k_sour
         for (uint32_t i = 0; i < config->declared.count; i++) ret->edge.read[i] = true;
     read_time(&r);
     read_kafka(&r);
+    read_key(&r);
     return r.good;
 }

@@ -1,16 +1,16 @@
 // A serving table: rows remembered by key. Writes only; people read from the store, through the checkpoint.
 //
 // The family is write-only: a put overwrites what was there without looking, and leaves memory with the checkpoint.
-// A value in memory is its bytes (state/table.h). Where every column is of fixed width they lie in place, else strings
-// make them too long for that and they are of the value's own.
+// A value in memory is its bytes (state/table.h, row_value.h).
 #include <stdlib.h>
 
 #include "base/units.h"
 #include "operators/common.h"
+#include "operators/row_value.h"
 #include "proto/internal.pb-c.h"
 #include "state/table.h"
 
-enum { INLINE_MAX = 112, EXPIRY_BASE = 8, COUNT_MAX = 5, FIXED_MAX = 11 };
+enum { EXPIRY_BASE = 8 };
 
 struct table_config {
     struct k_schema schema; // visible columns
@@ -31,60 +31,6 @@ struct table {
     struct k_family *family;
     struct k_buf row;
 };
-
-// In memory; `inline_capacity` bytes follow.
-struct value {
-    uint32_t length;
-    uint32_t capacity; // of data; 0: the bytes lie in place
-    char *data;
-    char in_place[];
-};
-
-static struct k_str value_bytes(const struct value *value)
-{
-    return (struct k_str){value->capacity ? value->data : value->in_place, value->length};
-}
-
-static void value_set(struct value *value, struct k_str bytes, uint32_t inline_capacity)
-{
-    char *to = value->in_place;
-    if (bytes.length > inline_capacity || value->capacity) {
-        if (bytes.length > value->capacity) {
-            value->data = k_realloc(value->capacity ? value->data : NULL, bytes.length);
-            value->capacity = bytes.length;
-        }
-        to = value->data;
-    }
-    memcpy(to, bytes.data, bytes.length);
-    value->length = bytes.length;
-}
-
-static void value_encode(const void *value, const void *context, struct k_buf *out)
-{
-    (void)context;
-    struct k_str bytes = value_bytes(value);
-    k_buf_add(out, bytes.data, bytes.length);
-}
-
-static int value_decode(struct k_str bytes, const void *context, void *value, struct k_error *err)
-{
-    (void)err;
-    value_set(value, bytes, ((const struct table_config *)context)->inline_capacity);
-    return 0;
-}
-
-static void value_fini(void *value, const void *context)
-{
-    (void)context;
-    struct value *v = value;
-    if (v->capacity) free(v->data);
-}
-
-static size_t value_owned(const void *value, const void *context)
-{
-    (void)context;
-    return ((const struct value *)value)->capacity;
-}
 
 static bool plan_key(struct k_planner *planner, struct k_node *node, struct table_config *config)
 {
@@ -163,23 +109,6 @@ static void describe(struct k_planner *planner, struct k_node *node, const struc
     k_buf_fini(&words);
 }
 
-static void plan_value(struct table_config *config)
-{
-    uint32_t bytes = EXPIRY_BASE + COUNT_MAX;
-    for (uint32_t i = 0; i < config->schema.count; i++) {
-        enum k_type type = config->schema.fields[i].type;
-        bool fixed = type == K_BOOL || type == K_INT64 || type == K_TIMESTAMP || type == K_DOUBLE;
-        bytes += fixed ? FIXED_MAX : 32; // short strings often fit, too
-        if (bytes > INLINE_MAX) break;
-    }
-    config->inline_capacity = bytes < INLINE_MAX ? bytes : INLINE_MAX;
-    config->type = (struct k_family_type){.size = (uint32_t)sizeof(struct value) + config->inline_capacity,
-                                          .encode = value_encode,
-                                          .decode = value_decode,
-                                          .fini = value_fini,
-                                          .owned_bytes = value_owned};
-}
-
 static bool table_plan(struct k_planner *planner, struct k_node *node)
 {
     const Kappa__V1__Table *message = node->message;
@@ -199,7 +128,8 @@ static bool table_plan(struct k_planner *planner, struct k_node *node)
         return false;
     }
     config->family = k_arena_format(planner->arena, "table/%s", node->name);
-    plan_value(config);
+    config->inline_capacity = k_row_inline_capacity(&config->schema, EXPIRY_BASE);
+    config->type = k_row_value_type(&config->inline_capacity);
     describe(planner, node, config);
     return true;
 }
@@ -242,7 +172,8 @@ static int table_open(void *instance, const struct k_node *node, struct k_host *
     table->node = node;
     table->config = node->config;
     int code =
-        k_state_family(host->state, table->config->family, &table->config->type, table->config, &table->family, err);
+        k_state_family(host->state, table->config->family, &table->config->type,
+                              &table->config->inline_capacity, &table->family, err);
     if (code) return code;
     k_family_write_only(table->family);
     return write_info(table, err);
@@ -295,7 +226,7 @@ static int put_rows(struct table *table, const struct k_batch *batch, const stru
         k_buf_clear(&table->row);
         int64_t base_us = window_end >= 0 ? batch->columns[window_end].i[row] : batch->time[row];
         k_table_row_encode(&table->row, base_us, columns, config->schema.count, row);
-        value_set(values[i], k_buf_str(&table->row), config->inline_capacity);
+        k_row_value_set(values[i], k_buf_str(&table->row), config->inline_capacity);
         k_family_dirty(table->family, values[i]);
     }
     return 0;

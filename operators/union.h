@@ -1,6 +1,7 @@
 // What union.c and union_merge.c share: rows that wait until all that became of one batch is there.
 #pragma once
 #include "operators/common.h"
+#include "operators/sources.h"
 
 struct k_union_part;
 

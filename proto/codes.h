@@ -62,6 +62,9 @@
     X(K0407, "Rows that are taken back cannot go where they are sent.")                                  \
     X(K0408, "A format does not fit the schema of its source.")                                          \
     X(K0409, "Options of an operator contradict each other.")                                            \
+    X(K0410, "A join's condition is no comparison of its two inputs, or does not fit its table.")        \
+    X(K0411, "A source with a key, which is a table, stands where a stream is needed.")                  \
+    X(K0421, "A join of two streams has no bound.")                                                      \
     X(K0430, "A file that the graph names cannot be read, or lacks what the graph asks of it.")
 
 // K0101 and so on: the codes as strings, so that a mistyped one does not compile.

@@ -132,8 +132,13 @@ void k_key_add_value(struct k_buf *key, const struct k_value *value)
 
 void k_key_add_i64(struct k_buf *key, int64_t value)
 {
-    put_u64(k_buf_reserve(key, 8), (uint64_t)value ^ SIGN);
+    k_key_put_i64(k_buf_reserve(key, 8), value);
     key->length += 8;
+}
+
+void k_key_put_i64(char *data, int64_t value)
+{
+    put_u64(data, (uint64_t)value ^ SIGN);
 }
 
 int64_t k_key_get_i64(const char *data)

@@ -18,6 +18,7 @@ enum { K_STATE_FORMAT = 1 };
 
 void k_key_add_value(struct k_buf *key, const struct k_value *value);
 void k_key_add_i64(struct k_buf *key, int64_t value); // 8 bytes big-endian, sign flipped, without tag
+void k_key_put_i64(char *data, int64_t value);        // the same, in place
 int64_t k_key_get_i64(const char *data);              // the reverse
 
 // The keys of the selected rows over some columns, hot path: ret_keys[i] (arena) is the key of row selection[i].

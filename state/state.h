@@ -74,6 +74,8 @@ int k_family_first_segment(struct k_family *family, int64_t *ret_segment, bool *
 // when an error is returned; fewer than max (without error) means that the segment is now empty. visit may work on
 // other segments and families, not on this segment (an assertion), nor take from the same family. Adding to the segment
 // between two slices is correct, but the next slice then sorts the whole segment again.
+// A visit that returns K_TAKE_ENOUGH leaves that entry and all behind it; k_family_take then returns it, too.
+enum { K_TAKE_ENOUGH = 1 };
 typedef int (*k_family_visit)(void *context, struct k_str key, void *value, struct k_error *err);
 int k_family_take(struct k_family *family, int64_t segment, uint32_t max, k_family_visit visit, void *context,
                   uint32_t *ret_taken, struct k_error *err);

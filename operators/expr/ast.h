@@ -48,6 +48,9 @@ struct k_expr_report {
     struct k_diags *diags;
     uint32_t errors;
 };
+// A report for this text, copied so that it ends with a NUL, as the parser needs it.
+struct k_expr_report k_expr_report_of(struct k_arena *arena, struct k_str text, const struct k_expr_place *place,
+                                      struct k_diags *diags);
 void k_expr_report(struct k_expr_report *report, size_t offset, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

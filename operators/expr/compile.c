@@ -45,8 +45,7 @@ static struct k_expr *compile(struct k_binder *binder, const char **ret_name)
     return expr;
 }
 
-// The text, ending with a NUL, as the parser needs it.
-static struct k_expr_report report_of(struct k_arena *arena, struct k_str text, const struct k_expr_place *place,
+struct k_expr_report k_expr_report_of(struct k_arena *arena, struct k_str text, const struct k_expr_place *place,
                                       struct k_diags *diags)
 {
     struct k_str copy = {k_arena_copy(arena, text.data ? text.data : "", text.length), text.length};
@@ -56,7 +55,7 @@ static struct k_expr_report report_of(struct k_arena *arena, struct k_str text, 
 struct k_expr *k_expr_compile(struct k_arena *arena, struct k_str text, const struct k_scope *scope,
                               const struct k_expr_place *place, struct k_diags *diags, const char **ret_name)
 {
-    struct k_expr_report report = report_of(arena, text, place, diags);
+    struct k_expr_report report = k_expr_report_of(arena, text, place, diags);
     struct k_binder binder = {.report = &report, .scope = scope};
     struct k_expr *expr = compile(&binder, ret_name);
     K_ASSERT(expr || report.errors);
@@ -68,7 +67,7 @@ struct k_expr *k_expr_compile_aggregate(struct k_arena *arena, struct k_str text
                                         struct k_diags *diags, const char **ret_name,
                                         struct k_aggregate_call *calls, uint32_t *calls_count, uint32_t calls_max)
 {
-    struct k_expr_report report = report_of(arena, text, place, diags);
+    struct k_expr_report report = k_expr_report_of(arena, text, place, diags);
     struct k_aggregate_binding aggregates = {groups, calls, calls_count, calls_max};
     struct k_binder binder = {.report = &report, .scope = scope, .aggregates = &aggregates};
     struct k_expr *expr = compile(&binder, ret_name);

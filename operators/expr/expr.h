@@ -54,6 +54,18 @@ struct k_expr *k_expr_compile_aggregate(struct k_arena *arena, struct k_str text
                                         struct k_diags *diags, const char **ret_name,
                                         struct k_aggregate_call *calls, uint32_t *calls_count, uint32_t calls_max);
 
+// The condition of a join: "a.x = b.y AND …", in which each side of a comparison is an expression over the scope. Both
+// sides of a pair have one type, converted where SQL does so. NULL after at least one report.
+struct k_expr_pair {
+    const struct k_expr *sides[2];
+    size_t offset; // of the comparison in the text
+};
+const struct k_expr_pair *k_expr_compile_pairs(struct k_arena *arena, struct k_str text, const struct k_scope *scope,
+                                               const struct k_expr_place *place, struct k_diags *diags,
+                                               uint32_t *ret_count);
+// Sets used[i] for each column i of the schema that the expression names.
+void k_expr_columns(const struct k_expr *expr, bool *used);
+
 enum k_type k_expr_type(const struct k_expr *expr); // K_NO_TYPE for a bare NULL (compile reports it for outputs)
 bool k_expr_not_null(const struct k_expr *expr);    // proved never NULL
 // The column index if the expression is just one column, else -1.
@@ -86,6 +98,9 @@ uint32_t k_expr_filter(const struct k_expr *expr, const struct k_batch *batch, c
 // Evaluation without a batch, for tests, table --where and constants: one row.
 struct k_value k_expr_eval_row(const struct k_expr *expr, const struct k_schema *schema, const struct k_value *values,
                                struct k_arena *arena, struct k_expr_errors *errors);
+
+// A value of the type from its text, as casts read it. NULL, or what is wrong in words.
+const char *k_text_to_value(struct k_str text, enum k_type type, struct k_value *ret_value);
 
 // The table of functions, for `kappa functions` and the reference page.
 struct k_function_doc {

@@ -135,8 +135,6 @@ const struct k_function *k_functions(uint32_t *ret_count);
 
 // Evaluates a tree of constants; a failure is in *ret_error (not NULL) with the text for people.
 struct k_value k_expr_fold(struct k_arena *arena, const struct k_expr *expr, const char **ret_error);
-// A value of the type from its text, as casts read it. NULL, or what is wrong in words.
-const char *k_text_to_value(struct k_str text, enum k_type type, struct k_value *ret_value);
 // How values of one comparable type are ordered: <0, 0, >0; NaN is the greatest double and equal to itself.
 int k_value_order(const struct k_value *a, const struct k_value *b);
 bool k_type_comparable(enum k_type type);

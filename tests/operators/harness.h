@@ -10,6 +10,7 @@
 #include "tests/base/test.h"
 
 #include "operators/catalogue.h"
+#include "operators/sources.h"
 #include "proto/format.h"
 #include "proto/graph.h"
 #include "proto/kappa.pb-c.h"

@@ -1,0 +1,138 @@
+// The join of stream and table, on random records: it gives what a few lines say that take everything in order at
+// once, row by row and in that order, however the partitions interleave and whenever the worker dies.
+#include "tests/base/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "tests/engine/cluster.h"
+
+enum { RECORDS = 240, TABLE_PARTITIONS = 2, STREAM_PARTITIONS = 3, KEYS = 5, SEEDS = 100 };
+
+#define GRAPH(TYPE, ON)                                                                                              \
+    "name: \"p\" schema { name: \"S\" field: \"id int64 not null\" field: \"k string\" }\n"                          \
+    "schema { name: \"T\" field: \"k string not null\" field: \"v int64\" }\n"                                       \
+    "source { name: \"s\" kafka { topic: \"s\" } format { json {} } schema: \"S\" time { out_of_order: \"1s\" } }\n" \
+    "source { name: \"t\" kafka { topic: \"t\" } format { json {} } schema: \"T\" key: \"k\"\n"                      \
+    "         time { out_of_order: \"2s\" } }\n"                                                                     \
+    "node { name: \"j\" input: \"s\" input: \"t\" join { type: " TYPE " on: \"" ON "\" select: \"s.id\"\n"           \
+    "       select: \"t.v + 1 AS v\" } }\n"                                                                          \
+    "sink { name: \"out\" input: \"j\" kafka { topic: \"o\" } format { json {} } }\n"
+
+static const int64_t SECOND = 1000000;
+
+struct record {
+    int64_t time_us;
+    int table; // 1: of the table, else of the stream
+    int partition;
+    int64_t offset;
+    int key;    // -1: NULL
+    int number; // id, or v; -1: a tombstone
+    bool late;
+};
+
+static int by_order(const void *a, const void *b)
+{
+    const struct record *l = a, *r = b;
+    if (l->time_us != r->time_us) return l->time_us < r->time_us ? -1 : 1;
+    if (l->table != r->table) return r->table - l->table;
+    if (l->partition != r->partition) return l->partition - r->partition;
+    return l->offset < r->offset ? -1 : l->offset > r->offset;
+}
+
+// What the join must give, in its order.
+static void expect(const struct record *records, bool left, struct k_buf *out)
+{
+    struct record sorted[RECORDS];
+    int values[KEYS];
+    for (int k = 0; k < KEYS; k++) values[k] = -1;
+    memcpy(sorted, records, sizeof sorted);
+    qsort(sorted, RECORDS, sizeof *sorted, by_order);
+    for (int i = 0; i < RECORDS; i++) {
+        const struct record *r = &sorted[i];
+        int value = r->key >= 0 ? values[r->key] : -1;
+        if (r->late) continue;
+        if (r->table) values[r->key] = r->number;
+        else if (value >= 0) k_buf_printf(out, "{\"id\":%d,\"v\":%d} ", r->number, value + 1);
+        else if (left) k_buf_printf(out, "{\"id\":%d,\"v\":null} ", r->number);
+    }
+}
+
+static void make_record(struct record *r, int number, uint64_t *seed, int64_t (*largest)[STREAM_PARTITIONS])
+{
+    int64_t late_us = (r->table = k_random_below(seed, 3) == 0) ? 2 * SECOND : SECOND;
+    r->partition = (int)k_random_below(seed, r->table ? TABLE_PARTITIONS : STREAM_PARTITIONS);
+    r->time_us = (int64_t)(number / 12 + (int)k_random_below(seed, 4)) * SECOND + 7000;
+    r->key = (int)k_random_below(seed, KEYS + 1) - (r->table ? 0 : 1);
+    if (r->key == KEYS) r->key = 0;
+    r->number = r->table && k_random_below(seed, 4) == 0 ? -1 : number;
+    int64_t *most = &largest[r->table][r->partition];
+    r->late = *most - late_us > r->time_us;
+    if (r->time_us > *most) *most = r->time_us;
+}
+
+static void put(struct cluster *c, struct record *r)
+{
+    char key[8], value[64];
+    snprintf(key, sizeof key, "k%d", r->key);
+    if (r->table) snprintf(value, sizeof value, "{\"k\":\"%s\",\"v\":%d}", key, r->number);
+    else if (r->key < 0) snprintf(value, sizeof value, "{\"id\":%d}", r->number);
+    else snprintf(value, sizeof value, "{\"id\":%d,\"k\":\"%s\"}", r->number, key);
+    r->offset = cluster_put(c, r->table ? "t" : "s", r->partition, r->time_us, r->table ? key : NULL,
+                            r->number < 0 ? NULL : value);
+}
+
+static void run(struct cluster *c, int64_t us)
+{
+    if (cluster_run(c, us)) fail_msg("%s", c->error.text);
+}
+
+static void check(uint64_t seed, bool left, bool compacted)
+{
+    struct cluster c;
+    struct record records[RECORDS];
+    int64_t largest[2][STREAM_PARTITIONS];
+    for (int i = 0; i < 2 * STREAM_PARTITIONS; i++)
+        largest[i / STREAM_PARTITIONS][i % STREAM_PARTITIONS] = -9 * SECOND;
+    cluster_init(&c, left ? GRAPH("LEFT", "s.k = t.k") : GRAPH("INNER", "t.k = lower(s.k)"), 1);
+    cluster_topic(&c, "s", STREAM_PARTITIONS, false);
+    cluster_topic(&c, "t", TABLE_PARTITIONS, compacted);
+    cluster_prepare(&c);
+    cluster_start(&c, 0);
+    for (int i = 0; i < RECORDS; i++) {
+        make_record(&records[i], i, &seed, largest);
+        put(&c, &records[i]);
+        if (k_random_below(&seed, 4) == 0) run(&c, (int64_t)k_random_below(&seed, 1500000));
+        if (k_random_below(&seed, 60) == 0) {
+            cluster_kill(&c, 0);
+            if (k_random_below(&seed, 3) == 0) cluster_lose_disk(&c, 0);
+            cluster_start(&c, 0);
+        }
+    }
+    cluster_until(&c, 0, 0, K_SHARD_LEAD);
+    run(&c, 3 * SECOND);
+    cluster_stop(&c, 0);
+    c.options.once = c.options.final = true;
+    cluster_start(&c, 0);
+    cluster_until(&c, 0, 0, K_SHARD_STOPPED);
+    struct k_buf wanted = {0};
+    k_buf_add_text(&wanted, "");
+    expect(records, left, &wanted);
+    assert_true(wanted.length > 200);
+    assert_string_equal(cluster_read(&c, "o", 0), wanted.data);
+    k_buf_fini(&wanted);
+    cluster_fini(&c);
+}
+
+static void every_row_meets_its_time(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) check(seed, seed % 2, seed % 4 < 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_row_meets_its_time)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
