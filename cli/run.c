@@ -2,6 +2,7 @@
 #include "cli/kafka.h"
 #include "cli/load.h"
 #include "cli/progress.h"
+#include "cli/run_job.h"
 #include "engine/topics.h"
 #include "engine/worker.h"
 
@@ -32,6 +33,11 @@ enum {
     PROGRESS,
     LOG_LEVEL,
     LOG_FORMAT,
+    FROM,
+    UNTIL,
+    INTO,
+    RATE,
+    OUTPUT,
     KAFKA_OPTIONS
 };
 static const struct k_option options[] = {
@@ -59,7 +65,8 @@ static const struct k_option options[] = {
                          .text = "6s"},
     [SHARDS] = OPTION_SHARDS,
     [ONCE] = {.name = "once", .help = "stop when every source has reached the end that it had at the start"},
-    [FINAL] = {.name = "final", .help = "with --once: the input is complete, so that windows close and speak"},
+    [FINAL] = {.name = "final",
+               .help = "with --once or --into: the input is complete, so that windows close and speak"},
     [SNAPSHOT_DIR] = {.name = "snapshot-dir", .argument = "DIR", .help = "export the state there regularly"},
     [SNAPSHOT_INTERVAL] = {.name = "snapshot-interval",
                            .argument = "DURATION",
@@ -82,6 +89,7 @@ static const struct k_option options[] = {
                    .help = "which diagnostics are shown",
                    .text = "warn"},
     [LOG_FORMAT] = {.name = "log-format", .argument = "text|json", .help = "how they are shown", .text = "text"},
+    RUN_JOB_OPTIONS(FROM, UNTIL, INTO, RATE, OUTPUT),
     KAFKA_OPTION_TABLE(KAFKA_OPTIONS),
 };
 
@@ -89,7 +97,9 @@ struct settings {
     struct k_worker_options worker;
     struct k_topics_options topics;
     struct progress_options progress;
+    struct run_job job;
     int64_t shards;
+    bool stopped; // by a signal
 };
 
 static int at_least(struct call *call, uint32_t index, int64_t value, int64_t low, const char *wanted,
@@ -145,8 +155,12 @@ static int read_settings(struct call *call, struct settings *s, struct k_error *
     if (!code) code = k_options_integer(o, SHARDS, 1, 1024, &s->shards, err);
     if (!code) code = k_options_flag(o, ONCE, &w->once, err);
     if (!code) code = k_options_flag(o, FINAL, &w->final, err);
-    if (!code && w->final && !w->once)
-        code = k_fail(err, K_E_USAGE, "--final goes with --once: it declares the input complete");
+    static const uint32_t job[] = {FROM, UNTIL, INTO, RATE, OUTPUT};
+    static const int no_job[] = {STATE_DIR,    COMMIT_INTERVAL, CHECKPOINT_INTERVAL, ONCE, SNAPSHOT_DIR,
+                                 REPLICATION, -1};
+    if (!code) code = run_job_read(call, job, no_job, &s->job, err);
+    if (!code && w->final && !w->once && !s->job.wanted)
+        code = k_fail(err, K_E_USAGE, "--final goes with --once, or with --into: it declares the input complete");
     if (!code) code = k_options_integer(o, REPLICATION, -1, 100, &replication, err);
     if (!code) code = k_options_integer(o, SNAPSHOT_KEEP, 1, 1000, &keep, err);
     if (!code) code = progress_read(call, PROGRESS, STATS, &s->progress, err);
@@ -165,7 +179,7 @@ static bool stop_wanted(const sigset_t *signals)
     return sigtimedwait(signals, NULL, &none) > 0;
 }
 
-static int supervise(struct call *call, struct k_worker *worker, const struct settings *s, const sigset_t *signals)
+static int supervise(struct call *call, struct k_worker *worker, struct settings *s, const sigset_t *signals)
 {
     struct k_error err = {0};
     struct progress *progress;
@@ -187,6 +201,7 @@ static int supervise(struct call *call, struct k_worker *worker, const struct se
         }
     }
     progress_end(progress);
+    s->stopped = stopping;
     if (code) return command_failed(call, code, &err);
     if (ended) return command_failed(call, ended, &why);
     return progress_totals(s->worker.plan, worker, stderr);
@@ -234,15 +249,17 @@ static int start(struct call *call, struct settings *s)
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     int code = k_log_kafka_open(&s->worker.kafka, &log, &err);
-    if (!code) code = k_topics_prepare(log, s->worker.plan, &s->topics, &err);
+    if (!code && s->job.wanted) code = run_job_begin(&s->job, log, &s->worker, &err);
+    else if (!code) code = k_topics_prepare(log, s->worker.plan, &s->topics, &err);
     if (!code) code = count_readers(log, s, &err);
-    if (!code) say_what_is_outlived(log, s);
+    if (!code && !s->job.wanted) say_what_is_outlived(log, s);
     if (log) log->ops->close(log);
     struct k_worker *worker = NULL;
     if (!code) code = k_worker_start(&s->worker, &worker, &err);
     if (code) return command_failed(call, code, &err);
     int status = supervise(call, worker, s, &signals);
     k_worker_destroy(worker);
+    if (!status && s->job.wanted) status = run_job_end(call, &s->job, s->stopped);
     return status;
 }
 
@@ -257,6 +274,7 @@ static int run(struct call *call)
     if (status) return status;
     s.worker.plan = loaded.plan;
     status = start(call, &s);
+    run_job_fini(&s.job);
     loaded_fini(&loaded);
     return status;
 }
@@ -268,7 +286,12 @@ const struct command command_run = {
     .options = options,
     .more = "Several processes of one graph, each with a state directory of its own, share its shards and stand by "
             "for each\n"
-            "other. SIGTERM and Ctrl-C finish the batch, commit, checkpoint, and exit with 0.",
+            "other. SIGTERM and Ctrl-C finish the batch, commit, checkpoint, and exit with 0.\n\n"
+            "With --into it is a job instead: it reads the sources from --from until --until, merged by event time, "
+            "and ends by\n"
+            "itself. The pipeline, if it runs, does not notice. A job that was interrupted begins again from the "
+            "start when the same\n"
+            "command is given again.",
     .option_count = sizeof options / sizeof *options,
     .operands_min = 1,
     .operands_max = 1,
