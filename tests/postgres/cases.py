@@ -2,8 +2,8 @@
 import re
 
 import values
-from mapping import COMPARABLE, SCALARS, TYPES, kappa_literal, pg_literal, to_wire
-from templates import SPECIAL, POOLS
+from mapping import COMPARABLE, SCALARS, STORED, TYPES, kappa_literal, pg_literal, to_wire
+from templates import POOLS, SPECIAL, simple_aggregate
 
 ROWS_MAX = 200  # of one program
 
@@ -108,6 +108,15 @@ def instances(words, result):
         yield args, args[0] if result in ("the same type", "the first type") else result
 
 
+def read_aggregate(signature):
+    """Templates of an aggregate, by its signature alone."""
+    head, _, result = signature.partition(" → ")
+    found = re.fullmatch(r"(\w+)\((.*)\)", head)
+    words = [w.strip() for w in found[2].split(",")] if found else []
+    return [Template(**parts) for args, out in instances(words, result) if set(args) <= set(STORED)
+            for parts in simple_aggregate(found[1], args, out)]
+
+
 def read_signature(signature):
     """Templates by what the signature says alone; none if it says something else."""
     head, _, result = signature.partition(" → ")
@@ -134,8 +143,11 @@ def templates_of(function):
     """All templates of a line of the table. Empty: there is no way yet to make cases for it, which is a failure."""
     signature, name = function["signature"], function["name"]
     special = SPECIAL.get(signature) or SPECIAL.get(name)
-    made = [Template(*parts) if isinstance(parts, tuple) else Template(**parts) for parts in special] if special else \
-        read_signature(signature)
+    if special:
+        made = [Template(*parts) if isinstance(parts, tuple) else Template(**parts) for parts in special]
+    else:  # the example of an aggregate has no result
+        aggregate = function["example"] and " → " not in function["example"]
+        made = read_aggregate(signature) if aggregate else read_signature(signature)
     for template in made:
         template.signature = signature
         for position, type_name in enumerate(template.args):

@@ -204,6 +204,35 @@ def exact_sums(case):
     return case.ours == (total / len(values) if case.template.signature.startswith("avg") else total)
 
 
+SPREADS = ("var", "stddev")
+
+
+def exact_variance(values, sample):
+    n = len(values)
+    total, squares = sum(map(Fraction, values)), sum(Fraction(value) ** 2 for value in values)
+    return (squares - total * total / n) / (n - 1 if sample else n)
+
+
+@rule("exact-spread", ("stddev(int64) → double", [(0, True), (1, True), (-135236559397729, True)]),
+      ("var_pop(double) → double", [(1e300, True)]))
+def exact_spread(case):
+    name = case.template.signature.split("(")[0]
+    if not name.startswith(SPREADS):
+        return False
+    values = passing(case)
+    if is_error(case.ours, "overflow"):  # a square is beyond a double
+        return any(abs(value) > 1.34e154 for value in values)
+    if not isinstance(case.ours, float):
+        return False
+    if not all(map(math.isfinite, values)):
+        return math.isnan(case.ours) and is_error(case.theirs, "22003")
+    exact = exact_variance(values, not name.endswith("_pop"))
+    ours = Fraction(case.ours)
+    # Both are rounded a few times behind the exact part; the root is compared by its square.
+    ours, slack = (ours * ours, 5) if name.startswith("stddev") else (ours, 3)
+    return abs(ours - exact) <= exact * slack / 2**53
+
+
 @rule("integer-mean", ("avg(int64) → double", [(9007199254740993, True), (100, True), (4, True)]))
 def integer_mean(case):
     values = passing(case) if case.template.signature == "avg(int64) → double" else []
