@@ -66,11 +66,11 @@ struct k_producer {
 static void keep_headers(struct k_producer *producer, const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *headers;
-    if (producer->spare_count == SPARE_HEADERS) return;
+    // What the headers are is not asked of them: their memory is cold, and other messages come before it is needed.
+    if (message->_private != &producer->spare || producer->spare_count == SPARE_HEADERS) return;
     // The message is about to be freed; the report is const for others' sake.
-    if (rd_kafka_message_detach_headers((rd_kafka_message_t *)(uintptr_t)message, &headers) != 0) return;
-    if (rd_kafka_header_cnt(headers) == 1) producer->spare[producer->spare_count++] = headers;
-    else rd_kafka_headers_destroy(headers);
+    if (rd_kafka_message_detach_headers((rd_kafka_message_t *)(uintptr_t)message, &headers) == 0)
+        producer->spare[producer->spare_count++] = headers;
 }
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
@@ -85,7 +85,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
         snprintf(producer->failed_topic, sizeof producer->failed_topic, "%s", rd_kafka_topic_name(message->rkt));
         return;
     }
-    if (message->_private != NULL) producer->tracked_offset = message->offset;
+    if (message->_private == producer) producer->tracked_offset = message->offset;
 }
 
 // --- errors ---
@@ -309,7 +309,7 @@ static int32_t partition_of(struct topic *topic, const struct k_out_message *mes
 static rd_kafka_error_t *enqueue(struct k_producer *producer, struct topic *topic,
                                  const struct k_out_message *message, int32_t partition, const char *value)
 {
-    rd_kafka_vu_t arguments[8];
+    rd_kafka_vu_t arguments[9];
     size_t count = 0;
     arguments[count].vtype = RD_KAFKA_VTYPE_RKT;
     arguments[count++].u.rkt = topic->rkt;
@@ -329,10 +329,9 @@ static rd_kafka_error_t *enqueue(struct k_producer *producer, struct topic *topi
         arguments[count].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
         arguments[count++].u.i64 = message->timestamp_us / 1000;
     }
-    if (message->tracked) {
-        arguments[count].vtype = RD_KAFKA_VTYPE_OPAQUE;
-        arguments[count++].u.ptr = producer;
-    }
+    arguments[count].vtype = RD_KAFKA_VTYPE_OPAQUE;
+    arguments[count++].u.ptr = message->tracked ? (void *)producer
+                               : message->header_count == 1 ? (void *)&producer->spare : NULL;
     rd_kafka_headers_t *headers = headers_of(producer, message);
     if (headers != NULL) {
         arguments[count].vtype = RD_KAFKA_VTYPE_HEADERS;
