@@ -2,7 +2,7 @@
 import re
 
 import values
-from mapping import COMPARABLE, SCALARS, STORED, TYPES, kappa_literal, pg_literal, to_wire
+from mapping import COMPARABLE, SCALARS, STORED, TYPES, kappa_literal, pg_literal, to_wire, untyped
 from templates import POOLS, SPECIAL, simple_aggregate
 
 ROWS_MAX = 200  # of one program
@@ -30,12 +30,21 @@ class Template:
         return tuple(row)
 
 
+def ours_untyped(type_name, value):
+    return untyped(type_name, value)[0]
+
+
+def theirs_untyped(type_name, value):
+    return untyped(type_name, value)[1]
+
+
 class Program:
     """One expression of ours over columns, and its rows. fixed: arguments that are literals, by position; the others
-    are columns a, b, …. groups: of an aggregate, lists of rows; each is one case."""
+    are columns a, b, …. untyped: literals have no type but that of what they meet. groups: of an aggregate, lists of
+    rows; each is one case."""
 
-    def __init__(self, template, rows, fixed=None, groups=None):
-        self.template, self.fixed, self.groups = template, fixed or {}, groups
+    def __init__(self, template, rows, fixed=None, groups=None, untyped=False):
+        self.template, self.fixed, self.groups, self.untyped = template, fixed or {}, groups, untyped
         self.rows = rows if groups is None else [row for group in groups for row in group]
         self.columns = [i for i in range(len(template.args)) if i not in self.fixed]
         self.results = []  # ours, by case
@@ -48,7 +57,7 @@ class Program:
         return [names[i] for i in range(len(names))]
 
     def kappa(self):
-        return self.template.kappa.format(*self.names(kappa_literal))
+        return self.template.kappa.format(*self.names(ours_untyped if self.untyped else kappa_literal))
 
     def request(self):
         """Its lines for the evaluator."""
@@ -69,7 +78,7 @@ class Program:
     def pg(self, case):
         """PostgreSQL's query for a case."""
         kind = TYPES[self.template.result]
-        names = self.names(pg_literal)
+        names = self.names(theirs_untyped if self.untyped else pg_literal)
         expression = self.template.pg.format(*names)
 
         def columns(row):
@@ -207,4 +216,6 @@ def programs_of(template, rng, count):
             for i in range(len(first)):
                 row.append(fixed[i] if i in fixed else template.value(rng, i, row))
             rows.append(tuple(row))
-        yield Program(template, rows, fixed)
+        meets = re.fullmatch(r"\{0\} \S+ \{1\}", template.kappa) and len(set(template.args)) == 1 and len(fixed) == 1
+        bare = meets and rng.random() < 0.5 and all(untyped(template.args[i], v) for i, v in fixed.items())
+        yield Program(template, rows, fixed, untyped=bare)

@@ -104,6 +104,15 @@ def pg_literal(type_name, value):
     return f"NULL::{kind.pg}" if value is None else f"{kind.pg_text(value)}::{kind.pg}"
 
 
+def untyped(type_name, value):
+    """The value as a literal in quotes alone, which takes the type of what it meets: ours and PostgreSQL's. None where
+    there is no such literal."""
+    if value is None or kappa_literal(type_name, value) is None:
+        return None
+    theirs = TYPES[type_name].pg_text(value)
+    return quoted(kappa_timestamp(value)) if type_name == "timestamp" else theirs, theirs
+
+
 def to_wire(type_name, value):
     return "-" if value is None else "x" + TYPES[type_name].pack(value).hex()
 
