@@ -14,10 +14,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { COLUMNS = 7 };
-static struct k_field fields[COLUMNS] = {
-    {.name = "i", .type = K_INT64, .not_null = true}, {.name = "s", .type = K_STRING}, {.name = "d", .type = K_DOUBLE},
-    {.name = "t", .type = K_TIMESTAMP}, {.name = "e", .type = K_STRING}, {.name = "b", .type = K_BYTES},
-    {.name = "p", .type = K_BOOL, .json_path = "$.o.p"}};
+static struct k_field fields[COLUMNS] = {{.name = "i", .type = K_INT64, .not_null = true},
+                                         {.name = "s", .type = K_STRING},
+                                         {.name = "d", .type = K_DOUBLE},
+                                         {.name = "t", .type = K_TIMESTAMP},
+                                         {.name = "e", .type = K_STRING},
+                                         {.name = "b", .type = K_BYTES},
+                                         {.name = "p", .type = K_BOOL, .json_path = "$.o.p"}};
 static const struct k_schema protobuf_schema = {fields, COLUMNS}, csv_schema = {fields, COLUMNS - 1};
 static const bool read_all[COLUMNS] = {true, true, true, true, true, true, true};
 

@@ -18,12 +18,45 @@ static uint64_t below(uint64_t n)
 
 static void put_value(struct k_buf *out, uint32_t depth)
 {
-    static const char *const texts[] = {
-        "0", "-1", "12345", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
-        "18446744073709551615", "1.5", "-2.25E-2", "1e3", "5.0", "1e-400", "01", "1.", "-", "+1", "NaN", "true", "false",
-        "null", "nul", "True", "\"\"", "\"x\"", "\"\\n\\u00e9\\\"\"", "\"\\ud83d\\ude00\"", "\"\\ud800\"", "\"\\q\"",
-        "\"caf\xc3\xa9\"", "\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"tab\there\"", "{}", "[]", "[1,\"]\",{}]",
-        "{\"p\":3}", "{\"p\":\"x\",\"p\":4}", "{\"q\":1,\"p\":null}"};
+    static const char *const texts[] = {"0",
+                                        "-1",
+                                        "12345",
+                                        "9223372036854775807",
+                                        "-9223372036854775808",
+                                        "9223372036854775808",
+                                        "18446744073709551615",
+                                        "1.5",
+                                        "-2.25E-2",
+                                        "1e3",
+                                        "5.0",
+                                        "1e-400",
+                                        "01",
+                                        "1.",
+                                        "-",
+                                        "+1",
+                                        "NaN",
+                                        "true",
+                                        "false",
+                                        "null",
+                                        "nul",
+                                        "True",
+                                        "\"\"",
+                                        "\"x\"",
+                                        "\"\\n\\u00e9\\\"\"",
+                                        "\"\\ud83d\\ude00\"",
+                                        "\"\\ud800\"",
+                                        "\"\\q\"",
+                                        "\"caf\xc3\xa9\"",
+                                        "\"\xff\"",
+                                        "\"\xc0\x80\"",
+                                        "\"\xed\xa0\x80\"",
+                                        "\"tab\there\"",
+                                        "{}",
+                                        "[]",
+                                        "[1,\"]\",{}]",
+                                        "{\"p\":3}",
+                                        "{\"p\":\"x\",\"p\":4}",
+                                        "{\"q\":1,\"p\":null}"};
     uint64_t pick = below(sizeof texts / sizeof texts[0] + 4);
     if (pick < sizeof texts / sizeof texts[0]) {
         k_buf_add_text(out, texts[pick]);
@@ -50,7 +83,8 @@ static void put_member(struct k_buf *out)
     k_buf_printf(out, "\"%s\"%s:%s", key, below(8) ? "" : " ", below(8) ? "" : "\n\t");
     uint64_t kind = below(4);
     if (kind == 0) put_value(out, 0);
-    else if (key[0] == 's') k_buf_printf(out, "\"%.*s\"", (int)below(40), "a text that is longer than one block, or is it");
+    else if (key[0] == 's')
+        k_buf_printf(out, "\"%.*s\"", (int)below(40), "a text that is longer than one block, or is it");
     else if (key[0] == 'b') k_buf_add_text(out, below(2) ? "true" : "false");
     else if (key[0] == 'd') k_buf_printf(out, "%.*g", (int)below(17) + 1, (double)(int64_t)k_random(&seed) / 4096);
     else if (key[0] == 'o') k_buf_printf(out, "{\"p\":%d}", (int)below(1000));
@@ -106,10 +140,10 @@ static bool expect(struct k_buf *out, const char *name, enum k_type type, struct
     case JUDGE_OTHER: return false;
     }
     if (type == K_DOUBLE) value.d = found.d;
-    bool fits = value.null || (type == K_BOOL && found.kind == JUDGE_BOOL) ||
-                (type == K_INT64 && found.kind == JUDGE_INT) || (type == K_STRING && found.kind == JUDGE_STRING) ||
-                (type == K_DOUBLE &&
-                 (found.kind == JUDGE_INT || found.kind == JUDGE_UINT || found.kind == JUDGE_DOUBLE));
+    bool fits =
+        value.null || (type == K_BOOL && found.kind == JUDGE_BOOL) || (type == K_INT64 && found.kind == JUDGE_INT) ||
+        (type == K_STRING && found.kind == JUDGE_STRING) ||
+        (type == K_DOUBLE && (found.kind == JUDGE_INT || found.kind == JUDGE_UINT || found.kind == JUDGE_DOUBLE));
     k_value_json(out, &value);
     return fits;
 }

@@ -98,6 +98,9 @@ int decoder_create(struct k_arena *arena, const struct decoder_options *options,
     case KAPPA__V1__SOURCE__FORMAT__KIND_JSON: return create_json(arena, decoder, err);
     case KAPPA__V1__SOURCE__FORMAT__KIND_LINE: return create_line(arena, decoder, err);
     case KAPPA__V1__SOURCE__FORMAT__KIND_RAW: return 0;
+    case KAPPA__V1__SOURCE__FORMAT__KIND_CSV:
+        return options->format->csv->header ? k_fail(err, K_E_CONFIG, "csv with a header, which the reference does not know")
+                                            : 0;
     default: return k_fail(err, K_E_CONFIG, "a format that the reference does not know");
     }
 }
@@ -218,6 +221,7 @@ const char *decode(struct decoder *decoder, struct k_str value, bool lenient, st
     switch (decoder->options.format->kind_case) {
     case KAPPA__V1__SOURCE__FORMAT__KIND_JSON: return decode_json(decoder, value, lenient, arena, ret_columns);
     case KAPPA__V1__SOURCE__FORMAT__KIND_LINE: return decode_line(decoder, value, lenient, ret_columns);
+    case KAPPA__V1__SOURCE__FORMAT__KIND_CSV: return decode_csv(decoder, value, lenient, arena, ret_columns);
     default: return decode_raw(decoder, value, lenient, ret_columns);
     }
 }

@@ -22,7 +22,7 @@ K_CHECKED int decoder_create(struct k_arena *arena, const struct decoder_options
 void decoder_destroy(struct decoder *decoder); // NULL-safe
 
 // Fills the columns that are read (the others with NULL) from a value. NULL, or why the message is malformed: "json",
-// "type", "range", "missing", "utf8", "depth", "line". lenient: a malformed field that may be NULL is NULL.
+// "type", "range", "missing", "utf8", "depth", "line", "csv", "columns". lenient: a malformed field that may be NULL is NULL.
 const char *decode(struct decoder *decoder, struct k_str value, bool lenient, struct k_arena *arena,
                    struct value *ret_columns);
 
@@ -36,6 +36,11 @@ const char *json_to_column(struct k_str token, enum type type, int unit, uint32_
                            struct value *ret);
 const char *decode_json(struct decoder *decoder, struct k_str text, bool lenient, struct k_arena *arena,
                         struct value *ret_columns);
+// The next record at *at of a message that holds several, moving *at on; empty lines are none. false: none is left.
+bool cut_record(const Kappa__V1__Source__Format__Packed *packed, struct k_str value, uint32_t *at,
+                struct k_str *ret_record);
+const char *decode_csv(struct decoder *decoder, struct k_str text, bool lenient, struct k_arena *arena,
+                       struct value *ret_columns);
 // Behind the token at *at, which is not white space; strings and brackets are matched, nothing else is looked at.
 const char *json_skip(struct k_str text, uint32_t *at, uint32_t depth);
 

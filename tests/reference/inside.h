@@ -166,6 +166,8 @@ K_CHECKED int build_sink(struct reference *r, struct node *node, const Kappa__V1
 // The work of each kind of node on one row.
 K_CHECKED int source_take(struct reference *r, struct node *node, const struct reference_record *record,
                           struct k_error *err);
+// All that became of one record is there: unions hand it on, and sinks send what they owe.
+K_CHECKED int settle_record(struct reference *r, struct k_error *err);
 K_CHECKED int filter_take(struct reference *r, struct node *node, const struct row *row, struct k_error *err);
 K_CHECKED int map_take(struct reference *r, struct node *node, const struct row *row, struct k_error *err);
 K_CHECKED int route_take(struct reference *r, struct node *node, const struct row *row, struct k_error *err);

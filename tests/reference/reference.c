@@ -197,12 +197,18 @@ static void settle_sinks(struct reference *r)
         if (r->nodes[n]->kind == NODE_SINK) sink_settle(r, r->nodes[n]);
 }
 
+int settle_record(struct reference *r, struct k_error *err)
+{
+    int code = settle_unions(r, err);
+    settle_sinks(r);
+    return code;
+}
+
 static int feed(struct reference *r, struct node *node, const struct reference_record *record, struct k_error *err)
 {
     K_ASSERT(!r->final);
     int code = source_take(r, node, record, err);
-    if (!code) code = settle_unions(r, err);
-    settle_sinks(r);
+    if (!code) code = settle_record(r, err);
     k_arena_reset(&r->scratch);
     return code;
 }

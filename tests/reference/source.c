@@ -7,7 +7,8 @@
 // Instants further from 1970 leave no room for windows and graces.
 #define TIME_MAX (INT64_C(1) << 61)
 
-enum { SYSTEM_KEY, SYSTEM_TIMESTAMP, SYSTEM_PARTITION, SYSTEM_OFFSET, SYSTEM_HEADERS, SYSTEM_TOMBSTONE, SYSTEM_COUNT };
+enum { SYSTEM_KEY, SYSTEM_TIMESTAMP, SYSTEM_PARTITION, SYSTEM_OFFSET, SYSTEM_HEADERS, SYSTEM_TOMBSTONE, SYSTEM_INDEX,
+       SYSTEM_COUNT };
 
 static const struct column system_columns[SYSTEM_COUNT] = {
     {"_key", TYPE_BYTES, false, true, NULL},
@@ -16,6 +17,7 @@ static const struct column system_columns[SYSTEM_COUNT] = {
     {"_offset", TYPE_INT64, true, true, NULL},
     {"_headers", TYPE_JSON, true, true, NULL},
     {"_tombstone", TYPE_BOOL, true, true, NULL},
+    {"_index", TYPE_INT64, true, true, NULL},
 };
 
 // --- building -----------------------------------------------------------------------------------------------------
@@ -122,10 +124,39 @@ int build_source(struct reference *r, struct node *node, const Kappa__V1__Source
     return read_time(r, node, message->time, err);
 }
 
+// What is inside packed { } as a format of its own.
+static const Kappa__V1__Source__Format *format_of(struct reference *r, const Kappa__V1__Source__Format *format)
+{
+    if (format->kind_case != KAPPA__V1__SOURCE__FORMAT__KIND_PACKED) return format;
+    const Kappa__V1__Source__Format__Packed *packed = format->packed;
+    Kappa__V1__Source__Format *inner = k_arena_get(&r->arena, sizeof *inner);
+    kappa__v1__source__format__init(inner);
+    switch (packed->kind_case) {
+    case KAPPA__V1__SOURCE__FORMAT__PACKED__KIND_JSON:
+        inner->kind_case = KAPPA__V1__SOURCE__FORMAT__KIND_JSON;
+        inner->json = packed->json;
+        break;
+    case KAPPA__V1__SOURCE__FORMAT__PACKED__KIND_LINE:
+        inner->kind_case = KAPPA__V1__SOURCE__FORMAT__KIND_LINE;
+        inner->line = packed->line;
+        break;
+    case KAPPA__V1__SOURCE__FORMAT__PACKED__KIND_RAW:
+        inner->kind_case = KAPPA__V1__SOURCE__FORMAT__KIND_RAW;
+        inner->raw = packed->raw;
+        break;
+    case KAPPA__V1__SOURCE__FORMAT__PACKED__KIND_CSV:
+        inner->kind_case = KAPPA__V1__SOURCE__FORMAT__KIND_CSV;
+        inner->csv = packed->csv;
+        break;
+    default: break; // unknown, as decoder_create will say
+    }
+    return inner;
+}
+
 int open_source(struct reference *r, struct node *node, struct k_error *err)
 {
     const struct output *output = &node->outputs[0];
-    struct decoder_options options = {.format = node->source->message->format, .columns = output->columns,
+    struct decoder_options options = {.format = format_of(r, node->source->message->format), .columns = output->columns,
                                       .count = node->source->declared, .read = output->read};
     options.validate_full = node->source->message->validate == KAPPA__V1__SOURCE__VALIDATE__FULL;
     if (options.validate_full) {
@@ -158,7 +189,8 @@ static struct k_str headers_json(struct reference *r, const struct reference_rec
     return (struct k_str){k_arena_copy(&r->scratch, r->text.data, r->text.length), (uint32_t)r->text.length};
 }
 
-static void system_values(struct reference *r, const struct reference_record *record, struct value *values)
+static void system_values(struct reference *r, const struct reference_record *record, uint32_t index,
+                          struct value *values)
 {
     values[SYSTEM_KEY] = (struct value){.type = TYPE_BYTES, .null = !record->has_key, .s = record->key};
     values[SYSTEM_TIMESTAMP] = value_time(record->timestamp_us);
@@ -167,6 +199,7 @@ static void system_values(struct reference *r, const struct reference_record *re
     values[SYSTEM_OFFSET] = value_int(record->offset);
     values[SYSTEM_HEADERS] = (struct value){.type = TYPE_JSON, .s = headers_json(r, record)};
     values[SYSTEM_TOMBSTONE] = value_bool(!record->has_value);
+    values[SYSTEM_INDEX] = value_int(index);
 }
 
 // A message without a value has NULL in every column; where one that is read may not be NULL it is malformed.
@@ -244,7 +277,9 @@ static int64_t watermark_after(struct source *source, struct partition *partitio
     return partition->watermark;
 }
 
-int source_take(struct reference *r, struct node *node, const struct reference_record *record, struct k_error *err)
+// A record that is a row: a message, or one of several in it.
+static int take_one(struct reference *r, struct node *node, const struct reference_record *record, uint32_t index,
+                    struct k_error *err)
 {
     struct source *source = node->source;
     const struct output *output = &node->outputs[0];
@@ -259,7 +294,7 @@ int source_take(struct reference *r, struct node *node, const struct reference_r
                                            : tombstone(node, values);
     partition->touched = true;
     node->counters.in++;
-    system_values(r, record, values + source->declared);
+    system_values(r, record, index, values + source->declared);
     if (!reason) reason = event_time(r, node, record, values, &row.time);
     if (!reason && !is_at_home(r, source, record, values, &reason))
         return k_fail(err, K_E_DATA, "topic %s, partition %d, offset %lld: the record belongs elsewhere", source->topic,
@@ -268,6 +303,26 @@ int source_take(struct reference *r, struct node *node, const struct reference_r
     row.watermark = watermark_after(source, partition, row.time);
     node->counters.processed++;
     return emit(r, &node->outputs[0], &row, err);
+}
+
+int source_take(struct reference *r, struct node *node, const struct reference_record *record, struct k_error *err)
+{
+    const Kappa__V1__Source__Format *format = node->source->message->format;
+    if (format->kind_case != KAPPA__V1__SOURCE__FORMAT__KIND_PACKED || !record->has_value)
+        return take_one(r, node, record, 0, err);
+    if (node->source->grows && record->partition >= node->source->partition_count)
+        set_partitions(r, node->source, record->partition + 1);
+    node->source->partitions[record->partition].touched = true; // though there may be no record in it
+    struct k_str value;
+    int code = 0;
+    for (uint32_t at = 0, index = 0; !code && cut_record(format->packed, record->value, &at, &value); index++) {
+        struct reference_record *one = k_arena_get(&r->arena, sizeof *one); // rows may be held back
+        *one = *record;
+        one->value = value;
+        code = take_one(r, node, one, index, err);
+        if (!code) code = settle_record(r, err);
+    }
+    return code;
 }
 
 // --- the frontier -------------------------------------------------------------------------------------------------

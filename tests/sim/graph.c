@@ -79,20 +79,25 @@ static void draw_source(struct drawing *g)
     bool first = g->s->source_count == 1;
     snprintf(source->name, sizeof source->name, "in%u", g->s->source_count);
     snprintf(source->topic, sizeof source->topic, "topic%u", g->s->source_count);
-    source->kind = first || one_in(g->random, 2) ? SOURCE_JSON : one_in(g->random, 2) ? SOURCE_LINE : SOURCE_RAW;
+    static const enum source_kind others[] = {SOURCE_LINE, SOURCE_CSV, SOURCE_RAW};
+    source->kind = first || one_in(g->random, 2) ? SOURCE_JSON : others[k_random_below(g->random, 3)];
+    source->packed = one_in(g->random, 4);
+    if (source->packed) SEEN(packed);
     source->partitions = (int32_t)between(g->random, g->s->shards, PARTITIONS_MAX);
     source->partitioned = g->s->shards > 1;
     source->crc32 = source->partitioned && one_in(g->random, 3);
     if (source->crc32) SEEN(crc32);
     source->compacted = one_in(g->random, 10);
     if (source->compacted) SEEN(compacted_source);
-    static const char *const schemas[] = {"Event", "Line", "Raw"};
+    static const char *const schemas[] = {"Event", "Line", "Raw", "Line"};
     static const char *const formats[] = {
-        "json {}", "line { pattern: \"^(?<k>\\\\w+) (?<n>-?\\\\d+)( (?<opt>\\\\w+))?$\" }", "raw {}"};
-    SAY("source { name: \"%s\" kafka { topic: \"%s\"%s } format { %s } schema: \"%s\"", source->name, source->topic,
+        "json {}", "line { pattern: \"^(?<k>\\\\w+) (?<n>-?\\\\d+)( (?<opt>\\\\w+))?$\" }", "raw {}",
+        "csv { delimiter: \";\" }"};
+    SAY("source { name: \"%s\" kafka { topic: \"%s\"%s } format { %s%s%s } schema: \"%s\"", source->name, source->topic,
         !source->partitioned ? ""
         : source->crc32      ? " partitioned_by: \"k\" partitioner: CRC32"
-                             : " partitioned_by: \"k\"", formats[source->kind], schemas[source->kind]);
+                             : " partitioned_by: \"k\"", source->packed ? "packed { " : "", formats[source->kind],
+        source->packed ? " }" : "", schemas[source->kind]);
     draw_time(g, source->kind == SOURCE_JSON);
     if (one_in(g->random, 6)) SEEN(validate_full), SAY(" validate: FULL");
     draw_policy(g);
@@ -111,8 +116,9 @@ static void draw_source(struct drawing *g)
         stream_add(s, "deep", 'i', true);
         stream_add(s, "ts", 't', false);
         stream_add(s, "items", 'j', true);
-    } else if (source->kind == SOURCE_LINE) {
-        SEEN(line);
+    } else if (source->kind != SOURCE_RAW) {
+        if (source->kind == SOURCE_LINE) SEEN(line);
+        else SEEN(csv);
         stream_add(s, "k", 's', false);
         stream_add(s, "n", 'i', true);
         stream_add(s, "opt", 's', true);

@@ -161,12 +161,13 @@ void draw_map(struct drawing *g, const struct stream *in, const char *name)
     if (in->depth == 0 && one_in(g->random, 4)) {
         SEEN(system_columns);
         SAY(" select: \"_offset AS off\" select: \"_partition AS part\" select: \"_key AS mkey\""
-            " select: \"_timestamp AS stamp\" select: \"_tombstone AS gone\"");
+            " select: \"_timestamp AS stamp\" select: \"_tombstone AS gone\" select: \"_index AS nth\"");
         stream_add(&out, "off", 'i', false);
         stream_add(&out, "part", 'i', false);
         stream_add(&out, "mkey", 'x', true);
         stream_add(&out, "stamp", 't', true);
         stream_add(&out, "gone", 'b', false);
+        stream_add(&out, "nth", 'i', false);
     }
     char fresh[32];
     for (int i = (int)between(g->random, 1, 3); i > 0; i--) {

@@ -80,8 +80,18 @@ static void json_event(struct input *in, const char *key, int64_t time_us, struc
     if (sound && one_in(r, 60)) out->length -= 3;
 }
 
-static void value_of(struct input *in, const struct sim_source *source, const char *key, int64_t time_us,
-                     struct k_buf *out)
+static void csv_record(struct input *in, const char *key, struct k_buf *out)
+{
+    static const char *const options[] = {"", "\"\"", "7", "x y", "\"a;b\"", "\"q\"\"q\"", "\"two\nlines\"", "a\"b", "\"open",
+                                          "\"x\"y", "1;2"};
+    uint64_t r = k_random_below(in->random, one_in(in->random, 4) ? sizeof options / sizeof *options : 7);
+    k_buf_printf(out, one_in(in->random, 3) ? "\"%s\";" : "%s;", one_in(in->random, 40) ? "" : key);
+    if (!one_in(in->random, 8)) k_buf_printf(out, "%lld", (long long)between(in->random, -4, 10));
+    k_buf_printf(out, ";%s", options[r]);
+}
+
+static void record_of(struct input *in, const struct sim_source *source, const char *key, int64_t time_us,
+                      struct k_buf *out)
 {
     uint64_t *r = in->random;
     if (one_in(r, 50)) {
@@ -95,7 +105,24 @@ static void value_of(struct input *in, const struct sim_source *source, const ch
         if (one_in(r, 2)) k_buf_add_text(out, one_in(r, 2) ? " 7" : " xy");
         return;
     case SOURCE_RAW: k_buf_printf(out, "%s", keys[k_random_below(r, 6)]); return;
+    case SOURCE_CSV: csv_record(in, key, out); return;
     }
+}
+
+// All records of a message have its key, for they may be spread by it.
+static void value_of(struct input *in, const struct sim_source *source, const char *key, int64_t time_us,
+                     struct k_buf *out)
+{
+    struct k_buf record = {0};
+    uint64_t count = source->packed ? k_random_below(in->random, 5) : 1;
+    for (uint64_t i = 0; i < count; i++) {
+        k_buf_clear(&record);
+        record_of(in, source, key, time_us + (int64_t)i * 1000, &record);
+        if (i) k_buf_add_text(out, one_in(in->random, 4) ? "\r\n" : "\n");
+        if (record.length) k_buf_add(out, record.data, record.length);
+    }
+    if (source->packed && one_in(in->random, 2)) k_buf_add_char(out, '\n');
+    k_buf_fini(&record);
 }
 
 static void remember(struct input *in, uint32_t s, int32_t p, int64_t offset, const struct k_out_message *m)

@@ -59,11 +59,12 @@ enum {
     FIRST_WORKERS_MAX = 3, // of generation 1
     WORKERS_MAX = 5
 };
-enum source_kind { SOURCE_JSON, SOURCE_LINE, SOURCE_RAW };
+enum source_kind { SOURCE_JSON, SOURCE_LINE, SOURCE_RAW, SOURCE_CSV };
 struct sim_source {
     char name[16], topic[16];
     enum source_kind kind;
     int32_t partitions;
+    bool packed; // several records in a message
     bool compacted;
     bool partitioned; // by column k
     bool crc32;       // with librdkafka's default partitioner
