@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum judge_kind { JUDGE_ABSENT, JUDGE_NULL, JUDGE_BOOL, JUDGE_INT, JUDGE_UINT, JUDGE_DOUBLE, JUDGE_STRING, JUDGE_OTHER };
+enum judge_kind {
+    JUDGE_ABSENT, JUDGE_NULL, JUDGE_BOOL, JUDGE_INT, JUDGE_UINT, JUDGE_DOUBLE, JUDGE_STRING,
+    JUDGE_OTHER // an object or array
+};
 struct judge_value {
     enum judge_kind kind;
     bool b;

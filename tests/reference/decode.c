@@ -99,8 +99,8 @@ int decoder_create(struct k_arena *arena, const struct decoder_options *options,
     case KAPPA__V1__SOURCE__FORMAT__KIND_LINE: return create_line(arena, decoder, err);
     case KAPPA__V1__SOURCE__FORMAT__KIND_RAW: return 0;
     case KAPPA__V1__SOURCE__FORMAT__KIND_CSV:
-        return options->format->csv->header ? k_fail(err, K_E_CONFIG, "csv with a header, which the reference does not know")
-                                            : 0;
+        if (!options->format->csv->header) return 0;
+        return k_fail(err, K_E_CONFIG, "csv with a header, which the reference does not know");
     default: return k_fail(err, K_E_CONFIG, "a format that the reference does not know");
     }
 }

@@ -22,7 +22,8 @@ K_CHECKED int decoder_create(struct k_arena *arena, const struct decoder_options
 void decoder_destroy(struct decoder *decoder); // NULL-safe
 
 // Fills the columns that are read (the others with NULL) from a value. NULL, or why the message is malformed: "json",
-// "type", "range", "missing", "utf8", "depth", "line", "csv", "columns". lenient: a malformed field that may be NULL is NULL.
+// "type", "range", "missing", "utf8", "depth", "line", "csv", "columns". lenient: a malformed field that may
+// be NULL is NULL.
 const char *decode(struct decoder *decoder, struct k_str value, bool lenient, struct k_arena *arena,
                    struct value *ret_columns);
 

@@ -44,7 +44,8 @@ struct output {
     const struct reference_net *net_items;
 };
 
-enum node_kind { NODE_SOURCE, NODE_FILTER, NODE_MAP, NODE_ROUTE, NODE_UNION, NODE_FLATTEN, NODE_EVENT_TIME, NODE_AGGREGATE,
+enum node_kind { NODE_SOURCE, NODE_FILTER, NODE_MAP, NODE_ROUTE, NODE_UNION, NODE_FLATTEN, NODE_EVENT_TIME,
+                 NODE_AGGREGATE,
                  NODE_TABLE, NODE_SINK };
 
 struct node {

@@ -64,8 +64,7 @@ struct sim_source {
     char name[16], topic[16];
     enum source_kind kind;
     int32_t partitions;
-    bool packed; // several records in a message
-    bool compacted;
+    bool packed, compacted; // packed: several records in a message
     bool partitioned; // by column k
     bool crc32;       // with librdkafka's default partitioner
 };
