@@ -15,7 +15,7 @@
 
 // Version of what all operators compute. A change of any result from the same input needs a new number: a follower
 // with another one refuses to follow.
-enum { K_SEMANTICS = 1 };
+enum { K_SEMANTICS = 2 };
 
 // How repeatable an edge is (plan shows it). Net content of PURE does not depend on how partitions interleave; SORTED
 // was put in a fixed order; JOURNALLED is repeatable by the journal only.

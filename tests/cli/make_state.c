@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "operators/operator.h"
 #include "proto/internal.pb-c.h"
 #include "state/state.h"
 #include "state/table.h"
@@ -101,7 +102,8 @@ static void put_identity(const struct maker *m)
     identity.shard = (uint32_t)atoi(option("shard", "-1"));
     if (identity.shard == UINT32_MAX) identity.shard = m->shard;
     identity.shards = m->shards;
-    identity.semantics = (uint32_t)atoi(option("semantics", "1"));
+    const char *semantics = option("semantics", NULL);
+    identity.semantics = semantics ? (uint32_t)atoi(semantics) : K_SEMANTICS;
     identity.fingerprint = (char *)option("fingerprint", "0123456789abcdef0123456789abcdef");
     identity.partitions = m->partitions;
     if (m->shards > 1) identity.partitioned_by = (char *)"owner";

@@ -1,5 +1,9 @@
-"""What the signatures alone do not say: forms with a grammar of their own, aggregates, what PostgreSQL calls
-differently, and which arguments mean something. By signature, else by name."""
+"""What the signatures alone do not say: forms with a grammar of their own, what PostgreSQL calls differently, and
+which arguments mean something. By signature, else by name.
+
+A new function whose name and arguments are PostgreSQL's needs nothing here. If any argument is likely to be no more
+than an error, POOLS says how to make one; if PostgreSQL writes it differently, SPECIAL has both texts; if it has no
+such function, SPECIAL has an expression of others, or a Python function (reference) that computes it."""
 import math
 import re
 
