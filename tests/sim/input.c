@@ -72,7 +72,8 @@ static void json_event(struct input *in, const char *key, int64_t time_us, struc
         k_buf_add_text(out, ",\"ts\":");
         json_time(in, out, time_us);
     }
-    static const char *const items[] = {"null", "[]", "7", "[1]", "[null]", "[{\"x\":1},{\"x\":2,\"z\":{\"y\":\"a,]\"}}]",
+    static const char *const items[] = {"null", "[]", "7", "[1]", "[null]",
+                                        "[{\"x\":1},{\"x\":2,\"z\":{\"y\":\"a,]\"}}]",
                                         "[{\"x\":1},{\"x\":\"one\"}]", "[{\"x\":3}, {\"z\":{}}]", "[{\"x\":4}]"};
     if (one_in(r, 2)) k_buf_printf(out, ",\"items\":%s", items[k_random_below(r, sizeof items / sizeof *items)]);
     k_buf_add_char(out, '}');
