@@ -13,6 +13,7 @@
     X(table_scan)   \
     X(table_digest) \
     X(parity)       \
+    X(explain)      \
     X(state_export) \
     X(state_import) \
     X(state_show)   \
