@@ -6,6 +6,11 @@
     X(plan)         \
     X(run)          \
     X(test)         \
+    X(replay_start) \
+    X(replay_status) \
+    X(replay_abort) \
+    X(cutover)      \
+    X(rollback)     \
     X(fmt)          \
     X(convert)      \
     X(table_list)   \

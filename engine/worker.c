@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <errno.h>
+#include <unistd.h>
 
 enum { REPORT_US = 100000, COUNTERS_MAX = 1024 };
 
@@ -79,6 +80,30 @@ static int open_store(void *context, struct k_store **ret, struct k_error *err)
     return code;
 }
 
+// A copy of the state at a mark, beside the states under a name that no graph has. What comes of a mark is for whoever
+// asked: a copy that cannot be made does not stop the pipeline.
+static int keep_mark(void *context, struct k_store *store, uint64_t mark, struct k_error *err)
+{
+    struct hosted *h = context;
+    const struct k_worker_options *o = &h->worker->options;
+    char *above = k_format("%s/.marks/%llu/%s/%s", o->state_dir, (unsigned long long)mark, o->plan->name,
+                           o->generation);
+    char *directory = k_format("%s/%u", above, h->shard);
+    char *part = k_format("%s/%u.part.%lld", above, h->shard, (long long)getpid());
+    struct stat status;
+    if (stat(directory, &status) != 0) { // else a crash came between the copy and the next record
+        int code = make_directories(above, err);
+        if (code == 0) code = store->ops->export_to(store, part, err);
+        if (code == 0 && rename(part, directory) != 0)
+            code = k_fail(err, K_E_IO, "%s cannot be renamed: %s", part, strerror(errno));
+        if (code < 0) k_trace(K_TRACE_WARN, "worker", "mark %llu is not kept: %s", (unsigned long long)mark, err->text);
+    }
+    free(above);
+    free(directory);
+    free(part);
+    return 0;
+}
+
 static void publish(struct hosted *h, struct k_shard *shard)
 {
     struct k_machine *machine = k_shard_machine(shard);
@@ -144,6 +169,9 @@ static void *shard_thread(void *context)
                                       .once = o->once,
                                       .final = o->final,
                                       .lag = o->lag,
+                                      .orders = o->orders,
+                                      .keep_mark = keep_mark,
+                                      .mark_context = h,
                                       .can_lead = true,
                                       .mute = o->mute,
                                       .in_order = o->in_order};

@@ -17,11 +17,12 @@ struct k_worker_options {
     struct k_plan *plan;       // borrowed
     const char *worker;        // name of this process
     const char *generation;
-    const char *state_dir;     // DIR/<graph>/<generation>/<shard>/
+    const char *state_dir;     // DIR/<graph>/<generation>/<shard>/; copies at marks: DIR/.marks/<mark>/<graph>/…
     uint64_t memory_bytes;     // the one budget: cache, memtables, block cache, Kafka queues
     struct k_kafka_options kafka; // queue_bytes and readers_expected are filled by the worker
     int64_t commit_interval_us, checkpoint_interval_us, transaction_timeout_us;
     bool once, final;
+    const struct k_orders *orders; // who shall lead (borrowed); NULL: there is one generation
     bool lag;                  // ask how far behind the shards are, for progress and statistics
     const char *snapshot_dir;  // NULL: none
     int64_t snapshot_interval_us;

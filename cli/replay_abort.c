@@ -1,0 +1,54 @@
+// kappa replay abort: a generation that is not wanted any more.
+#include "cli/generation.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DRY_RUN = GENERATION_OPTION_COUNT };
+static const struct k_option options[] = {
+    GENERATION_OPTIONS,
+    [DRY_RUN] = {.name = "dry-run", .help = "only say whether it would be retired"},
+};
+
+static int retire(struct call *call, struct pipeline *pipeline, uint64_t number, bool dry_run)
+{
+    struct k_error err = {0};
+    struct k_control control;
+    struct k_retirement ask = {.number = number, .now_us = pipeline->log->ops->now_us(pipeline->log)};
+    bool write = false;
+    int code = pipeline_control(pipeline, &control, &err);
+    if (!code && dry_run) code = k_retirement(&ask, &control, &write, &err);
+    else if (!code)
+        code = k_control_change_now(pipeline->log, pipeline->name, k_retirement, &ask, 20000000, &control, &err);
+    if (code) return command_failed(call, code, &err);
+    printf("generation %llu %s; whoever hosts it %s and removes its state\n", (unsigned long long)number,
+           dry_run ? "would be retired" : "is retired", dry_run ? "would stop" : "stops");
+    return 0;
+}
+
+static int run(struct call *call)
+{
+    struct k_error err = {0};
+    bool dry_run = false;
+    char *end;
+    uint64_t number = strtoull(call->options.operands[1], &end, 10);
+    int code = k_options_flag(&call->options, DRY_RUN, &dry_run, &err);
+    if (!code && (*end || number == 0))
+        code = k_fail(&err, K_E_USAGE, "\"%s\" is no number of a generation", call->options.operands[1]);
+    if (code) return command_misused(call, &err);
+    struct pipeline pipeline;
+    int status = pipeline_open(call, &pipeline);
+    if (!status) status = retire(call, &pipeline, number, dry_run);
+    pipeline_close(&pipeline);
+    return status;
+}
+
+const struct command command_replay_abort = {
+    .name = "replay abort",
+    .operands = "GRAPH GENERATION",
+    .doc = "retire a shadow or warm generation: its processes stop, and its state is removed",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .operands_min = 2,
+    .operands_max = 2,
+    .run = run};

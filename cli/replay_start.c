@@ -1,0 +1,117 @@
+// kappa replay start: a generation from a changed graph, built from the log beside the live one.
+#include "cli/hosting.h"
+#include "replay/generations.h"
+#include "replay/preflight.h"
+
+#include <stdio.h>
+
+enum { TO_EARLIEST = HOST_OPTION_COUNT, NEW, DRY_RUN };
+static const struct k_option options[] = {
+    HOST_OPTIONS,
+    [TO_EARLIEST] = {.name = "to-earliest",
+                     .help = "from where the pipeline's journal begins; there is no other way yet"},
+    [NEW] = {.name = "new", .help = "a new generation, also if there is one of this graph"},
+    [DRY_RUN] = {.name = "dry-run", .help = "only say what would be done"},
+};
+
+// A generation that a replay of this graph made before; the newest, but a shadow rather than any other. 0: none.
+static int find_own(struct hosting *h, const struct k_control *control, uint64_t *ret, struct k_error *err)
+{
+    bool shadow = false;
+    *ret = 0;
+    for (uint32_t i = 0; i < control->generation_count; i++) {
+        const struct k_generation *g = &control->generations[i];
+        bool same = strcmp(g->fingerprint, h->worker.plan->fingerprint) == 0;
+        bool own = g->number > 1 && g->role != K_ROLE_RETIRED && (g->role == K_ROLE_SHADOW || !shadow);
+        if (h->wanted ? g->number != (uint64_t)h->wanted : !(same && own)) continue;
+        *ret = g->number;
+        shadow = g->role == K_ROLE_SHADOW;
+    }
+    return h->wanted && !*ret ? k_fail(err, K_E_NOT_FOUND, "generation %lld does not exist", (long long)h->wanted)
+                              : 0;
+}
+
+static int choose(struct hosting *h, struct k_log *log, bool new, bool dry_run, uint64_t *ret, struct k_error *err)
+{
+    struct k_control control;
+    struct k_preflight found;
+    const char *graph = h->worker.plan->name;
+    int code = k_preflight(log, h->worker.plan, &found, err);
+    if (!code) code = k_control_read(log, graph, &control, err);
+    if (!code && !new) code = find_own(h, &control, ret, err);
+    if (code) return code;
+    if (*ret && h->wanted) return hosting_choose(h, log, ret, err);
+    if (dry_run) {
+        if (*ret)
+            printf("generation %llu has this graph already: it would be hosted here\n", (unsigned long long)*ret);
+        else printf("a new generation would follow the journals of \"%s\" from their beginning\n", graph);
+        printf("to read: at most %llu records of the sources, by %llu of the journals\n",
+               (unsigned long long)found.records, (unsigned long long)found.journal_records);
+        return 0;
+    }
+    if (*ret) return 0;
+    struct k_new_shadow ask = {.fingerprint = h->worker.plan->fingerprint,
+                               .live_fingerprint = found.fingerprint,
+                               .now_us = log->ops->now_us(log)};
+    code = k_control_prepare(log, graph, h->topics.replication, err);
+    if (!code) code = k_control_change_now(log, graph, k_new_shadow, &ask, 20000000, &control, err);
+    *ret = ask.number;
+    return code;
+}
+
+static int start(struct call *call, struct hosting *h, bool new, bool dry_run)
+{
+    struct k_error err = {0};
+    struct k_log *log = NULL;
+    sigset_t signals;
+    uint64_t generation = 0;
+    hosting_catch_signals(&signals);
+    h->topics.create &= !dry_run;
+    h->topics.absent_is_fine = dry_run;
+    int code = k_log_kafka_open(&h->worker.kafka, &log, &err);
+    if (!code) code = k_topics_prepare(log, h->worker.plan, &h->topics, &err);
+    if (!code) code = hosting_count_readers(h, log, &err);
+    if (!code) code = choose(h, log, new, dry_run, &generation, &err);
+    if (!code && !dry_run) {
+        fprintf(stderr, "kappa replay start: generation %llu\n", (unsigned long long)generation);
+        code = hosting_begin(h, log, generation, &err);
+    }
+    if (log) log->ops->close(log);
+    if (code) return command_failed(call, code, &err);
+    return dry_run ? 0 : hosting_run(call, h, &signals);
+}
+
+static int run(struct call *call)
+{
+    struct hosting h = {0};
+    struct k_error err = {0};
+    bool to_earliest = true, new = false, dry_run = false;
+    int code = hosting_read(call, &h, &err);
+    if (!code) code = k_options_flag(&call->options, TO_EARLIEST, &to_earliest, &err);
+    if (!code) code = k_options_flag(&call->options, NEW, &new, &err);
+    if (!code && new &&h.wanted) code = k_fail(&err, K_E_USAGE, "--new and --generation contradict each other");
+    if (!code) code = k_options_flag(&call->options, DRY_RUN, &dry_run, &err);
+    if (code) return command_misused(call, &err);
+    struct loaded loaded;
+    int status = load_plan(call, call->options.operands[0], HOST_SET, (uint32_t)h.shards, &loaded);
+    if (status) return status;
+    h.worker.plan = loaded.plan;
+    status = start(call, &h, new, dry_run);
+    hosting_fini(&h);
+    loaded_fini(&loaded);
+    return status;
+}
+
+const struct command command_replay_start = {
+    .name = "replay start",
+    .operands = "FILE",
+    .doc = "build a generation from a changed graph, beside the pipeline of the same name",
+    .more =
+        "It follows the pipeline's journals with this graph, into a state of its own, and makes no outputs, until\n"
+        "kappa cutover lets it lead. Given again (on this machine or another) it hosts the same one. SIGTERM and\n"
+        "Ctrl-C end this process; the generation stays, and goes on when it is hosted again.",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run};

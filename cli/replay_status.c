@@ -1,0 +1,169 @@
+// kappa replay status: the generations of a pipeline, who hosts them, and how far they are.
+#include "cli/generation.h"
+#include "cli/output.h"
+#include "replay/presence.h"
+
+#include "base/json_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { IN_STEP = GENERATION_OPTION_COUNT, OUTPUT };
+static const struct k_option options[] = {
+    GENERATION_OPTIONS,
+    [IN_STEP] = {.name = "in-step",
+                 .argument = "N",
+                 .help = "only say by the exit status whether generation N is in step: 0 yes, 1 no"},
+    [OUTPUT] = OPTION_OUTPUT_TEXT,
+};
+
+struct shown {
+    struct pipeline *pipeline;
+    struct k_control control;
+    struct k_presences presences;
+    int64_t *ends; // of the journals
+    uint32_t shards;
+    int64_t now_us;
+};
+
+static int gather(struct shown *s, struct k_error *err)
+{
+    struct k_log *log = s->pipeline->log;
+    int code = pipeline_control(s->pipeline, &s->control, err);
+    if (!code) code = k_presence_read(log, s->pipeline->name, K_PRESENCE_AGE_US, &s->presences, err);
+    if (code) return code;
+    s->now_us = log->ops->now_us(log);
+    for (uint32_t i = 0; i < s->presences.count; i++)
+        if (s->presences.items[i].shard_count > s->shards) s->shards = s->presences.items[i].shard_count;
+    s->ends = k_new_array(int64_t, s->shards + 1);
+    for (uint32_t i = 0; i < s->shards && !code; i++) {
+        char *journal = k_format("%s.journal.%u", s->pipeline->name, i);
+        code = log->ops->offsets(log, journal, 0, true, NULL, &s->ends[i], err);
+        free(journal);
+    }
+    return code;
+}
+
+static int64_t behind(const struct shown *s, const struct k_presence *p, uint32_t shard)
+{
+    int64_t left = s->ends[shard] - p->shards[shard].offset;
+    return left > 0 ? left : 0;
+}
+
+static void print_text(const struct shown *s)
+{
+    const struct k_control *c = &s->control;
+    printf("pipeline %s: generation %llu is live", s->pipeline->name, (unsigned long long)c->live);
+    if (!k_control_is_settled(c))
+        printf("; switch %llu to generation %llu is under way", (unsigned long long)c->seq,
+               (unsigned long long)c->target);
+    printf("%s%s%s\n", c->reason[0] ? " (" : "", c->reason, c->reason[0] ? ")" : "");
+    for (uint32_t i = 0; i < c->generation_count; i++) {
+        const struct k_generation *g = &c->generations[i];
+        printf("generation %llu, %s, graph %.8s\n", (unsigned long long)g->number, k_role_name(g->role),
+               g->fingerprint[0] ? g->fingerprint : "not noted");
+        for (uint32_t p = 0; p < s->presences.count; p++) {
+            const struct k_presence *at = &s->presences.items[p];
+            if (at->generation != g->number) continue;
+            for (uint32_t shard = 0; shard < at->shard_count; shard++)
+                printf("  %s shard %u: %s, %lld of %lld journal offsets, %lld behind%s%s\n", at->worker, shard,
+                       at->shards[shard].state, (long long)at->shards[shard].offset, (long long)s->ends[shard],
+                       (long long)behind(s, at, shard), at->shards[shard].trouble[0] ? " - " : "",
+                       at->shards[shard].trouble);
+        }
+    }
+}
+
+static void json_host(const struct shown *s, const struct k_presence *at, struct k_buf *out)
+{
+    k_buf_add_text(out, "{\"worker\":");
+    k_json_string(out, k_str_of(at->worker));
+    k_buf_printf(out, ",\"age_ms\":%lld,\"shards\":[", (long long)((s->now_us - at->time_us) / 1000));
+    for (uint32_t shard = 0; shard < at->shard_count; shard++) {
+        const struct k_presence_shard *p = &at->shards[shard];
+        k_buf_printf(out,
+                     "%s{\"shard\":%u,\"state\":\"%s\",\"journal_offset\":%lld,\"journal_end\":%lld,\"behind\":%lld,"
+                     "\"records\":%llu,\"trouble\":",
+                     shard ? "," : "", shard, p->state, (long long)p->offset, (long long)s->ends[shard],
+                     (long long)behind(s, at, shard), (unsigned long long)p->records);
+        k_json_string(out, k_str_of(p->trouble));
+        k_buf_add_char(out, '}');
+    }
+    k_buf_add_text(out, "]}");
+}
+
+static void print_json(const struct shown *s)
+{
+    const struct k_control *c = &s->control;
+    struct k_buf out = {0};
+    k_buf_add_text(&out, "{\"kind\":\"generations\",\"pipeline\":");
+    k_json_string(&out, k_str_of(s->pipeline->name));
+    k_buf_printf(&out, ",\"live\":%llu,\"target\":%llu,\"switch\":%llu,\"complete\":%s,\"reason\":",
+                 (unsigned long long)c->live, (unsigned long long)c->target, (unsigned long long)c->seq,
+                 k_control_is_settled(c) ? "true" : "false");
+    k_json_string(&out, k_str_of(c->reason));
+    k_buf_add_text(&out, ",\"generations\":[");
+    for (uint32_t i = 0; i < c->generation_count; i++) {
+        const struct k_generation *g = &c->generations[i];
+        bool first = true;
+        k_buf_printf(&out,
+                     "%s{\"generation\":%llu,\"role\":\"%s\",\"fingerprint\":\"%s\",\"hold_until\":", i ? "," : "",
+                     (unsigned long long)g->number, k_role_name(g->role), g->fingerprint);
+        if (g->hold_until_us) k_json_time(&out, g->hold_until_us);
+        else k_buf_add_text(&out, "null");
+        k_buf_add_text(&out, ",\"hosts\":[");
+        for (uint32_t p = 0; p < s->presences.count; p++) {
+            if (s->presences.items[p].generation != g->number) continue;
+            if (!first) k_buf_add_char(&out, ',');
+            first = false;
+            json_host(s, &s->presences.items[p], &out);
+        }
+        k_buf_add_text(&out, "]}");
+    }
+    k_buf_add_text(&out, "]}\n");
+    fwrite(out.data, 1, out.length, stdout);
+    k_buf_fini(&out);
+}
+
+static int show(struct call *call, struct pipeline *pipeline, bool json)
+{
+    struct k_error err = {0};
+    struct shown shown = {.pipeline = pipeline};
+    int code = gather(&shown, &err);
+    if (!code && json) print_json(&shown);
+    else if (!code) print_text(&shown);
+    free(shown.ends);
+    k_presences_fini(&shown.presences);
+    return code ? command_failed(call, code, &err) : 0;
+}
+
+static int run(struct call *call)
+{
+    struct k_error err = {0};
+    int64_t in_step = 0;
+    bool json = false;
+    int code = k_options_integer(&call->options, IN_STEP, 1, INT64_MAX, &in_step, &err);
+    if (!code) code = output_is_json(call, OUTPUT, &json, &err);
+    if (code) return command_misused(call, &err);
+    struct pipeline pipeline;
+    int status = pipeline_open(call, &pipeline);
+    if (!status && in_step) {
+        code = pipeline_in_step(&pipeline, (uint64_t)in_step, &err);
+        if (code) status = command_failed(call, code, &err);
+    } else if (!status) {
+        status = show(call, &pipeline, json);
+    }
+    pipeline_close(&pipeline);
+    return status;
+}
+
+const struct command command_replay_status = {
+    .name = "replay status",
+    .operands = "GRAPH",
+    .doc = "show a pipeline's generations, who hosts them, and how far each is behind",
+    .more = "Positions and ends are journal offsets, which count transaction markers too.",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run};

@@ -1,0 +1,14 @@
+// What can be known of a replay before it begins: whether the journal goes back to its beginning, reads the graph's
+// sources, and whether the sources still hold what the journal orders.
+#pragma once
+#include "engine/log.h"
+#include "engine/plan.h"
+
+struct k_preflight {
+    char fingerprint[40];     // of the graph that began the pipeline
+    uint64_t records;         // at most so many are to be read: offsets, which count transaction markers and gaps too
+    uint64_t journal_records; // the same of the journals
+};
+// K_E_NOT_FOUND: there is no journal, or nothing in it. K_E_LOST_RANGE names the topic, partition and offsets that are
+// gone. K_E_CONFIG: another number of shards, or a source that the pipeline does not read.
+K_CHECKED int k_preflight(struct k_log *log, const struct k_plan *plan, struct k_preflight *ret, struct k_error *err);
