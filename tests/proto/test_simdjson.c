@@ -144,7 +144,7 @@ static bool expect(struct k_buf *out, const char *name, enum k_type type, struct
         value.null || (type == K_BOOL && found.kind == JUDGE_BOOL) || (type == K_INT64 && found.kind == JUDGE_INT) ||
         (type == K_STRING && found.kind == JUDGE_STRING) ||
         (type == K_DOUBLE && (found.kind == JUDGE_INT || found.kind == JUDGE_UINT || found.kind == JUDGE_DOUBLE));
-    k_value_json(out, &value);
+    if (fits) k_value_json(out, &value);
     return fits;
 }
 
