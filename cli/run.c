@@ -1,8 +1,11 @@
 // kappa run: one process of a pipeline, until it is stopped (or, with --once, until it is through); or a job.
 #include "cli/hosting.h"
 #include "cli/run_job.h"
+#include "cli/run_rebuild.h"
 
 #include "base/trace.h"
+
+#include <stdio.h>
 
 enum {
     FINAL = HOST_OPTION_COUNT,
@@ -14,6 +17,7 @@ enum {
     INTO,
     RATE,
     OUTPUT,
+    REBUILD,
 };
 static const struct k_option options[] = {
     HOST_OPTIONS,
@@ -26,18 +30,20 @@ static const struct k_option options[] = {
                            .text = "1h"},
     [SNAPSHOT_KEEP] = {.name = "snapshot-keep", .argument = "N", .help = "how many exports are kept", .text = "3"},
     RUN_JOB_OPTIONS(FROM, UNTIL, INTO, RATE, OUTPUT),
+    [REBUILD] = RUN_REBUILD_OPTION,
 };
 
 struct settings {
     struct hosting host;
     struct run_job job;
+    bool rebuild;
 };
 
 static int read_settings(struct call *call, struct settings *s, struct k_error *err)
 {
     static const uint32_t job[] = {FROM, UNTIL, INTO, RATE, OUTPUT};
     static const int no_job[] = {HOST_STATE_DIR, HOST_COMMIT_INTERVAL, HOST_CHECKPOINT_INTERVAL, HOST_ONCE,
-                                 HOST_GENERATION, SNAPSHOT_DIR, HOST_REPLICATION, -1};
+                                 HOST_GENERATION, SNAPSHOT_DIR, HOST_REPLICATION, REBUILD, -1};
     const struct k_options *o = &call->options;
     struct k_worker_options *w = &s->host.worker;
     int64_t keep = 3;
@@ -45,6 +51,7 @@ static int read_settings(struct call *call, struct settings *s, struct k_error *
     int code = hosting_read(call, &s->host, err);
     if (!code) code = k_options_duration(o, SNAPSHOT_INTERVAL, &w->snapshot_interval_us, err);
     if (!code) code = k_options_flag(o, FINAL, &w->final, err);
+    if (!code) code = k_options_flag(o, REBUILD, &s->rebuild, err);
     if (!code) code = run_job_read(call, job, no_job, &s->job, err);
     if (!code && w->final && !w->once && !s->job.wanted)
         code = k_fail(err, K_E_USAGE, "--final goes with --once, or with --into: it declares the input complete");
@@ -83,6 +90,13 @@ static int prepare(struct settings *s, struct k_log *log, struct k_error *err)
     if (!code) code = hosting_count_readers(h, log, err);
     if (!code) say_what_is_outlived(log, s);
     if (!code) code = hosting_choose(h, log, &generation, err);
+    if (!code && s->rebuild) {
+        char name[24];
+        snprintf(name, sizeof name, "%llu", (unsigned long long)generation);
+        struct k_worker_options worker = h->worker;
+        worker.generation = name;
+        code = run_rebuild(log, &worker, err);
+    }
     return code ? code : hosting_begin(h, log, generation, err);
 }
 

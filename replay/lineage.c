@@ -29,8 +29,8 @@ static void note(struct k_lineage *l, struct k_str key, bool written)
         l->keys = k_realloc(l->keys, l->key_capacity * sizeof *l->keys);
     }
     const uint8_t *f = (const uint8_t *)key.data + FAMILY_AT;
-    l->keys[l->key_count++] = (struct k_lineage_key){
-        k_hash(key.data, key.length), (uint32_t)f[0] << 24 | (uint32_t)f[1] << 16 | (uint32_t)f[2] << 8 | f[3], written};
+    uint32_t family = (uint32_t)f[0] << 24 | (uint32_t)f[1] << 16 | (uint32_t)f[2] << 8 | f[3];
+    l->keys[l->key_count++] = (struct k_lineage_key){k_hash(key.data, key.length), family, written};
 }
 
 void k_lineage_read(struct k_lineage *l, struct k_str store_key)

@@ -3,8 +3,9 @@
 #include "engine/plan.h"
 #include "replay/aside.h"
 
-#define K_PLACE_WORDS "earliest, latest, a time (2026-01-01T00:00:00Z), a duration before now (1h, PT1H), or a CSV file " \
-                      "with lines topic,partition,offset as kafka-consumer-groups.sh exports them"
+#define K_PLACE_WORDS                                                                                 \
+    "earliest, latest, a time (2026-01-01T00:00:00Z), a duration before now (1h, PT1H), or a CSV file " \
+    "with lines topic,partition,offset as kafka-consumer-groups.sh exports them"
 
 enum k_place_kind { K_PLACE_EARLIEST, K_PLACE_LATEST, K_PLACE_TIME, K_PLACE_OFFSETS };
 struct k_place_offset {

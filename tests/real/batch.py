@@ -15,7 +15,8 @@ LAST = """
 name: "${NAME}"
 param { name: "NAME" }
 schema { name: "Event" field: "k string not null" field: "n int64 not null" field: "ts timestamp not null" }
-source { name: "in" kafka { topic: "${NAME}" } format { json {} } schema: "Event" time { expr: "ts" max_ahead: "365d" } }
+source { name: "in" kafka { topic: "${NAME}" } format { json {} } schema: "Event"
+         time { expr: "ts" max_ahead: "365d" } }
 table { name: "last" input: "in" key: "k" }
 """
 

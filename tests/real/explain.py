@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # timeout: 120
-"""kappa explain: the records that made a row, found by following the journal, against what the records themselves say."""
+"""kappa explain: the records that made a row, found by following the journal, against what the records themselves
+say."""
 import collections
 
 from proof import *
