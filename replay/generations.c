@@ -42,11 +42,12 @@ int k_new_shadow(void *context, struct k_control *control, bool *ret_write, stru
 }
 
 // The generation that a rollback goes to: who lives while a cutover is under way, else the warm one that lived last.
-// The same as the present target: it has been asked for already.
+// The same as the present target: it has been asked for already. A rollback undoes a cutover, never a rollback: who
+// asks again because no answer came must not turn it round.
 static int before(const struct k_control *control, uint64_t *ret, struct k_error *err)
 {
     *ret = control->back ? control->target : control->live;
-    if (!k_control_is_settled(control)) return 0;
+    if (!k_control_is_settled(control) || control->back) return 0;
     for (uint32_t i = 0; i < control->generation_count; i++) {
         const struct k_generation *g = &control->generations[i];
         if (g->role != K_ROLE_WARM || g->number != control->previous) continue;
