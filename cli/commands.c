@@ -19,6 +19,8 @@
     X(table_digest) \
     X(parity)       \
     X(explain)      \
+    X(capsule_create) \
+    X(capsule_run)  \
     X(state_export) \
     X(state_import) \
     X(state_show)   \

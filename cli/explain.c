@@ -57,20 +57,8 @@ static int plan_stored(struct asking *a, const Kappa__Internal__Identity *id, st
     if (!id->has_graph_binary)
         return k_fail(err, K_E_CONFIG,
                       "the state does not hold its graph, because that has secret parameters: give it with --file");
-    struct k_diags diags = {0};
     struct k_str bytes = {(const char *)id->graph_binary.data, (uint32_t)id->graph_binary.len};
-    a->loaded.content = k_strndup(bytes.data, bytes.length);
-    bytes.data = a->loaded.content;
-    int code = k_graph_read("the state's graph", bytes, K_FORM_BINARY, &diags, &a->loaded.graph);
-    if (!code) code = k_plan_make(a->loaded.graph, id->shards, &diags, &a->loaded.plan);
-    if (code) {
-        struct k_buf text = {0};
-        k_diags_print(&diags, &text);
-        k_fail(err, code, "the state's graph makes no plan: %s", k_buf_str(&text).data);
-        k_buf_fini(&text);
-    }
-    k_diags_fini(&diags);
-    return code;
+    return load_binary(bytes, id->shards, &a->loaded, err);
 }
 
 // Graph and position of a state directory; with --file only the latter is not wanted.

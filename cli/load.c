@@ -66,6 +66,24 @@ int load_plan(struct call *call, const char *path, uint32_t set, uint32_t shards
     return k_error_status(code);
 }
 
+int load_binary(struct k_str bytes, uint32_t shards, struct loaded *ret, struct k_error *err)
+{
+    struct k_diags diags = {0};
+    *ret = (struct loaded){.content = k_strndup(bytes.data, bytes.length)};
+    bytes.data = ret->content;
+    int code = k_graph_read("the stored graph", bytes, K_FORM_BINARY, &diags, &ret->graph);
+    if (!code) code = k_plan_make(ret->graph, shards, &diags, &ret->plan);
+    if (code) {
+        struct k_buf text = {0};
+        k_diags_print(&diags, &text);
+        k_fail(err, code, "the stored graph makes no plan: %s", k_buf_str(&text).data);
+        k_buf_fini(&text);
+        loaded_fini(ret);
+    }
+    k_diags_fini(&diags);
+    return code;
+}
+
 void loaded_fini(struct loaded *loaded)
 {
     k_plan_destroy(loaded->plan);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # timeout: 120
-"""kappa run --rebuild: a state that is lost comes back as it was, from the journal's start or an export, or the way there
-is refused with the exact offsets that are gone."""
+"""kappa run --rebuild: a state that is lost comes back as it was, from the journal's start or an export, or the way
+there is refused with the exact offsets that are gone."""
 import shutil
 
 from proof import *

@@ -1,0 +1,320 @@
+// Putting a capsule together: the journal from the one checkpoint to the other, and of the sources what it names.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "engine/journal.h"
+#include "replay/capsule.h"
+
+typedef Kappa__Internal__JournalRecord Record;
+typedef Kappa__Internal__JournalRecord__Range Range;
+typedef Kappa__Internal__Position Position;
+
+enum { PORTION = 256, WAIT_US = 100000, TRIES = 100, COPY_BYTES = 64 << 20 };
+
+// One partition's records on their way into its file.
+struct spool {
+    const char *topic;
+    int32_t partition;
+    struct k_reader *reader; // NULL: nothing was named of it yet
+    const struct k_message *const *messages;
+    uint32_t count, at;
+    FILE *file;
+    int64_t start, end;
+    uint64_t records;
+};
+struct gathering {
+    const struct k_capsule_making *making;
+    struct k_capsule *capsule;
+    uint32_t shard;
+    char *folder; // of the shard
+    struct spool *spools;
+    uint32_t spool_count;
+    char **inputs; // topics by their number in the journal
+    size_t input_count;
+};
+
+static int write_file(const char *directory, const char *name, struct k_str bytes, struct k_error *err)
+{
+    char *path = k_format("%s/%s", directory, name);
+    FILE *file = fopen(path, "wb");
+    bool good = file && fwrite(bytes.data, 1, bytes.length, file) == bytes.length;
+    if (file) good &= fclose(file) == 0;
+    int code = good ? 0 : k_fail(err, K_E_IO, "%s: %s", path, strerror(errno));
+    free(path);
+    return code;
+}
+
+static int put(struct spool *s, const char *folder, const struct k_message *message, struct k_error *err)
+{
+    if (!s->file) {
+        char *path = k_format("%s/%s.%d", folder, s->topic, s->partition);
+        s->file = fopen(path, "wb");
+        int code = s->file ? 0 : k_fail(err, K_E_IO, "%s: %s", path, strerror(errno));
+        free(path);
+        if (code) return code;
+    }
+    struct k_buf bytes = {0};
+    k_shelf_add(&bytes, message);
+    bool good = fwrite(bytes.data, 1, bytes.length, s->file) == bytes.length;
+    k_buf_fini(&bytes);
+    s->records++;
+    return good ? 0 : k_fail(err, K_E_IO, "topic %s, partition %d: %s", s->topic, s->partition, strerror(errno));
+}
+
+// Copies the records of a range; how many there are is checked when the capsule is run.
+static int copy_range(struct gathering *g, struct spool *s, const Range *range, struct k_error *err)
+{
+    struct k_log *log = g->making->log;
+    int code = 0;
+    if (!s->reader) code = log->ops->reader_open(log, s->topic, s->partition, range->first, &s->reader, err);
+    uint32_t copied = 0;
+    for (int idle = 0; !code && copied < range->count;) {
+        if (s->at == s->count) {
+            s->at = s->count = 0;
+            code = log->ops->fetch(s->reader, PORTION, 4u << 20, WAIT_US, &s->messages, &s->count, err);
+            idle = s->count ? 0 : idle + 1;
+            if (!code && idle > TRIES)
+                code = k_fail(err, K_E_UNAVAILABLE, "topic %s, partition %d: no more records come at offset %lld",
+                              s->topic, s->partition, (long long)log->ops->position(s->reader));
+            continue;
+        }
+        const struct k_message *message = s->messages[s->at];
+        if (message->offset >= range->next)
+            return k_fail(err, K_E_LOST_RANGE,
+                          "topic %s, partition %d, offsets %lld to %lld: the journal knows %u records there, the log "
+                          "has %u",
+                          s->topic, s->partition, (long long)range->first, (long long)range->next - 1, range->count,
+                          copied);
+        s->at++;
+        if (message->offset < range->first) continue;
+        copied++;
+        code = put(s, g->folder, message, err);
+    }
+    if (!code && range->next > s->end) s->end = range->next;
+    return code;
+}
+
+static struct spool *spool_of(struct gathering *g, const char *topic, int32_t partition)
+{
+    for (uint32_t i = 0; i < g->spool_count; i++)
+        if (g->spools[i].partition == partition && strcmp(g->spools[i].topic, topic) == 0) return &g->spools[i];
+    return NULL;
+}
+
+static void take_inputs(struct gathering *g, const Kappa__Internal__JournalRecord__Leadership *said)
+{
+    for (size_t i = 0; i < g->input_count; i++) free(g->inputs[i]);
+    free(g->inputs);
+    g->inputs = k_new_array(char *, said->n_input + 1);
+    g->input_count = said->n_input;
+    for (size_t i = 0; i < said->n_input; i++)
+        g->inputs[i] = k_strdup(said->input[i]->topic ? said->input[i]->topic : "");
+}
+
+static int copy_record(struct gathering *g, const Record *record, struct k_error *err)
+{
+    if (record->leadership) take_inputs(g, record->leadership);
+    int code = 0;
+    for (size_t r = 0; !code && r < record->n_range; r++) {
+        const Range *range = record->range[r];
+        if (range->input >= g->input_count) continue;
+        struct spool *s = spool_of(g, g->inputs[range->input], (int32_t)range->partition);
+        if (!s) continue; // the graph does not read it
+        if (range->next > s->end) s->end = range->next;
+        if (range->count && !range->n_record) code = copy_range(g, s, range, err);
+    }
+    for (size_t i = 0; i < record->n_at_end; i++) {
+        if (record->at_end[i]->input >= g->input_count) continue;
+        struct spool *s = spool_of(g, g->inputs[record->at_end[i]->input], (int32_t)record->at_end[i]->partition);
+        if (s && record->at_end[i]->next > s->end) s->end = record->at_end[i]->next;
+    }
+    return code;
+}
+
+static int copy_journal(struct gathering *g, struct spool *journal, struct k_journal_point point, int64_t until,
+                        struct k_error *err)
+{
+    struct k_log *log = g->making->log;
+    struct k_reader *reader;
+    journal->start = point.offset;
+    journal->end = until;
+    int code = log->ops->reader_open(log, journal->topic, 0, point.offset, &reader, err);
+    if (code) return code;
+    for (int idle = 0; !code && log->ops->position(reader) < until;) {
+        const struct k_message *const *messages;
+        uint32_t count;
+        code = log->ops->fetch(reader, PORTION, 4u << 20, WAIT_US, &messages, &count, err);
+        if (code) k_wrap(err, code, "%s from offset %lld", journal->topic, (long long)point.offset);
+        idle = count ? 0 : idle + 1;
+        if (!code && idle > TRIES)
+            code = k_fail(err, K_E_UNAVAILABLE, "%s does not come beyond offset %lld", journal->topic,
+                          (long long)log->ops->position(reader));
+        for (uint32_t i = 0; !code && i < count && messages[i]->offset < until; i++) {
+            Record *record = NULL;
+            code = k_journal_decode(messages[i], g->making->plan->name, g->shard, &point, &record, err);
+            if (!code) code = put(journal, g->folder, messages[i], err);
+            if (!code) code = copy_record(g, record, err);
+            if (record) kappa__internal__journal_record__free_unpacked(record, NULL);
+        }
+    }
+    log->ops->reader_close(reader);
+    return code;
+}
+
+// Every partition of the graph's sources has its place, whether or not the journal names it.
+static int make_spools(struct gathering *g, const Position *begin, struct k_error *err)
+{
+    const struct k_plan *plan = g->making->plan;
+    struct k_capsule *c = g->capsule;
+    for (uint32_t s = 0; s < plan->source_count; s++) {
+        if (spool_of(g, plan->sources[s].topic, 0)) continue;
+        struct k_topic_info info;
+        int code = g->making->log->ops->topic_info(g->making->log, plan->sources[s].topic, &info, err);
+        if (code) return code;
+        bool known = false;
+        for (uint32_t t = 0; t < c->topic_count; t++) known |= strcmp(c->topics[t].topic, plan->sources[s].topic) == 0;
+        if (!known) {
+            c->topics = k_realloc(c->topics, (c->topic_count + 1) * sizeof *c->topics);
+            c->topics[c->topic_count++] =
+                (struct k_shelf_topic){plan->sources[s].topic, info.partitions, info.compacted};
+        }
+        g->spools = k_realloc(g->spools, (g->spool_count + (uint32_t)info.partitions + 1) * sizeof *g->spools);
+        for (int32_t p = 0; p < info.partitions; p++) {
+            struct spool *spool = &g->spools[g->spool_count++];
+            *spool = (struct spool){.topic = plan->sources[s].topic, .partition = p};
+            for (size_t i = 0; begin && i < begin->n_partition; i++)
+                if (begin->partition[i]->source && begin->partition[i]->partition == (uint32_t)p &&
+                    strcmp(begin->partition[i]->source, plan->sources[s].name) == 0 && begin->partition[i]->next > 0)
+                    spool->start = spool->end = begin->partition[i]->next;
+        }
+    }
+    return 0;
+}
+
+static int position_of(struct k_view *view, uint32_t shard, Position **ret, uint32_t *ret_index, struct k_error *err)
+{
+    uint32_t count, total;
+    const struct k_shard_view *shards = k_view_shards(view, &count, &total);
+    struct k_arena arena;
+    struct k_str bytes = {0};
+    k_arena_init(&arena);
+    int code = k_fail(err, K_E_CONFIG, "shard %u of %u is not here: a capsule holds all of them", shard, total);
+    for (uint32_t i = 0; i < count; i++) {
+        if (shards[i].shard != shard) continue;
+        *ret_index = i;
+        code = k_view_meta(view, i, "position", &arena, &bytes, err);
+    }
+    if (!code && !bytes.length) code = k_fail(err, K_E_CONFIG, "shard %u has no checkpoint yet", shard);
+    if (!code) *ret = kappa__internal__position__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
+    if (!code && !*ret) code = k_fail(err, K_E_CORRUPT, "the position of shard %u is damaged", shard);
+    k_arena_fini(&arena);
+    return code;
+}
+
+static void note_spools(struct gathering *g)
+{
+    struct k_capsule *c = g->capsule;
+    c->partitions = k_realloc(c->partitions, (c->partition_count + g->spool_count + 1) * sizeof *c->partitions);
+    for (uint32_t i = 0; i < g->spool_count; i++) {
+        const struct spool *s = &g->spools[i];
+        c->partitions[c->partition_count++] = (struct k_capsule_partition){
+            .shard = g->shard,
+            .at = {k_arena_copy(&c->arena, s->topic, strlen(s->topic)), s->partition, NULL, s->start, s->end},
+            .records = s->records};
+    }
+}
+
+static int gather_shard(struct gathering *g, struct k_error *err)
+{
+    const struct k_capsule_making *m = g->making;
+    const struct k_plan *plan = m->plan;
+    Position *begin = NULL, *end = NULL;
+    struct k_journal_point point = {0};
+    uint32_t index = 0;
+    int code = position_of(m->end, g->shard, &end, &index, err);
+    if (!code && m->begin) code = position_of(m->begin, g->shard, &begin, &index, err);
+    if (!code && mkdir(g->folder, 0700) != 0) code = k_fail(err, K_E_IO, "%s: %s", g->folder, strerror(errno));
+    if (!code && begin) {
+        point = (struct k_journal_point){.offset = begin->journal_offset,
+                                         .sequence = begin->sequence,
+                                         .chain = begin->chain,
+                                         .epoch = begin->leader_epoch};
+        if (begin->journal_offset > end->journal_offset)
+            code = k_fail(err, K_E_CONFIG, "the checkpoint to begin with stands at journal offset %lld, behind the "
+                          "state's own, %lld", (long long)begin->journal_offset, (long long)end->journal_offset);
+        char *state = k_format("%s/state", g->folder);
+        if (!code) code = k_view_copy(m->begin, index, state, COPY_BYTES, err);
+        free(state);
+        g->capsule->has_state[g->shard] = true;
+    }
+    // By default the journal's numbers are those of the graph itself, until a leadership says otherwise.
+    g->inputs = k_new_array(char *, plan->source_count + 1);
+    g->input_count = plan->source_count;
+    for (uint32_t i = 0; i < plan->source_count; i++) g->inputs[i] = k_strdup(plan->sources[i].topic);
+    if (!code && begin && begin->leadership) take_inputs(g, begin->leadership);
+    if (!code) code = make_spools(g, begin, err);
+    char *topic = k_format("%s.journal.%u", plan->name, g->shard);
+    g->spools = k_realloc(g->spools, (g->spool_count + 1) * sizeof *g->spools);
+    g->spools[g->spool_count] = (struct spool){.topic = topic};
+    if (!code) code = copy_journal(g, &g->spools[g->spool_count], point, end->journal_offset, err);
+    g->spool_count++;
+    if (!code) note_spools(g);
+    for (uint32_t i = 0; i < g->spool_count; i++) {
+        m->log->ops->reader_close(g->spools[i].reader);
+        if (g->spools[i].file && fclose(g->spools[i].file) != 0 && !code)
+            code = k_fail(err, K_E_IO, "%s: %s", g->folder, strerror(errno));
+    }
+    for (size_t i = 0; i < g->input_count; i++) free(g->inputs[i]);
+    free(g->inputs);
+    free(g->spools);
+    free(topic);
+    if (begin) kappa__internal__position__free_unpacked(begin, NULL);
+    if (end) kappa__internal__position__free_unpacked(end, NULL);
+    return code;
+}
+
+static int note_digests(struct k_view *view, struct k_capsule *c, struct k_error *err)
+{
+    const struct k_table_info *const *tables;
+    uint32_t count;
+    int code = k_view_tables(view, &tables, &count, err);
+    c->digests = k_new_array(struct k_capsule_digest, count + 1);
+    for (uint32_t i = 0; !code && i < count; i++) {
+        struct k_table_digest digest;
+        code = k_table_digest(view, tables[i], &digest, err);
+        if (code) break;
+        c->digests[c->digest_count++] = (struct k_capsule_digest){
+            k_arena_copy(&c->arena, tables[i]->name, strlen(tables[i]->name)), digest.all};
+        k_table_digest_fini(&digest);
+    }
+    return code;
+}
+
+int k_capsule_gather(const struct k_capsule_making *making, struct k_capsule *ret, struct k_error *err)
+{
+    const struct k_plan *plan = making->plan;
+    k_capsule_init(ret);
+    ret->graph = plan->name;
+    ret->fingerprint = plan->fingerprint;
+    ret->semantics = K_SEMANTICS;
+    ret->shards = plan->shards;
+    ret->has_state = k_new_array(bool, plan->shards);
+    struct k_buf bytes = {0};
+    k_graph_canonical(plan->message, &bytes);
+    int code = write_file(making->directory, "graph", k_buf_str(&bytes), err);
+    for (uint32_t i = 0; !code && i < plan->shards; i++) {
+        struct gathering g = {.making = making, .capsule = ret, .shard = i};
+        g.folder = k_format("%s/%u", making->directory, i);
+        code = gather_shard(&g, err);
+        free(g.folder);
+    }
+    if (!code) code = note_digests(making->end, ret, err);
+    k_buf_clear(&bytes);
+    if (!code) k_capsule_note(ret, &bytes);
+    if (!code) code = write_file(making->directory, "capsule", k_buf_str(&bytes), err);
+    k_buf_fini(&bytes);
+    if (code) k_capsule_fini(ret);
+    return code;
+}
