@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "cli/parity_mark.h"
+#include "cli/shard_dirs.h"
 #include "cli/table.h"
 
-enum { GRAPH, GENERATION, TABLE, LIMIT, ANY_POSITION, OUTPUT, MEMORY };
+enum { GRAPH, GENERATION, TABLE, LIMIT, ANY_POSITION, OUTPUT, MEMORY, STATE_DIR, KEEP, TIMEOUT, KAFKA_OPTIONS };
 static const struct k_option options[] = {
     [GRAPH] = OPTION_GRAPH,
     [GENERATION] = OPTION_GENERATION,
@@ -19,10 +21,19 @@ static const struct k_option options[] = {
     [ANY_POSITION] = {.name = "any-position", .help = "compare them also where they stand at different positions"},
     [OUTPUT] = OPTION_OUTPUT_ROWS,
     [MEMORY] = {.name = "memory", .argument = "SIZE", .help = "budget for reading both states", .text = "128MiB"},
+    [STATE_DIR] = OPTION_STATE_DIR,
+    [KEEP] = {.name = "keep", .help = "with GRAPH: the copies that were compared stay, and are named"},
+    [TIMEOUT] = {.name = "timeout",
+                 .argument = "DURATION",
+                 .help = "with GRAPH: how long to wait until both have come to the mark",
+                 .text = "1m"},
+    KAFKA_OPTION_TABLE(KAFKA_OPTIONS),
 };
 
 struct side {
-    const char *directory;
+    const char *name;      // as people know it
+    const char *directory; // of the state
+    const char *graph, *generation;
     struct k_state_reader *reader;
     struct k_view *view;
 };
@@ -94,7 +105,7 @@ static void say_table(const struct comparison *c, const struct k_parity_table *t
 {
     uint64_t differ = t->only_left + t->only_right + t->changed;
     if (!t->left || !t->right) {
-        printf("table %s: only %s has it, with %llu rows\n", t->name, t->left ? c->left.directory : c->right.directory,
+        printf("table %s: only %s has it, with %llu rows\n", t->name, t->left ? c->left.name : c->right.name,
                (unsigned long long)(t->left ? t->left_digest.rows : t->right_digest.rows));
     } else if (!t->same_columns) {
         printf("table %s: its columns or its key are others\n", t->name);
@@ -106,8 +117,8 @@ static void say_table(const struct comparison *c, const struct k_parity_table *t
         if (differ > c->shown) printf("  … and %llu more\n", (unsigned long long)(differ - c->shown));
         printf("table %s: different, %llu and %llu rows: %llu changed, %llu only in %s, %llu only in %s\n", t->name,
                (unsigned long long)t->left_digest.rows, (unsigned long long)t->right_digest.rows,
-               (unsigned long long)t->changed, (unsigned long long)t->only_left, c->left.directory,
-               (unsigned long long)t->only_right, c->right.directory);
+               (unsigned long long)t->changed, (unsigned long long)t->only_left, c->left.name,
+               (unsigned long long)t->only_right, c->right.name);
     }
 }
 
@@ -148,15 +159,15 @@ static void show_table(void *context, const struct k_parity_table *t)
     c->shown = 0;
 }
 
-static int open_side(struct comparison *c, struct side *side, uint64_t memory_bytes, struct k_error *err)
+static int open_side(struct side *side, uint64_t memory_bytes, struct k_error *err)
 {
     const struct k_reader_options reader = {.state_dir = side->directory,
-                                            .graph = k_options_text(&c->call->options, GRAPH),
-                                            .generation = k_options_text(&c->call->options, GENERATION),
+                                            .graph = side->graph,
+                                            .generation = side->generation,
                                             .memory_bytes = memory_bytes};
     int code = k_reader_open(&reader, &side->reader, err);
     if (!code) code = k_view_open(side->reader, &side->view, err);
-    return code ? k_wrap(err, code, "%s", side->directory) : 0;
+    return code ? k_wrap(err, code, "%s", side->name) : 0;
 }
 
 // Comparing what stands at different places says nothing about either.
@@ -172,7 +183,7 @@ static int check_positions(struct comparison *c, struct k_error *err)
         code = k_fail(err, K_E_DATA,
                       "the states stand at different positions, so that a comparison would say nothing; %s: %s; %s: "
                       "%s. --any-position compares them all the same",
-                      c->left.directory, left.data, c->right.directory, right.data);
+                      c->left.name, left.data, c->right.name, right.data);
     k_buf_fini(&left);
     k_buf_fini(&right);
     return code;
@@ -191,8 +202,8 @@ static int compare(struct comparison *c)
     if (code) return command_misused(c->call, &err);
     c->limit = (uint64_t)limit;
     c->table = k_options_text(o, TABLE);
-    code = open_side(c, &c->left, memory_bytes / 2, &err);
-    if (!code) code = open_side(c, &c->right, memory_bytes / 2, &err);
+    code = open_side(&c->left, memory_bytes / 2, &err);
+    if (!code) code = open_side(&c->right, memory_bytes / 2, &err);
     if (!code) code = check_positions(c, &err);
     const struct k_parity_visit visit = {.key = show_key, .table = show_table, .context = c};
     if (!code) code = k_parity(c->left.view, c->right.view, c->table, &visit, &err);
@@ -210,12 +221,50 @@ static int compare(struct comparison *c)
     return c->differing ? 1 : 0;
 }
 
+// GRAPH G1 G2: both sides are copies at one mark of the running pipeline.
+static int compare_generations(struct comparison *c)
+{
+    const struct k_options *o = &c->call->options;
+    struct parity_mark mark = {.state_dir = k_options_text(o, STATE_DIR), .graph = o->operands[0],
+                               .generations = {o->operands[1], o->operands[2]}, .timeout_us = 60000000};
+    struct k_error err = {0};
+    bool keep = false;
+    char *copies = NULL;
+    int code = k_options_duration(o, TIMEOUT, &mark.timeout_us, &err);
+    if (!code) code = k_options_flag(o, KEEP, &keep, &err);
+    if (code) return command_misused(c->call, &err);
+    code = parity_take_mark(c->call, KAFKA_OPTIONS, &mark, &copies, &err);
+    if (code) {
+        int status = command_failed(c->call, code, &err);
+        return status == 1 ? k_error_status(K_E_DATA) : status; // 1 says "they differ", and nothing else
+    }
+    char *names[2] = {k_format("generation %s", mark.generations[0]), k_format("generation %s", mark.generations[1])};
+    c->left = (struct side){.name = names[0], .directory = copies, .graph = mark.graph, .generation = o->operands[1]};
+    c->right = (struct side){.name = names[1], .directory = copies, .graph = mark.graph, .generation = o->operands[2]};
+    int status = compare(c);
+    if (keep) fprintf(stderr, "the copies are in %s\n", copies);
+    else remove_tree(copies);
+    free(names[0]);
+    free(names[1]);
+    free(copies);
+    return status;
+}
+
+static int compare_directories(struct comparison *c)
+{
+    const struct k_options *o = &c->call->options;
+    const char *graph = k_options_text(o, GRAPH), *generation = k_options_text(o, GENERATION);
+    c->left = (struct side){
+        .name = o->operands[0], .directory = o->operands[0], .graph = graph, .generation = generation};
+    c->right = (struct side){
+        .name = o->operands[1], .directory = o->operands[1], .graph = graph, .generation = generation};
+    return compare(c);
+}
+
 static int run(struct call *call)
 {
-    struct comparison c = {.call = call,
-                           .left.directory = call->options.operands[0],
-                           .right.directory = call->options.operands[1]};
-    int status = compare(&c);
+    struct comparison c = {.call = call};
+    int status = call->options.operand_count == 3 ? compare_generations(&c) : compare_directories(&c);
     k_view_close(c.left.view);
     k_view_close(c.right.view);
     k_reader_close(c.left.reader);
@@ -227,14 +276,14 @@ static int run(struct call *call)
 
 const struct command command_parity = {
     .name = "parity",
-    .operands = "DIR1 DIR2",
+    .operands = "DIR1 DIR2 | GRAPH G1 G2",
     .doc = "compare the tables of two states that stand at the same position",
-    .more = "A state is a state directory, an export, or what `kappa run --into` made. Exit status 0: the tables are "
-            "equal; 1: they\n"
-            "differ, and the keys that do are shown with both values; 65: they stand at different positions, or one "
-            "is damaged.",
+    .more = "Of a running pipeline, by its name: generations G1 and G2, which both have their state in --state-dir, are\n"
+            "compared at one mark of its journals, while they go on. A state is a state directory, an export, or what\n"
+            "`kappa run --into` made. Exit status 0: the tables are equal; 1: they differ, and the keys that do are\n"
+            "shown with both values; 65: they stand at different positions, or one is damaged.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands_min = 2,
-    .operands_max = 2,
+    .operands_max = 3,
     .run = run};

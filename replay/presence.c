@@ -181,10 +181,19 @@ void k_presences_fini(struct k_presences *presences)
 static int behind_of(struct k_log *log, const char *graph, const struct k_presence *presence, int64_t *ret,
                      struct k_error *err)
 {
+    static const enum k_shard_state up[] = {K_SHARD_FOLLOW, K_SHARD_STANDBY, K_SHARD_FENCE, K_SHARD_CATCH_UP,
+                                            K_SHARD_LEAD};
     *ret = 0;
     for (uint32_t s = 0; s < presence->shard_count; s++) {
         char journal[300];
         int64_t end;
+        bool is_up = false;
+        for (size_t i = 0; i < sizeof up / sizeof *up; i++)
+            is_up |= strcmp(presence->shards[s].state, k_shard_state_name(up[i])) == 0;
+        if (!is_up) { // its position says nothing yet
+            *ret = INT64_MAX;
+            return 0;
+        }
         snprintf(journal, sizeof journal, "%s.journal.%u", graph, s);
         TRY(log->ops->offsets(log, journal, 0, true, NULL, &end, err));
         int64_t behind = end - presence->shards[s].offset;

@@ -2,12 +2,16 @@
 # timeout: 120
 """What README.md and docs/operations.md show is true: their ```console blocks are typed on a real Kafka and must answer
 as they say, the README's graph is the example that it names, and the links lead somewhere."""
+import contextlib
+import glob
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 
+import kafka_tool
 from kafka_tool import *
 
 KAPPA = os.path.join(BUILD, "kappa")
@@ -34,6 +38,19 @@ def matches(shown, got):
     return re.fullmatch(pattern, got) is not None
 
 
+class Started:
+    """What the text started in the background and noted in NAME.pid; ended with the case."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def close(self):
+        for path in glob.glob(os.path.join(self.folder, "*.pid")):
+            with open(path, encoding="utf-8") as file, contextlib.suppress(ProcessLookupError):
+                os.kill(int(file.read()), signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 def type_all(text, at_least):
     """Types the commands of a document, each in a shell of its own, and compares what they print."""
     if not shutil.which("kcat"):
@@ -43,6 +60,7 @@ def type_all(text, at_least):
     environment = {**{k: v for k, v in os.environ.items() if k != "KAPPA_BUILD"}, "KAPPA_BROKERS": broker.address}
     # A short path, wherever the tree lies: kappa wraps what it prints, and the text was written with build/.
     scratch_folder, commands = tempfile.mkdtemp(prefix="t", dir="/tmp"), 0
+    kafka_tool._open.append(Started(scratch_folder))
     for block in blocks("console", text):
         for command, shown in re.findall(r"^\$ (.*)\n((?:[^$].*\n|\n)*)", block, re.M):
             commands += 1
@@ -52,7 +70,6 @@ def type_all(text, at_least):
             got, want = done.stdout.replace(scratch_folder, "build").splitlines(), shown.splitlines()
             if len(got) != len(want) or not all(map(matches, want, got)):
                 raise AssertionError(f"$ {command}\n{done.stdout}--- but the text says\n{shown}")
-    shutil.rmtree(scratch_folder)
     assert commands >= at_least, f"only {commands} commands were found"
 
 
@@ -64,6 +81,11 @@ def test_readme():
 def test_operations():
     "the commands that docs/operations.md shows answer as it says"
     type_all(text_of("docs", "operations.md"), 6)
+
+
+def test_replay():
+    "the commands that docs/replay.md shows answer as it says"
+    type_all(text_of("docs", "replay.md"), 14)
 
 
 def test_config_by_variable():
@@ -80,7 +102,7 @@ def test_config_by_variable():
 
 def test_links():
     "every file that the documents link to is there, and every directory of the README's tour"
-    documents = [("", "README.md")] + [("docs", f"{name}.md") for name in ("operations", "design", "state-format")]
+    documents = [("", "README.md")] + [("docs", f"{name}.md") for name in ("operations", "design", "state-format", "replay")]
     for folder, name in documents:
         text = text_of(folder, name)
         for link in re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r"^- `([a-z]+/)`", text, re.M):

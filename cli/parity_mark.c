@@ -1,0 +1,79 @@
+// Asking for a mark, and waiting for the copies.
+#include "cli/parity_mark.h"
+
+#include "cli/shard_dirs.h"
+#include "replay/generations.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { LOOK_US = 50000 };
+static const int64_t ASK_US = 20000000;
+
+static int64_t monotonic_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+// Whether the generation's shards that are in the state directory are all copied.
+static int is_kept(const struct parity_mark *mark, const char *generation, const char *copies, bool *ret,
+                   struct k_error *err)
+{
+    struct shard_dirs here = {0};
+    int code = shard_dirs_find(mark->state_dir, mark->graph, generation, &here, err);
+    *ret = true;
+    for (uint32_t i = 0; i < here.count && !code; i++) {
+        char *copy = k_format("%s/%s/%s/%u", copies, mark->graph, generation, here.items[i].shard);
+        struct stat status;
+        *ret &= stat(copy, &status) == 0;
+        free(copy);
+    }
+    shard_dirs_fini(&here);
+    return code;
+}
+
+static int wait_for(const struct parity_mark *mark, const char *copies, struct k_error *err)
+{
+    int64_t until_us = monotonic_us() + mark->timeout_us;
+    for (;;) {
+        const char *missing = NULL;
+        for (int i = 0; i < 2; i++) {
+            bool kept;
+            int code = is_kept(mark, mark->generations[i], copies, &kept, err);
+            if (code) return code;
+            if (!kept) missing = mark->generations[i];
+        }
+        if (!missing) return 0;
+        if (monotonic_us() >= until_us)
+            return k_fail(err, K_E_TIMEOUT,
+                          "generation %s has not come to the mark in time; it must be hosted on this machine, with "
+                          "state directory %s",
+                          missing, mark->state_dir);
+        struct timespec pause = {.tv_nsec = LOOK_US * 1000};
+        nanosleep(&pause, NULL);
+    }
+}
+
+int parity_take_mark(struct call *call, uint32_t kafka, const struct parity_mark *mark, char **ret_directory,
+                     struct k_error *err)
+{
+    struct k_log *log = NULL;
+    struct k_control control;
+    struct k_marking ask = {0};
+    bool ignored;
+    // Before anything is asked for: both are here.
+    int code = is_kept(mark, mark->generations[0], "", &ignored, err);
+    if (!code) code = is_kept(mark, mark->generations[1], "", &ignored, err);
+    if (!code) code = kafka_open(call, kafka, &log, err);
+    if (!code) code = k_control_change_now(log, mark->graph, k_marking, &ask, ASK_US, &control, err);
+    if (log) log->ops->close(log);
+    if (code) return code;
+    char *copies = k_format("%s/.marks/%llu", mark->state_dir, (unsigned long long)ask.mark);
+    code = wait_for(mark, copies, err);
+    if (code) free(copies);
+    else *ret_directory = copies;
+    return code;
+}
