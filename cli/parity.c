@@ -278,10 +278,10 @@ const struct command command_parity = {
     .name = "parity",
     .operands = "DIR1 DIR2 | GRAPH G1 G2",
     .doc = "compare the tables of two states that stand at the same position",
-    .more = "Of a running pipeline, by its name: generations G1 and G2, which both have their state in --state-dir, are\n"
-            "compared at one mark of its journals, while they go on. A state is a state directory, an export, or what\n"
-            "`kappa run --into` made. Exit status 0: the tables are equal; 1: they differ, and the keys that do are\n"
-            "shown with both values; 65: they stand at different positions, or one is damaged.",
+    .more = "Of a running pipeline, by its name: generations G1 and G2, which both have their state in --state-dir,\n"
+            "are compared at one mark of its journals, while they go on. A state is a state directory, an export, or\n"
+            "what `kappa run --into` made. Exit status 0: the tables are equal; 1: they differ, and the keys that do\n"
+            "are shown with both values; 65: they stand at different positions, or one is damaged.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands_min = 2,

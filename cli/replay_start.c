@@ -85,10 +85,10 @@ static int run(struct call *call)
 {
     struct hosting h = {0};
     struct k_error err = {0};
-    bool to_earliest = true, new = false, dry_run = false;
+    bool to_earliest = false, new = false, dry_run = false;
     int code = hosting_read(call, &h, &err);
     if (!code) code = k_options_flag(&call->options, TO_EARLIEST, &to_earliest, &err);
-    if (!code && !to_earliest)
+    if (!code && k_options_given(&call->options, TO_EARLIEST) && !to_earliest)
         code = k_options_refuse(&call->options, TO_EARLIEST, "yes: there is no other way", &err);
     if (!code) code = k_options_flag(&call->options, NEW, &new, &err);
     if (!code && new &&h.wanted) code = k_fail(&err, K_E_USAGE, "--new and --generation contradict each other");

@@ -102,7 +102,8 @@ def test_config_by_variable():
 
 def test_links():
     "every file that the documents link to is there, and every directory of the README's tour"
-    documents = [("", "README.md")] + [("docs", f"{name}.md") for name in ("operations", "design", "state-format", "replay")]
+    names = ("operations", "design", "state-format", "replay")
+    documents = [("", "README.md")] + [("docs", f"{name}.md") for name in names]
     for folder, name in documents:
         text = text_of(folder, name)
         for link in re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r"^- `([a-z]+/)`", text, re.M):
