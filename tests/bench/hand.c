@@ -1,4 +1,4 @@
-// q0, q2, kc, q5 over Nexmark's JSON, found by scanning for the member names from where they are expected.
+// q0, q2, kc, q5, q7 over Nexmark's JSON, found by scanning for the member names from where they are expected.
 #include "tests/bench/hand.h"
 
 #include <stdbool.h>
@@ -225,8 +225,69 @@ static void q5_finish(void *query, emit_fn emit, void *context)
     free(query);
 }
 
+// q7: the highest bid of each 10 s; of equal ones the least auction and the least bidder.
+enum { WINDOW_MS = 10000, WINDOWS = 1024 };
+struct highest {
+    int64_t price, auction, bidder; // price 0: no bid
+};
+struct q7 {
+    struct highest windows[WINDOWS]; // by window number mod WINDOWS
+    int64_t next, last;              // the next to close, the last that has a bid; last -1: none
+    int64_t latest_ms[HAND_PARTITIONS];
+};
+
+static void *q7_create(void)
+{
+    struct q7 *q = calloc(1, sizeof *q);
+    q->last = -1;
+    return q;
+}
+
+static void q7_close(struct q7 *q, int64_t watermark_ms, emit_fn emit, void *context)
+{
+    for (; q->next <= q->last && (q->next + 1) * WINDOW_MS <= watermark_ms; q->next++) {
+        struct highest *h = &q->windows[q->next % WINDOWS];
+        if (!h->price) continue;
+        char out[160];
+        int n = snprintf(out, sizeof out, "{\"price\":%lld,\"auction\":%lld,\"bidder\":%lld}", (long long)h->price,
+                         (long long)h->auction, (long long)h->bidder);
+        emit(context, NULL, 0, out, (size_t)n);
+        *h = (struct highest){0};
+    }
+}
+
+static void q7(void *query, int partition, const char *value, size_t length, emit_fn emit, void *context)
+{
+    struct q7 *q = query;
+    if (!is_bid(value, length)) return;
+    int64_t ms = NUMBER(value, length, "date_time"), window = ms / WINDOW_MS, price = NUMBER(value, length, "price");
+    if (q->last < 0) q->next = window;
+    if (window < q->next) q->next = window; // partitions come one behind the other
+    if (window > q->last) q->last = window;
+    struct highest *h = &q->windows[window % WINDOWS];
+    if (price >= h->price) {
+        int64_t auction = NUMBER(value, length, "auction"), bidder = NUMBER(value, length, "bidder");
+        if (price > h->price) *h = (struct highest){price, auction, bidder};
+        if (auction < h->auction) h->auction = auction;
+        if (bidder < h->bidder) h->bidder = bidder;
+    }
+    if (ms <= q->latest_ms[partition]) return;
+    q->latest_ms[partition] = ms;
+    int64_t least = ms;
+    for (int p = 0; p < HAND_PARTITIONS; p++)
+        if (q->latest_ms[p] < least) least = q->latest_ms[p];
+    if (least) q7_close(q, least - OUT_OF_ORDER_MS, emit, context);
+}
+
+static void q7_finish(void *query, emit_fn emit, void *context)
+{
+    q7_close(query, INT64_MAX / 2, emit, context);
+    free(query);
+}
+
 const struct hand_query hand_queries[] = {{"q0", nothing, q0, finish_nothing},
                                           {"q2", nothing, q2, finish_nothing},
                                           {"kc", kc_create, kc, kc_finish},
-                                          {"q5", q5_create, q5, q5_finish}};
+                                          {"q5", q5_create, q5, q5_finish},
+                                          {"q7", q7_create, q7, q7_finish}};
 const int hand_query_count = sizeof hand_queries / sizeof *hand_queries;
