@@ -19,6 +19,7 @@ enum k_ast_kind {
     K_AST_COALESCE, // args…
     K_AST_IN,       // args: operand, then the list
     K_AST_BETWEEN,  // args: operand, low, high
+    K_AST_SYMMETRIC, // args: operand, two bounds in any order
     K_AST_NULLIF,   // args: value, what counts as NULL
     K_AST_DISTINCT, // args: two values
 };
@@ -35,7 +36,7 @@ struct k_ast {
     };
     struct k_ast **args;
     uint32_t count;
-    bool negated; // IN, BETWEEN, DISTINCT: the form with NOT
+    bool negated; // IN, BETWEEN, SYMMETRIC, DISTINCT: the form with NOT
     bool star, distinct;
     struct k_ast *filter;
 };

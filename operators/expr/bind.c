@@ -218,6 +218,24 @@ static struct k_expr *bind_between(struct k_binder *binder, const struct k_ast *
     return negated(binder, ast->negated, unshare(binder, &x, body));
 }
 
+// Between the bounds in the one order or in the other. The bounds are looked at twice, so they are shared, too.
+static struct k_expr *bind_symmetric(struct k_binder *binder, const struct k_ast *ast)
+{
+    struct shared parts[3];
+    uint32_t bound = 0;
+    while (bound < 3 && share(binder, ast->args[bound], &parts[bound])) bound++;
+    struct k_expr *body = NULL, *either[2];
+    for (uint32_t i = 0; i < 2 && bound == 3; i++) {
+        struct k_expr *both[2] = {call2(binder, ">=", ast->offset, parts[0].use, parts[1 + i].use),
+                                  call2(binder, "<=", ast->offset, parts[0].use, parts[2 - i].use)};
+        either[i] = logic(binder, K_NODE_AND, ast->offset, both, 2);
+        if (i == 0 && !either[0]) break; // the other order says the same again
+        if (i == 1) body = logic(binder, K_NODE_OR, ast->offset, either, 2);
+    }
+    while (bound > 0) body = unshare(binder, &parts[--bound], body);
+    return negated(binder, ast->negated, body);
+}
+
 static int order_values(const void *a, const void *b)
 {
     return k_value_order(a, b);
@@ -414,6 +432,7 @@ struct k_expr *k_bind(struct k_binder *binder, const struct k_ast *ast)
     case K_AST_COALESCE: return bind_coalesce(binder, ast);
     case K_AST_IN: return bind_in(binder, ast);
     case K_AST_BETWEEN: return bind_between(binder, ast);
+    case K_AST_SYMMETRIC: return bind_symmetric(binder, ast);
     case K_AST_NULLIF: return bind_nullif(binder, ast);
     case K_AST_DISTINCT: return bind_distinct(binder, ast);
     }

@@ -109,11 +109,12 @@ static void strict_valid(struct k_call *call)
 
 static struct k_vec eval_call(struct k_eval *eval, const struct k_expr *node, struct k_rows rows)
 {
-    struct k_vec args[K_FUNCTION_ARGS];
+    struct k_vec few[K_FUNCTION_ARGS], *args = few;
+    if (node->count > K_FUNCTION_ARGS) args = k_arena_array(eval->arena, struct k_vec, node->count);
     for (uint32_t i = 0; i < node->count; i++) args[i] = k_eval_node(eval, node->args[i], rows);
     struct k_call call = {.eval = eval, .node = node, .args = args, .count = node->count, .rows = rows};
     call.out = k_eval_values(eval, node->type);
-    if (!(node->function->flags & K_FN_NULLS)) strict_valid(&call);
+    if (!(node->function->flags & (K_FN_NULLS | K_FN_LOOSE))) strict_valid(&call);
     node->function->kernel(&call);
     return (struct k_vec){.column = {.type = node->type, .valid = call.valid, .data = call.out}};
 }

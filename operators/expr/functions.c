@@ -56,6 +56,9 @@ enum {
 #define CAST(a, r, flags, kernel, doc, example)                                                                     \
     ROW("CAST", 1, r, K_FN_CAST | K_FN_FORM | (flags), 0, k_kernel_##kernel, NULL,                                  \
         "CAST(" TEXT_##a " AS " TEXT_##r ")", doc, example, TYPE_##a)
+// With any number of arguments, the last of which may be repeated.
+#define MANY(name, count, r, flags, kernel, signature, doc, example, ...)                                           \
+    ROW(name, count, r, K_FN_VARIADIC | (flags), 0, k_kernel_##kernel, NULL, signature, doc, example, __VA_ARGS__)
 // Forms with a place of their own in the grammar: described here, compiled by bind.c.
 #define FORM(name, signature, doc, example) ROW(name, 0, A, K_FN_FORM, 0, NULL, NULL, signature, doc, example, 0)
 #define AGGREGATE(name, count, r, which, flags, signature, doc, example, ...)                                       \
@@ -136,14 +139,33 @@ static const struct k_function functions[] = {
          "Whether the value lies between two others or is one of them.",
          "2 BETWEEN 1 AND 2 → true"),
 
+    FORM("BETWEEN SYMMETRIC", "any [NOT] BETWEEN SYMMETRIC any AND any → bool",
+         "Whether the value lies between two others, whichever of them is less.", "2 BETWEEN SYMMETRIC 3 AND 1 → true"),
+    MANY("greatest", 1, F, K_FN_LOOSE, greatest, "greatest(comparable, …) → the same type",
+         "The greatest of the values that are not NULL.", "greatest(1, NULL, 3, 2) → 3", TYPE_C),
+    MANY("least", 1, F, K_FN_LOOSE, least, "least(comparable, …) → the same type",
+         "The least of the values that are not NULL.", "least('b', NULL, 'a') → 'a'", TYPE_C),
+
+    BETWEEN("&", I, I, I, 0, bits_and, NULL, "The bits that both have.", "6 & 3 → 2"),
+    BETWEEN("|", I, I, I, 0, bits_or, NULL, "The bits that one of both has.", "6 | 3 → 7"),
+    BETWEEN("#", I, I, I, 0, bits_xor, NULL, "The bits that only one of both has.", "6 # 3 → 5"),
+    BETWEEN("<<", I, I, I, 0, bits_left, NULL, "The bits, so many places higher (modulo 64).", "3 << 2 → 12"),
+    BETWEEN(">>", I, I, I, 0, bits_right, NULL, "The bits, so many places lower (modulo 64), the sign behind them.",
+            "-8 >> 1 → -4"),
+    BEFORE("~", I, I, 0, bits_not, "The other bits.", "~5 → -6"),
+
     BETWEEN("LIKE", S, S, B, K_FN_FALLIBLE | K_FN_COSTLY, like, k_check_like,
             "Whether the string matches: % stands for any characters, _ for one, \\ or ESCAPE for a plain one.",
             "'a_b' LIKE '%!_b' ESCAPE '!' → true"),
+    BETWEEN("ILIKE", S, S, B, K_FN_FALLIBLE | K_FN_COSTLY, ilike, k_check_like,
+            "As LIKE, of both in small letters.", "'ÄB' ILIKE 'äb%' → true"),
     CALL2("like_escape", S, S, S, K_FN_FALLIBLE | K_FN_COSTLY, like_escape, k_check_like_escape,
           "A pattern of LIKE with another escape character, written with backslashes.",
           "like_escape('!%', '!') → '\\%'"),
     BETWEEN("||", S, S, S, K_FN_FALLIBLE | K_FN_COSTLY, string_concat, NULL, "One string behind the other.",
             "'a' || 'b' → 'ab'"),
+    MANY("concat", 1, S, K_FN_NULLS | K_FN_FALLIBLE | K_FN_COSTLY, concat, "concat(string, …) → string",
+         "One string behind the other; NULL is as if it were empty.", "concat('a', NULL, 'b') → 'ab'", TYPE_S),
     CALL1("lower", S, S, K_FN_COSTLY, string_lower, "In small letters, by Unicode's simple mapping.",
           "lower('ÄB') → 'äb'"),
     CALL1("upper", S, S, K_FN_COSTLY, string_upper, "In capitals, by Unicode's simple mapping.", "upper('äb') → 'ÄB'"),

@@ -64,7 +64,13 @@
 // kernels_string.c, like.c
 #define K_STRING_KERNELS(X) \
     X(string_concat) X(string_lower) X(string_upper) X(string_length) X(string_bytes) X(split_part) X(substring_2) \
-    X(substring_3) X(like) X(like_escape)
+    X(substring_3) X(like) X(ilike) X(like_escape)
+// kernels_text.c
+#define K_TEXT_KERNELS(X) X(concat)
+// kernels_choice.c
+#define K_CHOICE_KERNELS(X) X(greatest) X(least)
+// kernels_bits.c
+#define K_BITS_KERNELS(X) X(bits_and) X(bits_or) X(bits_xor) X(bits_left) X(bits_right) X(bits_not)
 // kernels_time.c
 #define K_TIME_KERNELS(X)                                                                       \
     X(date_trunc) X(timestamp_add) X(timestamp_add_swapped) X(timestamp_subtract) X(timestamp_difference)
@@ -78,9 +84,20 @@ K_NUMBER_KERNELS(X)
 K_ALL_COMPARE_KERNELS(X)
 K_TEST_KERNELS(X)
 K_STRING_KERNELS(X)
+K_TEXT_KERNELS(X)
+K_CHOICE_KERNELS(X)
+K_BITS_KERNELS(X)
 K_TIME_KERNELS(X)
 K_CAST_KERNELS(X)
 #undef X
+
+// The longest string that a function makes of others, in bytes. A part of a string, and the same string in other
+// letters, may be longer: they are bounded by what they are made of.
+enum { K_MADE_MAX = 16 << 20 };
+// Whether a string of so many bytes may be made; else the row is an error.
+bool k_made_fits(struct k_call *call, uint32_t row, uint64_t length);
+// In small letters, by Unicode's simple mapping; in the arena.
+struct k_str k_string_lower(struct k_arena *arena, struct k_str text);
 
 // Checks of constant arguments.
 const char *k_check_like(const struct k_value *const *constants, uint32_t *ret_argument);

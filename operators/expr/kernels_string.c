@@ -79,12 +79,14 @@ static struct k_str map_ascii(struct k_arena *arena, struct k_str text, char fir
     return (struct k_str){out, text.length};
 }
 
+struct k_str k_string_lower(struct k_arena *arena, struct k_str text)
+{
+    return is_ascii(text) ? map_ascii(arena, text, 'A') : map_characters(arena, text, utf8proc_tolower);
+}
+
 void k_kernel_string_lower(struct k_call *call)
 {
-    struct k_arena *arena = k_call_arena(call);
-    EACH_STRING(call, r, {
-        out[r] = is_ascii(text) ? map_ascii(arena, text, 'A') : map_characters(arena, text, utf8proc_tolower);
-    });
+    EACH_STRING(call, r, { out[r] = k_string_lower(k_call_arena(call), text); });
 }
 
 void k_kernel_string_upper(struct k_call *call)

@@ -82,27 +82,49 @@ static bool match_shape(enum shape shape, struct k_str text, struct k_str litera
     }
 }
 
-void k_kernel_like(struct k_call *call)
+// With fold, both are looked at in small letters, as PostgreSQL does it.
+static struct k_str folded(struct k_call *call, bool fold, struct k_str text)
+{
+    return fold ? k_string_lower(k_call_arena(call), text) : text;
+}
+
+static void like_constant(struct k_call *call, bool fold)
 {
     uint8_t *out = call->out;
-    if (call->args[1].constant) {
-        struct k_str pattern = K_ARG(call, 1, struct k_str, 0), literal = {0};
-        enum shape shape = shape_of(pattern, &literal);
-        bool bad = is_dangling(pattern);
-        K_EACH_ROW(call->rows, r, {
-            if (k_call_null(call, r)) continue;
-            struct k_str text = K_ARG(call, 0, struct k_str, r);
-            if (bad) k_call_fail(call, r, "like", "%s", dangling);
-            else out[r] = shape == GENERAL ? match(text, pattern) : match_shape(shape, text, literal);
-        });
+    struct k_str pattern = folded(call, fold, K_ARG(call, 1, struct k_str, 0)), literal = {0};
+    enum shape shape = shape_of(pattern, &literal);
+    bool bad = is_dangling(pattern);
+    K_EACH_ROW(call->rows, r, {
+        if (k_call_null(call, r)) continue;
+        struct k_str text = folded(call, fold, K_ARG(call, 0, struct k_str, r));
+        if (bad) k_call_fail(call, r, "like", "%s", dangling);
+        else out[r] = shape == GENERAL ? match(text, pattern) : match_shape(shape, text, literal);
+    });
+}
+
+static void like(struct k_call *call, bool fold)
+{
+    uint8_t *out = call->out;
+    if (call->args[1].constant && !k_vec_null(&call->args[1], 0)) {
+        like_constant(call, fold);
         return;
     }
     K_EACH_ROW(call->rows, r, {
         if (k_call_null(call, r)) continue;
-        struct k_str pattern = K_ARG(call, 1, struct k_str, r);
+        struct k_str pattern = folded(call, fold, K_ARG(call, 1, struct k_str, r));
         if (is_dangling(pattern)) k_call_fail(call, r, "like", "%s", dangling);
-        else out[r] = match(K_ARG(call, 0, struct k_str, r), pattern);
+        else out[r] = match(folded(call, fold, K_ARG(call, 0, struct k_str, r)), pattern);
     });
+}
+
+void k_kernel_like(struct k_call *call)
+{
+    like(call, false);
+}
+
+void k_kernel_ilike(struct k_call *call)
+{
+    like(call, true);
 }
 
 const char *k_check_like(const struct k_value *const *constants, uint32_t *ret_argument)

@@ -41,10 +41,11 @@ static struct k_expr *make_call(struct k_binder *binder, const struct k_function
         node->args[i] = args[i];
         node->not_null = node->not_null && args[i]->not_null;
         // A strict function of a NULL is NULL, whatever else it is given.
-        if (!(function->flags & K_FN_NULLS) && args[i]->kind == K_NODE_CONST && args[i]->value.null)
+        if (!(function->flags & (K_FN_NULLS | K_FN_LOOSE)) && args[i]->kind == K_NODE_CONST && args[i]->value.null)
             return k_node_const(binder, offset, (struct k_value){.type = type, .null = true});
     }
     if (function->flags & K_FN_NULLS) node->not_null = true;
+    if (function->flags & K_FN_LOOSE) node->not_null = args[0]->not_null;
     return k_node_done(binder, node);
 }
 
@@ -91,16 +92,24 @@ bool k_common_type(struct k_binder *binder, struct k_expr **exprs, uint32_t coun
     return true;
 }
 
+// The type that the function takes there; its last one again where it may be repeated.
+static uint8_t arg_type(const struct k_function *function, uint32_t at)
+{
+    return function->args[at < function->count ? at : function->count - 1u];
+}
+
 // How well a function fits: -1 not at all, else how many arguments have exactly its types. `literal`: the type that
 // string literals have for this look; K_NO_TYPE: any.
 static int fit(const struct k_function *function, struct k_expr *const *args, uint32_t count, enum k_type literal)
 {
     int score = 0;
-    if (function->count != count) return -1;
+    if (function->count != count && !((function->flags & K_FN_VARIADIC) && count > function->count)) return -1;
     for (uint32_t i = 0; i < count; i++) {
-        enum k_type want = (enum k_type)function->args[i];
+        uint8_t type = arg_type(function, i);
+        enum k_type want = (enum k_type)type;
         enum k_type have = is_literal_string(args[i]) ? literal : args[i]->type;
-        if (function->args[i] == K_ANY || (function->args[i] == K_COMPARABLE && args[i]->type != K_JSON)) score++;
+        if (type == K_ANY || (type == K_COMPARABLE && args[i]->type != K_JSON)) score++;
+        else if (type == K_COMPARABLE) return -1;
         else if (have == want) score++;
         else if (!args[i]->literal && !k_can_coerce(args[i], want)) return -1;
         else if (is_literal_string(args[i]) && literal != K_NO_TYPE) return -1;
@@ -180,8 +189,11 @@ static void report_no_overload(struct k_binder *binder, const char *name, uint16
         k_buf_add_text(&text, json ? "; json cannot be compared: cast it, as in x::string"
                                    : "; cast one side to the type of the other, as in x::string");
     } else {
+        bool bits = (strcmp(name, "&") == 0 || strcmp(name, "|") == 0) && args[0]->type == K_BOOL;
         list_signatures(&text, name, kind, count);
-        if (strcmp(name, "||") == 0) k_buf_add_text(&text, "; cast what is no string, as in x::string");
+        if (bits) k_buf_printf(&text, "; of bools, use %s", name[0] == '&' ? "AND" : "OR");
+        bool joins = strcmp(name, "||") == 0 || (strncmp(name, "concat", 6) == 0 && count > 0);
+        if (joins) k_buf_add_text(&text, "; cast what is no string, as in x::string");
     }
     k_expr_report(binder->report, offset, K0321, "%s", text.data);
     k_buf_fini(&text);
@@ -200,7 +212,6 @@ static const char *function_advice(const char *name)
         {"ifnull", "use COALESCE"},
         {"isnull", "use IS NULL"},
         {"nvl", "use COALESCE"},
-        {"concat", "use ||"},
         {"len", "use length"},
         {"tolower", "use lower"},
         {"toupper", "use upper"},
@@ -259,7 +270,7 @@ static bool check_constants(struct k_binder *binder, const struct k_function *fu
                             uint32_t count)
 {
     const struct k_value *constants[K_FUNCTION_ARGS] = {0};
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && i < K_FUNCTION_ARGS; i++)
         if (args[i]->kind == K_NODE_CONST && !args[i]->value.null) constants[i] = &args[i]->value;
     uint32_t argument = 0;
     const char *why = function->check ? function->check(constants, &argument) : NULL;
@@ -273,14 +284,20 @@ struct k_expr *k_bind_call(struct k_binder *binder, const char *name, bool is_op
     const struct k_function *function =
         k_overload(binder, name, is_operator ? K_FN_OPERATOR : 0, offset, args, count);
     if (!function) return NULL;
-    struct k_expr *given[K_FUNCTION_ARGS];
+    enum k_type result = (enum k_type)function->result, common = K_NO_TYPE;
+    if (function->result == K_FIRST) { // all of them have one type, which is the result's
+        if (!k_common_type(binder, args, count, function->name, &common)) return NULL;
+        result = common;
+    }
+    struct k_expr **given = k_arena_array(binder->report->arena, struct k_expr *, count);
     for (uint32_t i = 0; i < count; i++) {
-        given[i] = function->args[i] == K_ANY ? k_bind_settle(binder, args[i])
-                                              : k_coerce(binder, args[i], (enum k_type)function->args[i]);
+        uint8_t type = arg_type(function, i);
+        if (type == K_ANY) given[i] = k_bind_settle(binder, args[i]);
+        else given[i] = k_coerce(binder, args[i], type == K_COMPARABLE ? common : (enum k_type)type);
         if (!given[i]) return NULL;
     }
     if (!check_constants(binder, function, given, count)) return NULL;
-    return make_call(binder, function, (enum k_type)function->result, offset, given, count);
+    return make_call(binder, function, result, offset, given, count);
 }
 
 // The names that PostgreSQL and we have for a type.

@@ -138,11 +138,8 @@ static const char *function_name(struct parse *parse, const PgQuery__FuncCall *n
     size_t skip = node->n_funcname == 2 && strcmp(node->funcname[0]->string->sval, "pg_catalog") == 0;
     const char *name = dotted(parse, node->funcname + skip, node->n_funcname - skip);
     if (node->funcformat != PG_QUERY__COERCION_FORM__COERCE_SQL_SYNTAX) return name;
-    // The names behind the forms are not those that people wrote.
-    static const char *const forms[][2] = {{"btrim", "trim"}, {"timezone", "AT TIME ZONE"}};
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
-        if (strcmp(name, forms[i][0]) == 0) return forms[i][1];
-    return name;
+    // The name behind the form is not what people wrote.
+    return strcmp(name, "timezone") == 0 ? "AT TIME ZONE" : name;
 }
 
 static struct k_ast *convert_call(struct parse *parse, const PgQuery__FuncCall *node)
@@ -218,9 +215,9 @@ static const char *operator_advice(const char *name)
         const char *name, *advice;
     } table[] = {
         {"==", "use ="},         {"===", "use ="},        {"!==", "use <>"},       {"&&", "use AND"},
-        {"|", "use OR"},         {"&", "use AND"},        {"!", "use NOT"},        {"^", "use a * a"},
-        {"=~", "use LIKE"},      {"~", "use LIKE"},       {"=>", "use >="},        {"=<", "use <="},
-        {"**", "use a * a"},     {"!<", "use >="},        {"!>", "use <="},        {"//", "use /"},
+        {"!", "use NOT"},        {"=>", "use >="},        {"=<", "use <="},        {"**", "use a * a"},
+        {"=~", "use LIKE"},      {"~", "use LIKE"},       {"!<", "use >="},        {"!>", "use <="},
+        {"//", "use /"},         {"^", "use a * a"},
         {"<=>", "use IS NOT DISTINCT FROM"},              {":=", "use ="},         {"??", "use COALESCE"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
@@ -230,12 +227,13 @@ static const char *operator_advice(const char *name)
 
 static struct k_ast *convert_operator(struct parse *parse, const PgQuery__AExpr *node)
 {
-    static const char *const known[] = {"+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "||"};
+    static const char *const known[] = {"+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "||", "&", "|", "#",
+                                        "<<", ">>", "~"};
     const char *name = node->n_name == 1 ? node->name[0]->string->sval : dotted(parse, node->name, node->n_name);
     bool two = node->lexpr && node->rexpr;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(name, known[i]) != 0) continue;
-        if (!two && strcmp(name, "-") != 0 && strcmp(name, "+") != 0) continue;
+        if (strcmp(name, "~") == 0 ? two : !two && strcmp(name, "-") != 0 && strcmp(name, "+") != 0) continue;
         return operator_of(parse, name, node->location, node->lexpr, node->rexpr);
     }
     const char *advice = operator_advice(name);
@@ -248,6 +246,7 @@ static struct k_ast *convert_a_expr(struct parse *parse, const PgQuery__AExpr *n
 {
     const char *name = node->n_name ? node->name[0]->string->sval : "";
     struct k_ast *like;
+    bool fold = (int)node->kind == PG_QUERY__A__EXPR__KIND__AEXPR_ILIKE;
     switch ((int)node->kind) {
     case PG_QUERY__A__EXPR__KIND__AEXPR_OP: return convert_operator(parse, node);
     case PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT: return form(parse, node, K_AST_DISTINCT, false);
@@ -258,13 +257,14 @@ static struct k_ast *convert_a_expr(struct parse *parse, const PgQuery__AExpr *n
         return form(parse, node, K_AST_IN, strcmp(name, "<>") == 0);
     case PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN: return form(parse, node, K_AST_BETWEEN, false);
     case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN: return form(parse, node, K_AST_BETWEEN, true);
+    case PG_QUERY__A__EXPR__KIND__AEXPR_BETWEEN_SYM: return form(parse, node, K_AST_SYMMETRIC, false);
+    case PG_QUERY__A__EXPR__KIND__AEXPR_NOT_BETWEEN_SYM: return form(parse, node, K_AST_SYMMETRIC, true);
     case PG_QUERY__A__EXPR__KIND__AEXPR_LIKE:
-        like = operator_of(parse, "LIKE", node->location, node->lexpr, node->rexpr);
-        return strcmp(name, "!~~") == 0 ? negate(parse, like) : like;
+    case PG_QUERY__A__EXPR__KIND__AEXPR_ILIKE:
+        like = operator_of(parse, fold ? "ILIKE" : "LIKE", node->location, node->lexpr, node->rexpr);
+        return name[0] == '!' ? negate(parse, like) : like;
     case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ANY: return unsupported(parse, node->location, "ANY");
     case PG_QUERY__A__EXPR__KIND__AEXPR_OP_ALL: return unsupported(parse, node->location, "ALL");
-    case PG_QUERY__A__EXPR__KIND__AEXPR_ILIKE:
-        return unsupported(parse, node->location, "ILIKE (use lower(…) LIKE)");
     case PG_QUERY__A__EXPR__KIND__AEXPR_SIMILAR: return unsupported(parse, node->location, "SIMILAR TO");
     default: break;
     }
@@ -340,8 +340,9 @@ static struct k_ast *convert_node(struct parse *parse, const Node *node)
         return convert_all(parse, ast, 0, node->coalesce_expr->args, node->coalesce_expr->n_args) ? ast : NULL;
     case PG_QUERY__NODE__NODE_SQLVALUE_FUNCTION: return convert_value_function(parse, node->sqlvalue_function);
     case PG_QUERY__NODE__NODE_MIN_MAX_EXPR:
-        return unsupported(parse, node->min_max_expr->location,
-                           node->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "GREATEST" : "LEAST");
+        ast = make(parse, K_AST_CALL, node->min_max_expr->location, (uint32_t)node->min_max_expr->n_args);
+        ast->name = node->min_max_expr->op == PG_QUERY__MIN_MAX_OP__IS_GREATEST ? "greatest" : "least";
+        return convert_all(parse, ast, 0, node->min_max_expr->args, node->min_max_expr->n_args) ? ast : NULL;
     case PG_QUERY__NODE__NODE_SUB_LINK: return unsupported(parse, node->sub_link->location, "a subquery");
     case PG_QUERY__NODE__NODE_A_ARRAY_EXPR: return unsupported(parse, node->a_array_expr->location, "ARRAY");
     case PG_QUERY__NODE__NODE_ROW_EXPR: return unsupported(parse, node->row_expr->location, "a row of values");

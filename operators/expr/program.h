@@ -114,8 +114,10 @@ enum {
     K_FN_FALLIBLE = 64,  // a row may be an error
     K_FN_COSTLY = 128,   // more than a few nanoseconds a row
     K_FN_STAR = 256,     // count(*)
+    K_FN_LOOSE = 512,    // not strict: called also with NULLs; may yield NULL, but not if its first argument is none
+    K_FN_VARIADIC = 1024, // the last argument may be repeated
 };
-enum { K_FUNCTION_ARGS = 4 };
+enum { K_FUNCTION_ARGS = 6 };
 
 struct k_function {
     const char *name;

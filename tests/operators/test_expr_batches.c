@@ -88,8 +88,11 @@ static const char *const expressions[] = {
     "b::int64", "date_trunc('week', t)", "date_trunc('month', t)", "date_trunc('hour', t)", "date_trunc(s, t)",
     "t + INTERVAL '1 month -3 days'", "t - TIMESTAMP '2026-01-01' > INTERVAL '1 day'", "js::text", "42", "'x'",
     "NULL::int64", "s", "z", "i", "COALESCE(1 / j, 2) IS NULL OR s::int64 = 12",
-    "CASE WHEN (i / j) IS NULL THEN s::double ELSE d / e END",
-
+    "CASE WHEN (i / j) IS NULL THEN s::double ELSE d / e END", "greatest(i, j, z)", "least(j, 3)",
+    "greatest(s, p, 'b')",
+    "least(d, e, i)", "greatest(b, c)", "least(t, '2026-01-01')", "greatest(y, y)", "least(i, 1 / j)",
+    "i BETWEEN SYMMETRIC j AND 2", "concat(s, p, 'x', NULL, s)", "s ILIKE p", "s ILIKE '%B%'", "s ILIKE 'Ä_,%'",
+    "i & j", "i | 5", "7 # i", "i << j", "i >> 3", "~i",
 };
 
 // The outcome of a row as text: its value, or its error with the text.

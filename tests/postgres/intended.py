@@ -100,7 +100,7 @@ def unneeded_errors(case):
 
 @rule("like-escape-last", ("string LIKE string → bool", ("b", "a\\")))
 def like_escape_last(case):
-    if " LIKE " not in case.template.kappa or not isinstance(case.theirs, bool):
+    if "LIKE " not in case.template.kappa or not isinstance(case.theirs, bool):
         return False
     pattern, escape = case.row[1], case.row[2] if len(case.row) > 2 else "\\"
     at = 0
@@ -233,7 +233,7 @@ def exact_spread(case):
     return abs(ours - exact) <= exact * slack / 2**53 + len(values) * Fraction(1, 2**1073)
 
 
-@rule("integer-mean", ("avg(int64) → double", [(9007199254740993, True), (100, True), (4, True)]))
+@rule("integer-mean", ("avg(int64) → double", [(9007199254740993, True), (1, True), (1, True)]))
 def integer_mean(case):
     values = passing(case) if case.template.signature == "avg(int64) → double" else []
     return values and case.ours == float(sum(values)) / len(values)

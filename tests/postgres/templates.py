@@ -99,6 +99,19 @@ SPECIAL = {
     "IN": each(COMPARABLE, "{0} IN ({1}, {2}, {3})", B) + each(COMPARABLE, "{0} NOT IN ({1}, {2})", B) +
           [alike("{0} IN (1, 2, NULL, -7, {1})", [I, I], B), alike("{0} NOT IN ('a', 'b', '')", [S], B)],
     "BETWEEN": each(COMPARABLE, "{0} BETWEEN {1} AND {2}", B) + each(COMPARABLE, "{0} NOT BETWEEN {1} AND {2}", B),
+    "BETWEEN SYMMETRIC": each(COMPARABLE, "{0} BETWEEN SYMMETRIC {1} AND {2}", B) +
+                         each(COMPARABLE, "{0} NOT BETWEEN SYMMETRIC {1} AND {2}", B),
+    "greatest": each(COMPARABLE, "greatest({0}, {1})") + each(COMPARABLE, "greatest({0}, {1}, {2})") +
+                [alike("greatest({0})", [S], S), alike("greatest({0}, {1}, 7)", [I, D], D)],
+    "least": each(COMPARABLE, "least({0}, {1})") + each(COMPARABLE, "least({0}, {1}, {2})") +
+             [alike("least({0})", [T], T), alike("least({0}, {1}, 7)", [I, D], D)],
+    "concat": [alike("concat({0})", [S], S), alike("concat({0}, {1})", [S, S], S),
+               alike("concat({0}, ', ', {1}, {2}, {3}, {0}, {1}, NULL, {2})", [S, S, S, S], S)],
+    "<<": [("{0} << {1}", "({0})::bigint << ({1})::integer", [I, I], I)],
+    ">>": [("{0} >> {1}", "({0})::bigint >> ({1})::integer", [I, I], I)],
+    "string ILIKE string → bool": [alike("{0} ILIKE {1}", [S, S], B), alike("{0} NOT ILIKE {1}", [S, S], B),
+                                   alike("{0} ILIKE {1} ESCAPE {2}", [S, S, S], B,
+                                         {1: values.like_pattern, 2: values.words("!", "", "%", "é", "ab", "a", "A")})],
     "string LIKE string → bool": [alike("{0} LIKE {1}", [S, S], B), alike("{0} NOT LIKE {1}", [S, S], B)],
     "like_escape": [alike("like_escape({0}, {1})", [S, S], S),
                     alike("{0} LIKE {1} ESCAPE {2}", [S, S, S], B,
@@ -120,6 +133,9 @@ POOLS = {
     ("substring", 1): lambda rng, before: values.small(rng),
     ("substring", 2): lambda rng, before: values.small(rng),
     ("LIKE", 1): values.like_pattern,
+    ("ILIKE", 1): values.like_pattern,
+    ("<<", 1): lambda rng, before: values.shift(rng),
+    (">>", 1): lambda rng, before: values.shift(rng),
     ("like_escape", 0): lambda rng, before: values.like_pattern(rng, [values.string(rng)]),
     ("like_escape", 1): values.words("!", "", "%", "_", "é", "ab", "\\", "a"),
     ("date_trunc", 0): values.time_unit,

@@ -54,6 +54,11 @@ def small(rng):
     return rng.choice((0, 1, -1, 2**31 - 1, -2**31)) if rng.random() < 0.15 else rng.randint(-4, 8)
 
 
+def shift(rng):
+    """Places of bits, as far as PostgreSQL's type of them goes."""
+    return rng.choice((0, 1, 63, 64, 65, -1, -64, 2**31 - 1, -2**31)) if rng.random() < 0.4 else rng.randint(0, 63)
+
+
 def double(rng):
     kind = rng.random()
     if kind < 0.12:
@@ -156,7 +161,7 @@ def like_pattern(rng, before):
         elif kind < 0.35:
             continue
         else:
-            out.append("\\" + c if c in "%_\\" and kind < 0.9 else c)
+            out.append("\\" + c if c in "%_\\" and kind < 0.9 else c.swapcase() if kind > 0.9 else c)
     return rng.choice(("", "%")) + "".join(out) + rng.choice(("", "", "%", "_", "\\"))
 
 
