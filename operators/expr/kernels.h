@@ -54,6 +54,11 @@
 #define K_NUMBER_KERNELS(X) \
     X(int64_add) X(int64_subtract) X(int64_multiply) X(int64_divide) X(int64_modulo) X(int64_negate) X(int64_identity) \
     X(double_add) X(double_subtract) X(double_multiply) X(double_divide) X(double_modulo) X(double_negate)
+// kernels_math.c
+#define K_MATH_KERNELS(X)                                                                                       \
+    X(int64_abs) X(double_abs) X(double_round) X(double_trunc) X(double_floor) X(double_ceil) X(double_sign)    \
+    X(double_cbrt) X(double_sqrt) X(double_exp) X(double_ln) X(double_log) X(double_power)                      \
+    X(double_round_places) X(double_trunc_places) X(int64_round_places) X(int64_trunc_places)
 // kernels_compare.c: for each type
 #define K_COMPARE_KERNELS(X, type) X(type##_eq) X(type##_ne) X(type##_lt) X(type##_le) X(type##_gt) X(type##_ge)
 #define K_ALL_COMPARE_KERNELS(X)                                                            \
@@ -81,6 +86,7 @@
 
 #define X(name) void k_kernel_##name(struct k_call *call);
 K_NUMBER_KERNELS(X)
+K_MATH_KERNELS(X)
 K_ALL_COMPARE_KERNELS(X)
 K_TEST_KERNELS(X)
 K_STRING_KERNELS(X)
@@ -98,6 +104,8 @@ enum { K_MADE_MAX = 16 << 20 };
 bool k_made_fits(struct k_call *call, uint32_t row, uint64_t length);
 // In small letters, by Unicode's simple mapping; in the arena.
 struct k_str k_string_lower(struct k_arena *arena, struct k_str text);
+// A double for people, in the caller's bytes; K_DOUBLE_TEXT + 1 of them.
+const char *k_double_show(double value, char *text);
 
 // Checks of constant arguments.
 const char *k_check_like(const struct k_value *const *constants, uint32_t *ret_argument);

@@ -79,8 +79,7 @@ void k_kernel_int64_identity(struct k_call *call)
     K_UNARY_LOOP(call, uint64_t, uint64_t, out[r] = a;);
 }
 
-// A double for people, in the caller's bytes.
-static const char *show(double value, char text[K_DOUBLE_TEXT + 1])
+const char *k_double_show(double value, char *text)
 {
     if (!isfinite(value)) return isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity";
     text[k_double_print(text, value)] = 0;
@@ -91,14 +90,14 @@ static void double_range(struct k_call *call, uint32_t row, double a, const char
 {
     bool over = isinf(result);
     char left[K_DOUBLE_TEXT + 1], right[K_DOUBLE_TEXT + 1];
-    k_call_fail(call, row, over ? "overflow" : "underflow", "%s %s %s is %s for a double", show(a, left), name,
-                show(b, right), over ? "too large" : "too small");
+    k_call_fail(call, row, over ? "overflow" : "underflow", "%s %s %s is %s for a double", k_double_show(a, left),
+                name, k_double_show(b, right), over ? "too large" : "too small");
 }
 
 static void double_by_zero(struct k_call *call, uint32_t row, double a, const char *name)
 {
     char text[K_DOUBLE_TEXT + 1];
-    k_call_fail(call, row, "division_by_zero", "%s %s 0", show(a, text), name);
+    k_call_fail(call, row, "division_by_zero", "%s %s 0", k_double_show(a, text), name);
 }
 
 // As PostgreSQL: infinite from finite numbers, and zero from a product or quotient without a zero, are errors.

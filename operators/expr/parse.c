@@ -215,9 +215,9 @@ static const char *operator_advice(const char *name)
         const char *name, *advice;
     } table[] = {
         {"==", "use ="},         {"===", "use ="},        {"!==", "use <>"},       {"&&", "use AND"},
-        {"!", "use NOT"},        {"=>", "use >="},        {"=<", "use <="},        {"**", "use a * a"},
+        {"!", "use NOT"},        {"=>", "use >="},        {"=<", "use <="},        {"**", "use ^"},
         {"=~", "use LIKE"},      {"~", "use LIKE"},       {"!<", "use >="},        {"!>", "use <="},
-        {"//", "use /"},         {"^", "use a * a"},
+        {"//", "use /"},
         {"<=>", "use IS NOT DISTINCT FROM"},              {":=", "use ="},         {"??", "use COALESCE"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
@@ -228,7 +228,7 @@ static const char *operator_advice(const char *name)
 static struct k_ast *convert_operator(struct parse *parse, const PgQuery__AExpr *node)
 {
     static const char *const known[] = {"+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "||", "&", "|", "#",
-                                        "<<", ">>", "~"};
+                                        "<<", ">>", "~", "^"};
     const char *name = node->n_name == 1 ? node->name[0]->string->sval : dotted(parse, node->name, node->n_name);
     bool two = node->lexpr && node->rexpr;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

@@ -1,5 +1,6 @@
 """Where Kappa differs on purpose: the list is docs/language.md's, by its marks; here each mark has a test of what
 exactly the difference is, and cases that always show it."""
+import decimal
 import math
 import os
 import re
@@ -261,3 +262,25 @@ def double_text(case):
 def double_input(case):
     return case.template.signature == "CAST(string AS double)" and is_error(case.ours, "cast", "K0305") and \
         "0x" in case.row[0].lower()
+
+
+def true_value(name, row):
+    """The double nearest to the true value, by decimals of 120 digits."""
+    x = decimal.Decimal(row[0])
+    with decimal.localcontext() as context:
+        context.prec, context.Emax, context.Emin = 120, decimal.MAX_EMAX, decimal.MIN_EMIN
+        if name == "cbrt":
+            return float((abs(x) ** (decimal.Decimal(1) / 3)).copy_sign(x))
+        if name in ("power", "pow", "^"):
+            return float(x ** decimal.Decimal(row[1]))
+        return float({"exp": x.exp, "ln": x.ln, "log": x.log10, "log10": x.log10}[name]())
+
+
+@rule("last-digit", ("log10(double) → double", (1 / 3,)), ("cbrt(double) → double", (1.5,)))
+def last_digit(case):
+    found = re.match(r"(cbrt|power|pow|exp|ln|log|log10)\(", case.template.kappa)
+    name = found[1] if found else "^" if " ^ " in case.template.kappa else None
+    both = all(isinstance(value, float) and math.isfinite(value) for value in (case.ours, case.theirs))
+    if not name or not both or None in case.row or case.template.signature.startswith("("):
+        return False
+    return abs(case.ours - case.theirs) <= 4 * math.ulp(case.ours) and case.ours == true_value(name, case.row)

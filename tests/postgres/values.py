@@ -228,3 +228,18 @@ def time_unit(rng, before):
                        "year", "decade", "century", "millennium", "microseconds", "hours", "us", "h", "epoch",
                        "fortnight", ""))
     return rng.choice((unit, unit, unit, unit.upper(), unit.title(), " " + unit))
+
+
+def places(rng, before):
+    """Decimal places, also before the point."""
+    return rng.choice((0, 19, -19, 400, -400, 2000, 2**31 - 1, -2**31)) if rng.random() < 0.1 else rng.randint(-20, 20)
+
+
+def exponent(rng, before):
+    """Exponents whose powers are often within a double's range."""
+    kind = rng.random()
+    if kind < 0.35:
+        return float(rng.randint(-9, 9))
+    if kind < 0.5:
+        return rng.choice((0.5, -0.5, 1 / 3, 1.5, 709.782712893384, -745.1332191019411, -708.4, 2.0, 3.0))
+    return rng.uniform(-20, 20) if kind < 0.75 else double(rng)

@@ -1,0 +1,73 @@
+// Each function is computed in more digits than a double has, and rounded once. First as a long double: if all values
+// within its error round to the same double, that is the one. Else, rarely, with 113 bits, by software, whose error
+// would have to hide a double's rounding boundary to matter; only exact results lie on one, and they are put back on
+// it. So the outcome depends neither on the CPU nor on how good the library is, as long as its errors keep the bounds.
+#include "base/real.h"
+
+#include <float.h>
+#include <math.h>
+
+#if LDBL_MANT_DIG == 113
+typedef long double quad;
+#define QUAD(name) name##l
+#else
+__extension__ typedef __float128 quad;
+#define QUAD(name) name##f128
+// libm has these for every compiler; its header shows them only to some.
+quad expf128(quad x);
+quad logf128(quad x);
+quad log10f128(quad x);
+quad cbrtf128(quad x);
+quad powf128(quad x, quad y);
+#endif
+
+// libm says that the errors of its long doubles are at most 2 units in the last place.
+#define SLACK (8 * LDBL_EPSILON)
+
+// Whether the long double leaves no doubt about the double.
+static inline int is_sure(long double value, double *ret)
+{
+    if (value == 0 || value - value != 0) { // no slack around zero, infinity and NaN
+        *ret = (double)value;
+        return 1;
+    }
+    long double slack = value * SLACK;
+    double low = (double)(value - slack), high = (double)(value + slack);
+    *ret = low;
+    return low == high;
+}
+
+// What is closer to a boundary than any result that is not exact lies on it: 81 bits stay, ties go to even.
+static double round_quad(quad value)
+{
+    quad big = value * ((quad)4294967296.0 + 1), rounded = big - (big - value);
+    // Infinity, NaN, and what would become infinite on the way.
+    return rounded - rounded == 0 ? (double)rounded : (double)value;
+}
+
+#define REAL(name, function)                                                \
+    double k_real_##name(double x)                                          \
+    {                                                                       \
+        double result;                                                      \
+        if (is_sure(function##l(x), &result)) return result;                \
+        return round_quad(QUAD(function)((quad)x));                         \
+    }
+REAL(exp, exp)
+REAL(ln, log)
+REAL(log10, log10)
+REAL(cbrt, cbrt)
+
+double k_real_power(double x, double y)
+{
+    double result;
+    if (y == 2) return x * x; // rounds once by itself
+    if (y >= 3 && y <= 8 && y == (int)y) {
+        // Multiplied, half a unit is lost at each step; and powl takes twenty times as long.
+        long double product = x;
+        for (int i = 1; i < (int)y; i++) product *= x;
+        if (is_sure(product, &result)) return result;
+    } else if (is_sure(powl(x, y), &result)) {
+        return result;
+    }
+    return round_quad(QUAD(pow)((quad)x, (quad)y));
+}
