@@ -1,7 +1,7 @@
 // Each function is computed in more digits than a double has, and rounded once. First as a long double: if all values
-// within its error round to the same double, that is the one. Else, rarely, with 113 bits, by software, whose error
-// would have to hide a double's rounding boundary to matter; only exact results lie on one, and they are put back on
-// it. So the outcome depends neither on the CPU nor on how good the library is, as long as its errors keep the bounds.
+// within its error round to the same double, that is the one. Else, rarely, with 113 bits, by software, and put on
+// the place between two doubles where it is as close to it as the error. So the outcome depends neither on the CPU nor
+// on how good the library is, as long as its errors keep the bounds.
 #include "base/real.h"
 
 #include <float.h>
@@ -37,20 +37,21 @@ static inline int is_sure(long double value, double *ret)
     return low == high;
 }
 
-// What is closer to a boundary than any result that is not exact lies on it: 81 bits stay, ties go to even.
+// 110 bits stay, so that an exact result between two doubles is that again, whatever the error, and ties go to even. No
+// fewer: the root of 1 − 2^−53 is 2^−109 away from such a place, and its reciprocal 2^−106.
 static double round_quad(quad value)
 {
-    quad big = value * ((quad)4294967296.0 + 1), rounded = big - (big - value);
+    quad big = value * 9, rounded = big - (big - value);
     // Infinity, NaN, and what would become infinite on the way.
     return rounded - rounded == 0 ? (double)rounded : (double)value;
 }
 
-#define REAL(name, function)                                                \
-    double k_real_##name(double x)                                          \
-    {                                                                       \
-        double result;                                                      \
-        if (is_sure(function##l(x), &result)) return result;                \
-        return round_quad(QUAD(function)((quad)x));                         \
+#define REAL(name, function)                                 \
+    double k_real_##name(double x)                           \
+    {                                                        \
+        double result;                                       \
+        if (is_sure(function##l(x), &result)) return result; \
+        return round_quad(QUAD(function)((quad)x));          \
     }
 REAL(exp, exp)
 REAL(ln, log)

@@ -186,7 +186,7 @@ static const struct k_function functions[] = {
     CALL1("sign", D, D, 0, double_sign, "-1, 0 or 1; of NaN, 0.", "sign(-3) → -1.0"),
     CALL1("round", D, D, 0, double_round, "The nearest whole number, halves to even.", "round(2.5) → 2.0"),
     CALL2("round", D, I, D, K_FN_FALLIBLE | K_FN_COSTLY, double_round_places, NULL,
-          "Rounded to so many decimal places, halves away from zero, as the decimal of 15 digits that the double means.",
+          "Rounded to so many decimal places, halves away from zero, as the decimal of 15 digits that it means.",
           "round(2.675, 2) → 2.68"),
     CALL2("round", I, I, I, K_FN_FALLIBLE | K_FN_COSTLY, int64_round_places, NULL,
           "Rounded to tens, hundreds, … by negative places, halves away from zero.", "round(-1250, -2) → -1300"),

@@ -22,23 +22,26 @@ void k_kernel_int64_abs(struct k_call *call)
     bool bad = false;
     K_UNARY_LOOP(call, int64_t, int64_t, {
         bad |= a == INT64_MIN;
-        out[r] = a < 0 ? (int64_t)-(uint64_t)a : a;
+        out[r] = a < 0 ? (int64_t) - (uint64_t)a : a;
     });
     if (!bad) return;
     K_UNARY_LOOP(call, int64_t, int64_t, {
         if (a == INT64_MIN && !k_call_null(call, r))
             k_call_fail(call, r, "overflow", "abs(%lld) is out of the range of int64", (long long)a);
-        else out[r] = a < 0 ? (int64_t)-(uint64_t)a : a;
+        else out[r] = a < 0 ? (int64_t) - (uint64_t)a : a;
     });
 }
 
 // NaN has no sign: 0, as PostgreSQL has it.
-static inline double sign_of(double a) { return (double)((a > 0) - (a < 0)); }
+static inline double sign_of(double a)
+{
+    return (double)((a > 0) - (a < 0));
+}
 
-#define EXACT_KERNEL(name, expression)                                      \
-    void k_kernel_##name(struct k_call *call)                               \
-    {                                                                       \
-        K_UNARY_LOOP(call, double, double, out[r] = expression;);           \
+#define EXACT_KERNEL(name, expression)                            \
+    void k_kernel_##name(struct k_call *call)                     \
+    {                                                             \
+        K_UNARY_LOOP(call, double, double, out[r] = expression;); \
     }
 EXACT_KERNEL(double_abs, fabs(a))
 EXACT_KERNEL(double_round, nearbyint(a))
@@ -73,15 +76,15 @@ void k_kernel_double_exp(struct k_call *call)
     });
 }
 
-#define LOG_KERNEL(name, function, text)                                                            \
-    void k_kernel_##name(struct k_call *call)                                                       \
-    {                                                                                               \
-        K_UNARY_LOOP(call, double, double, {                                                        \
-            out[r] = function(a);                                                                   \
-            if (__builtin_expect(!(a <= 0), 1) || k_call_null(call, r)) continue;                   \
-            fail1(call, r, text, a, "argument",                                                     \
-                  a == 0 ? "zero has no logarithm" : "a negative number has no logarithm");         \
-        });                                                                                         \
+#define LOG_KERNEL(name, function, text)                                                    \
+    void k_kernel_##name(struct k_call *call)                                               \
+    {                                                                                       \
+        K_UNARY_LOOP(call, double, double, {                                                \
+            out[r] = function(a);                                                           \
+            if (__builtin_expect(!(a <= 0), 1) || k_call_null(call, r)) continue;           \
+            fail1(call, r, text, a, "argument",                                             \
+                  a == 0 ? "zero has no logarithm" : "a negative number has no logarithm"); \
+        });                                                                                 \
     }
 LOG_KERNEL(double_ln, k_real_ln, "ln")
 LOG_KERNEL(double_log, k_real_log10, "log")
@@ -100,8 +103,7 @@ void k_kernel_double_power(struct k_call *call)
         double result = k_real_power(a, b);
         out[r] = result;
         if (__builtin_expect(isfinite(result) && result != 0, 1) || k_call_null(call, r)) continue;
-        if (a == 0 && b < 0)
-            fail_power(call, r, a, b, "argument", "zero to a negative power has no value");
+        if (a == 0 && b < 0) fail_power(call, r, a, b, "argument", "zero to a negative power has no value");
         else if (a < 0 && isfinite(b) && floor(b) != b)
             fail_power(call, r, a, b, "argument", "a negative number to a fraction has no real value");
         else if (isfinite(a) && isfinite(b) && isinf(result))
@@ -114,9 +116,25 @@ void k_kernel_double_power(struct k_call *call)
 // --- round and trunc to a number of decimal places ---
 
 enum { DIGITS = 15 }; // that every double keeps through its decimal text
-static const int64_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
-    100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000, 10000000000000000,
-    100000000000000000, 1000000000000000000};
+static const int64_t tens[] = {1,
+                               10,
+                               100,
+                               1000,
+                               10000,
+                               100000,
+                               1000000,
+                               10000000,
+                               100000000,
+                               1000000000,
+                               10000000000,
+                               100000000000,
+                               1000000000000,
+                               10000000000000,
+                               100000000000000,
+                               1000000000000000,
+                               10000000000000000,
+                               100000000000000000,
+                               1000000000000000000};
 
 // Drops the last `drop` digits, 0 to 18; half away from zero if round.
 static uint64_t cut(uint64_t digits, int64_t drop, bool round)
@@ -167,8 +185,14 @@ static void places_all(struct k_call *call, const char *name, bool round)
     });
 }
 
-void k_kernel_double_round_places(struct k_call *call) { places_all(call, "round", true); }
-void k_kernel_double_trunc_places(struct k_call *call) { places_all(call, "trunc", false); }
+void k_kernel_double_round_places(struct k_call *call)
+{
+    places_all(call, "round", true);
+}
+void k_kernel_double_trunc_places(struct k_call *call)
+{
+    places_all(call, "trunc", false);
+}
 
 void k_kernel_int64_round_places(struct k_call *call)
 {
@@ -187,7 +211,5 @@ void k_kernel_int64_round_places(struct k_call *call)
 
 void k_kernel_int64_trunc_places(struct k_call *call)
 {
-    K_BINARY_LOOP(call, int64_t, int64_t, int64_t, {
-        out[r] = b >= 0 ? a : b < -18 ? 0 : a - a % tens[-b];
-    });
+    K_BINARY_LOOP(call, int64_t, int64_t, int64_t, { out[r] = b >= 0 ? a : b < -18 ? 0 : a - a % tens[-b]; });
 }

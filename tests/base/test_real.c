@@ -41,18 +41,33 @@ static void ties_go_to_even(void **state)
         same(k_real_power(-(double)n, 3), -(double)cube);
     }
     assert_true(ties > 20000);
-    for (uint64_t n = (1 << 26) + 1; n < (1 << 26) + 2000; n += 2)
-        same(k_real_power((double)n, 2), (double)(n * n));
+    for (uint64_t n = (1 << 26) + 1; n < (1 << 26) + 2000; n += 2) same(k_real_power((double)n, 2), (double)(n * n));
     // Powers of 3 with 54 bits: 3^34.
     same(k_real_power(3, 34), 16677181699666568.0);
     same(k_real_power(9, 17), 16677181699666568.0);
 }
 
+// So close to the middle of two doubles that more than twice their digits are needed to see on which side.
+static void near_ties_are_seen(void **state)
+{
+    (void)state;
+    for (int n = -500; n <= 500; n++) {
+        double below = ldexp(1 - 0x1p-53, 2 * n), above = ldexp(1 + 0x1p-52, 2 * n);
+        same(k_real_power(below, 0.5), sqrt(below));
+        same(k_real_power(above, 0.5), sqrt(above));
+        same(k_real_power(below, -1), 1 / below);
+        same(k_real_power(above, -1), 1 / above);
+    }
+    same(k_real_exp(0x1p-53), 1 + 0x1p-52);
+    same(k_real_exp(-0x1p-54), 1);
+    same(k_real_power(1 - 0x1p-53, 1.5), 1 - 0x1p-53);
+}
+
 static void special_cases_are_those_of_c(void **state)
 {
     (void)state;
-    static const double values[] = {0.0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, INFINITY, -INFINITY, NAN, 5e-324,
-                                    DBL_MAX, -DBL_MAX, 1e300, -7.5};
+    static const double values[] = {0.0, -0.0,     1,         -1,  0.5,    -0.5,    2,        -2,    3,
+                                    -3,  INFINITY, -INFINITY, NAN, 5e-324, DBL_MAX, -DBL_MAX, 1e300, -7.5};
     enum { COUNT = sizeof values / sizeof values[0] };
     for (int i = 0; i < COUNT; i++) {
         double x = values[i];
@@ -108,9 +123,8 @@ static void all_is_near_libm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exact_values_are_exact),
-        cmocka_unit_test(ties_go_to_even),
-        cmocka_unit_test(special_cases_are_those_of_c),
+        cmocka_unit_test(exact_values_are_exact), cmocka_unit_test(ties_go_to_even),
+        cmocka_unit_test(near_ties_are_seen),     cmocka_unit_test(special_cases_are_those_of_c),
         cmocka_unit_test(all_is_near_libm),
     };
     return cmocka_run_group_tests_name("real", tests, NULL, NULL);
