@@ -57,7 +57,8 @@ static int open_state(struct call *call, const char *directory, struct opened *r
 {
     const struct k_reader_options options = {.state_dir = directory,
                                              .graph = k_options_text(&call->options, GRAPH),
-                                             .generation = k_options_text(&call->options, GENERATION)};
+                                             .generation = k_options_text(&call->options, GENERATION),
+                                             .one_view = true};
     int code = k_reader_open(&options, &ret->reader, err);
     return code ? code : k_view_open(ret->reader, &ret->view, err);
 }
@@ -161,7 +162,7 @@ static int check(const struct k_capsule *capsule, const char *directory, struct 
     static const char *const headings[] = {"table", "rows", "digest", ""};
     static const bool right[] = {false, true, false, false};
     const struct k_reader_options options = {
-        .state_dir = directory, .graph = capsule->graph, .generation = "capsule"};
+        .state_dir = directory, .graph = capsule->graph, .generation = "capsule", .one_view = true};
     struct opened state = {0};
     int code = k_reader_open(&options, &state.reader, err);
     if (!code) code = k_view_open(state.reader, &state.view, err);

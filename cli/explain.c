@@ -67,7 +67,8 @@ static int ask_state(struct asking *a, struct k_error *err)
     const struct k_options *o = &a->call->options;
     const struct k_reader_options reader_options = {.state_dir = k_options_text(o, STATE_DIR),
                                                     .graph = k_options_text(o, GRAPH),
-                                                    .generation = k_options_text(o, GENERATION)};
+                                                    .generation = k_options_text(o, GENERATION),
+                                                    .one_view = true};
     struct k_state_reader *reader = NULL;
     struct k_view *view = NULL;
     struct k_arena arena;

@@ -82,9 +82,11 @@ static void gather(struct facts *facts)
 
 int facts_open(const struct k_reader_options *options, struct facts *ret, struct k_error *err)
 {
+    struct k_reader_options once = *options;
+    once.one_view = true;
     *ret = (struct facts){0};
     k_arena_init(&ret->arena);
-    int code = k_reader_open(options, &ret->reader, err);
+    int code = k_reader_open(&once, &ret->reader, err);
     if (!code) code = k_view_open(ret->reader, &ret->view, err);
     if (!code) {
         const struct k_shard_view *views = k_view_shards(ret->view, &ret->shard_count, &ret->shards_total);

@@ -164,7 +164,8 @@ static int open_side(struct side *side, uint64_t memory_bytes, struct k_error *e
     const struct k_reader_options reader = {.state_dir = side->directory,
                                             .graph = side->graph,
                                             .generation = side->generation,
-                                            .memory_bytes = memory_bytes};
+                                            .memory_bytes = memory_bytes,
+                                            .one_view = true};
     int code = k_reader_open(&reader, &side->reader, err);
     if (!code) code = k_view_open(side->reader, &side->view, err);
     return code ? k_wrap(err, code, "%s", side->name) : 0;

@@ -127,7 +127,8 @@ static int print_result(const struct run_job *job, struct k_error *err)
 {
     const struct k_reader_options options = {.state_dir = job->options.directory,
                                              .graph = job->options.plan->name,
-                                             .generation = K_JOB_GENERATION};
+                                             .generation = K_JOB_GENERATION,
+                                             .one_view = true};
     struct k_state_reader *reader = NULL;
     struct k_view *view = NULL;
     int code = k_reader_open(&options, &reader, err);

@@ -28,7 +28,7 @@ static void export_close(struct export *e)
 
 static int export_open(const char *path, const struct k_plan *plan, struct export *ret, struct k_error *err)
 {
-    const struct k_reader_options options = {.state_dir = path};
+    const struct k_reader_options options = {.state_dir = path, .one_view = true};
     struct k_arena arena;
     struct k_str identity = {0}, position = {0};
     k_arena_init(&arena);

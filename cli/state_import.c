@@ -116,7 +116,7 @@ static int copy_files(const char *from, const char *to, struct k_error *err)
 // A damaged file shows when it is read, and not before: so everything is read.
 static int verify(const char *path, struct k_view_size *ret, struct k_error *err)
 {
-    const struct k_reader_options options = {.state_dir = path};
+    const struct k_reader_options options = {.state_dir = path, .one_view = true};
     struct k_state_reader *reader = NULL;
     struct k_view *view = NULL;
     int code = k_reader_open(&options, &reader, err);

@@ -146,10 +146,12 @@ static int wait_for(struct table_call *table, const struct k_reader_options *opt
                     int64_t timeout_us, struct k_error *err)
 {
     int64_t until = clock_us(CLOCK_MONOTONIC) + timeout_us;
+    struct k_reader_options how = *options;
+    how.one_view = !wish->count;
     char why[sizeof err->text] = "";
     for (;;) {
         bool reached = false;
-        int code = table->reader ? 0 : k_reader_open(options, &table->reader, err);
+        int code = table->reader ? 0 : k_reader_open(&how, &table->reader, err);
         if (!code) code = k_view_open(table->reader, &table->view, err);
         if (!code) code = is_reached(table->view, wish, &reached, why, sizeof why, err);
         if (reached) return 0;

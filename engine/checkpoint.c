@@ -8,10 +8,9 @@
 enum { LEVEL0_FILES_MAX = 16 };
 static const uint64_t DEBT_BYTES_MAX = 4ull << 30;
 
-// A checkpoint holds what is dirty three times more until it is written: encoded, as a batch of RocksDB, and in a
-// memtable, which takes a batch whole. With an eighth of the cache the budget has room for that (with half of it, a
-// budget of 64 MiB came to 166 resident), and hot rows are still written once for many changes.
-enum { DIRTY_SHARE = 8 };
+// A checkpoint holds what is dirty once more until it is written, encoded. With a quarter of the cache the budget has
+// room for that, and hot rows are written once for many changes.
+enum { DIRTY_SHARE = 4 };
 
 uint64_t checkpoint_dirty_limit(const struct k_shard *shard)
 {

@@ -18,7 +18,7 @@ struct k_worker_options {
     const char *worker;        // name of this process
     const char *generation;
     const char *state_dir;     // DIR/<graph>/<generation>/<shard>/; copies at marks: DIR/.marks/<mark>/<graph>/…
-    uint64_t memory_bytes;     // the one budget: cache, memtables, block cache, Kafka queues
+    uint64_t memory_bytes;     // the one budget: cache, block cache, Kafka queues
     struct k_kafka_options kafka; // queue_bytes and readers_expected are filled by the worker
     int64_t commit_interval_us, checkpoint_interval_us, transaction_timeout_us;
     bool once, final;

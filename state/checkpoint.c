@@ -1,9 +1,5 @@
 // The checkpoint: everything dirty, pending meta entries and the position as one atomic write.
 //
-// One kind of write only, a WriteBatch in the WAL. Ingesting a sorted SST would cost a fraction of the CPU, but a
-// secondary reads the MANIFEST before the WAL, so with both kinds in use it can show a later batch without an earlier
-// ingest: a state that never was. Ingest can come inside store_rocks.c together with what readers then need.
-//
 // Gathering reads memory and the store and changes neither; only after the store has taken the write are entries marked
 // clean. So a checkpoint that fails has changed nothing.
 #include <stdlib.h>

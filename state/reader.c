@@ -5,7 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "state/plant.h"
 #include "state/reader_private.h"
+
+#ifdef K_PLANTED
+enum k_state_plant k_state_planted = K_STATE_PLANT_NONE;
+#endif
 
 enum {
     MEMORY_DEFAULT = 64 << 20,
@@ -45,10 +50,11 @@ static int read_identity(struct k_reader_shard *shard, struct k_error *err)
     return rc;
 }
 
-static int open_shard(struct k_reader_shard *shard, uint64_t memory_bytes, struct k_error *err)
+static int open_shard(struct k_reader_shard *shard, bool moves, uint64_t memory_bytes, struct k_error *err)
 {
     int rc = make_scratch(shard, err);
-    if (rc == 0) rc = k_store_rocks_open_reader(shard->directory, shard->scratch, memory_bytes, &shard->store, err);
+    if (rc == 0)
+        rc = k_store_rocks_open_reader(shard->directory, shard->scratch, moves, memory_bytes, &shard->store, err);
     return rc ? rc : read_identity(shard, err);
 }
 
@@ -58,7 +64,7 @@ int k_reader_open(const struct k_reader_options *options, struct k_state_reader 
     int rc = k_reader_find(reader, options, err);
     uint64_t memory_bytes = options->memory_bytes ? options->memory_bytes : MEMORY_DEFAULT;
     for (uint32_t i = 0; rc == 0 && i < reader->shard_count; i++)
-        rc = open_shard(&reader->shards[i], memory_bytes / reader->shard_count, err);
+        rc = open_shard(&reader->shards[i], !options->one_view, memory_bytes / reader->shard_count, err);
     if (rc) {
         k_reader_close(reader);
         return rc;
@@ -144,6 +150,20 @@ static int look(struct k_view *view, uint32_t shard, struct k_error *err)
     }
     return k_fail(err, K_E_UNAVAILABLE, "the state in \"%s\" went back behind what was read before: it was replaced; "
                   "open it again", of->directory);
+}
+
+int k_view_rows(struct k_view *view, uint32_t shard, struct k_str from, struct k_error *err)
+{
+    struct k_store *store = view->reader->shards[shard].store;
+    int rc = 0;
+    if (K_STATE_PLANT(rows_of_another_look)) {
+        store->ops->iterate_end(view->iterators[shard]);
+        rc = k_store_rocks_catch_up(store, err);
+        if (rc == 0)
+            rc = store->ops->iterate(store, (struct k_str){"", 0}, (struct k_str){0}, &view->iterators[shard], err);
+    }
+    if (rc == 0) store->ops->seek(view->iterators[shard], from);
+    return rc;
 }
 
 int k_view_open(struct k_state_reader *reader, struct k_view **ret, struct k_error *err)

@@ -17,6 +17,7 @@ struct k_reader_options {
     const char *graph;      // NULL: the only one there
     const char *generation; // NULL or "live": the one that DIR/<graph>/LIVE names, else the only one there
     uint64_t memory_bytes;  // for all shards together; 0: 64 MiB
+    bool one_view;          // no second will be opened: what nobody writes is then opened so that all damage shows
 };
 
 // K_E_NOT_FOUND: no such graph, generation, or no shard of it (the text lists what is there). K_E_USAGE: there are

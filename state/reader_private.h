@@ -34,3 +34,6 @@ struct k_view {
 int k_reader_find(struct k_state_reader *reader, const struct k_reader_options *options, struct k_error *err);
 // The value of a key in one shard of a view, borrowed until the iterator moves; data NULL: absent.
 int k_view_value(struct k_view *view, uint32_t shard, struct k_str key, struct k_str *ret_value, struct k_error *err);
+// Moves the view's iterator over a shard to `from`. It is the one that the position came from, so that both are of one
+// checkpoint.
+int k_view_rows(struct k_view *view, uint32_t shard, struct k_str from, struct k_error *err);

@@ -280,8 +280,8 @@ static int cursor_begin(struct k_view *view, uint32_t shard, const struct k_tabl
     int rc = family_prefix(view, shard, table, &prefix, &known, err);
     if (rc == 0 && known) {
         scan_range(scan, k_buf_str(&prefix), &from, &cursor->to);
-        view->reader->shards[shard].store->ops->seek(view->iterators[shard], k_buf_str(&from));
-        rc = cursor_next(view, shard, cursor, err);
+        rc = k_view_rows(view, shard, k_buf_str(&from), err);
+        if (rc == 0) rc = cursor_next(view, shard, cursor, err);
     }
     k_buf_fini(&prefix);
     k_buf_fini(&from);

@@ -1,9 +1,10 @@
 // RocksDB as the writer and the reader both use it: options, messages, iterators, figures.
 //
-// Memory: one budget, half of it for memtables (bounded for the whole database), half for an LRU cache that index and
-// filter blocks are charged to as well. Filters and indexes are cut into partitions of 4 KiB, so that blocks are small
-// beside the cache. The cache keeps to its capacity but for what is in use at the moment; it is not "strict", because a
-// strict cache refuses what does not fit, and then compactions fail and with them the next write (met at 4 MiB).
+// Memory: one budget, three quarters of it for an LRU cache that index and filter blocks are charged to as well; the
+// rest is for files that are being made or compacted. Memtables are never filled (store_rocks_apply.c). Filters and
+// indexes are cut into partitions of 4 KiB, so that blocks are small beside the cache. The cache keeps to its capacity
+// but for what is in use at the moment; it is not "strict", because a strict cache refuses what does not fit, and then
+// compactions fail and with them the next write (met at 4 MiB).
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -12,8 +13,9 @@
 
 enum {
     MEMORY_MIN = 8 << 20,        // less is rounded up to this
-    MEMTABLES_SHARE = 2,         // of the budget: one half, and
-    MEMTABLE_SHARE = 6,          // one memtable a sixth: two being flushed while one is filled
+    BUILDING_SHARE = 4,          // of the budget: a quarter is not the cache's
+    FILE_SHARE = 6,              // one file below level 0 is a sixth
+    MEMTABLE = 64 << 10,         // the least that RocksDB takes
     BLOCK = 8 << 10,
     PARTITION = 4 << 10,         // of filters and indexes
     CACHE_SHARD_BITS = 2,        // one thread reads, two compact: few locks, large shards
@@ -24,7 +26,7 @@ enum {
     LOG_FILES = 2, LOG_BYTES = 1 << 20,
     WARN = 2,                    // rocksdb's InfoLogLevel
     SYNC_BYTES = 1 << 20,
-    ROOM = 4 << 20,              // on the disk, beside what the memtables will take
+    ROOM = 4 << 20,              // on the disk, beside what a compaction takes
 };
 
 struct k_store_iterator {
@@ -54,7 +56,7 @@ static int files_allowed(struct k_error *err, int *ret_files)
 static void set_table_options(struct k_rocks_store *store, uint64_t memory_bytes)
 {
     rocksdb_lru_cache_options_t *cache = rocksdb_lru_cache_options_create();
-    rocksdb_lru_cache_options_set_capacity(cache, memory_bytes - memory_bytes / MEMTABLES_SHARE);
+    rocksdb_lru_cache_options_set_capacity(cache, memory_bytes - memory_bytes / BUILDING_SHARE);
     rocksdb_lru_cache_options_set_num_shard_bits(cache, CACHE_SHARD_BITS);
     store->cache = rocksdb_cache_create_lru_opts(cache);
     rocksdb_lru_cache_options_destroy(cache);
@@ -76,23 +78,16 @@ static void set_table_options(struct k_rocks_store *store, uint64_t memory_bytes
 
 static void set_writer_options(rocksdb_options_t *options, uint64_t memory_bytes)
 {
-    uint64_t memtable = memory_bytes / MEMTABLE_SHARE;
-    rocksdb_options_set_db_write_buffer_size(options, memory_bytes / MEMTABLES_SHARE);
-    rocksdb_options_set_write_buffer_size(options, memtable);
-    rocksdb_options_set_max_write_buffer_number(options, MEMTABLE_SHARE / MEMTABLES_SHARE);
-    // Whole keys in a bloom filter of the memtable: a new key is mostly asked for in vain.
-    rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.05);
-    rocksdb_options_set_memtable_whole_key_filtering(options, 1);
-    rocksdb_options_set_target_file_size_base(options, memtable);
-    rocksdb_options_set_max_bytes_for_level_base(options, memtable * LEVEL0_COMPACT);
+    uint64_t file = memory_bytes / FILE_SHARE;
+    rocksdb_options_set_write_buffer_size(options, MEMTABLE);
+    rocksdb_options_set_target_file_size_base(options, file);
+    rocksdb_options_set_max_bytes_for_level_base(options, file * LEVEL0_COMPACT);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
     rocksdb_options_set_level0_file_num_compaction_trigger(options, LEVEL0_COMPACT);
     rocksdb_options_set_compression(options, rocksdb_lz4_compression);
     rocksdb_options_set_max_background_jobs(options, 2);
     // Written out steadily rather than in gusts; nothing waits for it.
     rocksdb_options_set_bytes_per_sync(options, SYNC_BYTES);
-    rocksdb_options_set_wal_bytes_per_sync(options, SYNC_BYTES);
-    rocksdb_options_set_wal_recovery_mode(options, rocksdb_point_in_time_recovery);
 }
 
 int k_rocks_create(const char *directory, enum k_rocks_role role, uint64_t memory_bytes, struct k_rocks_store **ret,
@@ -104,7 +99,7 @@ int k_rocks_create(const char *directory, enum k_rocks_role role, uint64_t memor
     if (memory_bytes < MEMORY_MIN) memory_bytes = MEMORY_MIN;
     struct k_rocks_store *store = k_new(struct k_rocks_store);
     store->directory = k_strdup(directory);
-    store->room_bytes = memory_bytes / MEMTABLES_SHARE + ROOM;
+    store->room_bytes = memory_bytes / 2 + ROOM;
     rocksdb_options_t *options = store->options = rocksdb_options_create();
     rocksdb_options_set_paranoid_checks(options, 1);
     rocksdb_options_set_keep_log_file_num(options, LOG_FILES);
@@ -131,7 +126,6 @@ void k_rocks_destroy(struct k_rocks_store *store)
     if (!store) return;
     if (store->family) rocksdb_column_family_handle_destroy(store->family);
     if (store->db) rocksdb_close(store->db);
-    if (store->write_options) rocksdb_writeoptions_destroy(store->write_options);
     rocksdb_readoptions_destroy(store->read_options);
     rocksdb_options_destroy(store->options);
     rocksdb_block_based_options_destroy(store->table_options);
@@ -255,7 +249,6 @@ int k_rocks_export(struct k_store *base, const char *directory, struct k_error *
     char *message = NULL;
     rocksdb_checkpoint_t *checkpoint = rocksdb_checkpoint_object_create(store->db, &message);
     if (message) return k_rocks_fail(store, message, err);
-    // Flushes the memtables: the copy then needs no WAL, which could not be a hard link.
     rocksdb_checkpoint_create(checkpoint, directory, 0, &message);
     rocksdb_checkpoint_object_destroy(checkpoint);
     if (!message) return 0;

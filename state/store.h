@@ -45,7 +45,7 @@ struct k_store_ops {
     int (*export_to)(struct k_store *store, const char *directory, struct k_error *err);
     // How far compaction is behind: files at level 0, bytes of debt. The engine paces checkpoints by it.
     void (*pressure)(struct k_store *store, uint32_t *ret_level0_files, uint64_t *ret_debt_bytes);
-    uint64_t (*memory_used)(struct k_store *store); // bytes held in memtables, block cache, table readers
+    uint64_t (*memory_used)(struct k_store *store); // bytes held in block cache and table readers
     uint64_t (*disk_used)(struct k_store *store);
     void (*close)(struct k_store *store);
 };
@@ -54,15 +54,17 @@ struct k_store {
     const struct k_store_ops *ops;
 };
 
-// Opens, or with `create` makes, the RocksDB at directory. memory: bytes for memtables, block cache, index and filter
+// Opens, or with `create` makes, the RocksDB at directory. memory: bytes for block cache, index and filter
 // blocks together. Refused with K_E_CORRUPT: damaged, or not a kappa state, or a newer format. K_E_UNAVAILABLE: locked
 // by another process (the text names the directory and says how to find the process).
 int k_store_rocks_open(const char *directory, bool create, uint64_t memory_bytes, struct k_store **ret,
                        struct k_error *err);
 
-// Opens a live or stopped RocksDB for reading only, as a secondary; never disturbs the writer. `scratch` is a private
-// directory for RocksDB's own notes. k_store_rocks_catch_up moves it forward to what the writer has written by now.
-int k_store_rocks_open_reader(const char *directory, const char *scratch, uint64_t memory_bytes,
+// Opens a live or stopped RocksDB for reading only; never disturbs the writer. `scratch` is a private directory for
+// RocksDB's own notes. k_store_rocks_catch_up moves it forward to what the writer has written by now. Without `moves`,
+// what nobody writes when it is opened stays as it is then, and a damaged file is refused instead of being taken for
+// one that is not there yet.
+int k_store_rocks_open_reader(const char *directory, const char *scratch, bool moves, uint64_t memory_bytes,
                               struct k_store **ret, struct k_error *err);
 int k_store_rocks_catch_up(struct k_store *store, struct k_error *err);
 

@@ -1,8 +1,7 @@
 // The store on RocksDB, for the process that writes.
 //
-// One column family, the WAL on, no fsync per write: after a crash of the process nothing that apply acknowledged is
-// lost, after a crash of the machine a tail may be, and what is there is always the state of one apply. Kafka has the
-// rest. One kind of write only, see checkpoint.c.
+// One column family. What is written, and how, is store_rocks_apply.c: after a crash of the process or of the machine
+// nothing that apply acknowledged is lost, and what is there is always the state of one apply.
 //
 // A directory is never wiped. It becomes a state by a file OWNER, written before RocksDB makes its files, and the key
 // "\0format", written last; a directory that has neither belongs to somebody else.
@@ -11,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "state/encoding.h"
@@ -53,49 +51,9 @@ static int rocks_get(struct k_store *base, uint32_t n, const struct k_str *keys,
     return rc;
 }
 
-// Asked before RocksDB is: once the log of an open database could not be written, it recovers by itself, or it waits
-// for ever, or an assertion of its own ends the process (all three seen). Room for the memtables to be flushed is part
-// of what is asked for, as that fails the same way.
-static int check_room(const struct k_rocks_store *store, const struct k_write *writes, size_t n, struct k_error *err)
-{
-    struct statvfs disk;
-    if (statvfs(store->directory, &disk) != 0) return 0; // what there is to say about it, the write will say
-    uint64_t needed = store->room_bytes, there = (uint64_t)disk.f_bavail * disk.f_frsize;
-    for (size_t i = 0; i < n; i++) needed += 2 * ((uint64_t)writes[i].key.length + writes[i].value.length);
-    if (there >= needed) return 0;
-    return k_fail(err, K_E_DISK_FULL,
-                  "state directory \"%s\": no room on the disk: %llu MiB are free, %llu MiB are needed",
-                  store->directory, (unsigned long long)(there >> 20), (unsigned long long)(needed >> 20) + 1);
-}
-
-static int rocks_apply(struct k_store *base, const struct k_write *writes, size_t n, struct k_error *err)
-{
-    struct k_rocks_store *store = (struct k_rocks_store *)base;
-    int rc = check_room(store, writes, n, err);
-    if (rc) return rc;
-    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-    // Inside a batch, order counts: ranges first, so that no put falls to one.
-    for (size_t i = 0; i < n; i++)
-        if (writes[i].remove && writes[i].to.data)
-            rocksdb_writebatch_delete_range(batch, writes[i].key.data, writes[i].key.length, writes[i].to.data,
-                                            writes[i].to.length);
-    for (size_t i = 0; i < n; i++) {
-        const struct k_write *write = &writes[i];
-        if (!write->remove)
-            rocksdb_writebatch_put(batch, write->key.data, write->key.length,
-                                   write->value.data ? write->value.data : "", write->value.length);
-        else if (!write->to.data)
-            rocksdb_writebatch_delete(batch, write->key.data, write->key.length);
-    }
-    char *message = NULL;
-    rocksdb_write(store->db, store->write_options, batch, &message);
-    rocksdb_writebatch_destroy(batch);
-    return message ? k_rocks_fail(store, message, err) : 0;
-}
-
 static const struct k_store_ops rocks_ops = {
     .get = rocks_get,
-    .apply = rocks_apply,
+    .apply = k_rocks_apply,
     .iterate = k_rocks_iterate,
     .next = k_rocks_next,
     .seek = k_rocks_seek,
@@ -204,7 +162,6 @@ static int fail_locked(const char *directory, struct k_error *err)
 static int open_database(struct k_rocks_store *store, bool create, struct k_error *err)
 {
     rocksdb_options_set_create_if_missing(store->options, create);
-    store->write_options = rocksdb_writeoptions_create();
     const char *name = "default";
     const rocksdb_options_t *options = store->options;
     char *message = NULL;
@@ -226,7 +183,7 @@ static int write_format(struct k_rocks_store *store, bool announced, struct k_er
     char text[16];
     int length = snprintf(text, sizeof text, "%d", K_STATE_FORMAT);
     struct k_write write = {.key = K_STR("\0format"), .value = {text, (uint32_t)length}};
-    return rocks_apply(&store->base, &write, 1, err);
+    return k_rocks_apply(&store->base, &write, 1, err);
 }
 
 int k_store_rocks_open(const char *directory, bool create, uint64_t memory_bytes, struct k_store **ret,
@@ -243,6 +200,9 @@ int k_store_rocks_open(const char *directory, bool create, uint64_t memory_bytes
     rc = k_rocks_create(directory, K_ROCKS_WRITER, memory_bytes, &store, err);
     if (rc) return rc;
     store->base.ops = &rocks_ops;
+    char *building = k_format("%s/" K_ROCKS_BUILDING, directory); // by a process that died over it
+    unlink(building);
+    free(building);
     bool empty = false;
     rc = open_database(store, !survey.rocksdb, err);
     if (rc == 0) rc = k_rocks_check_format(store, &empty, err);

@@ -1,5 +1,5 @@
-// What the two files that know rocksdb_* share: the writer (store_rocks.c) and the reader (store_rocks_reader.c); the
-// common half is rocks_common.c. Only these three include this, and <rocksdb/c.h>.
+// What the files that know rocksdb_* share: the writer (store_rocks.c, store_rocks_apply.c) and the reader
+// (store_rocks_reader.c); the common half is rocks_common.c. Only these include this, and <rocksdb/c.h>.
 #pragma once
 #include <rocksdb/c.h>
 
@@ -13,10 +13,12 @@ struct k_rocks_store {
     rocksdb_block_based_table_options_t *table_options;
     rocksdb_cache_t *cache;
     rocksdb_readoptions_t *read_options;
-    rocksdb_writeoptions_t *write_options;       // writer only
     rocksdb_column_family_handle_t *family;      // writer only
     rocksdb_t *db;
 };
+
+// A file that is being made, in the state's directory.
+#define K_ROCKS_BUILDING "building.sst"
 
 enum k_rocks_role { K_ROCKS_WRITER, K_ROCKS_READER };
 
@@ -31,6 +33,9 @@ int k_rocks_fail(const struct k_rocks_store *store, char *message, struct k_erro
 
 // Refused with K_E_CORRUPT: the format is absent or newer than ours. *ret_empty: there is no key at all.
 int k_rocks_check_format(struct k_rocks_store *store, bool *ret_empty, struct k_error *err);
+
+// The writer's apply (state/store.h).
+int k_rocks_apply(struct k_store *store, const struct k_write *writes, size_t n, struct k_error *err);
 
 // Operations that both have.
 int k_rocks_iterate(struct k_store *store, struct k_str from, struct k_str to, struct k_store_iterator **ret,

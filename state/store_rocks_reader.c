@@ -1,16 +1,10 @@
 // The store on RocksDB, for processes that only read: a secondary of a live or stopped database.
 //
-// A secondary takes no lock and writes nothing into the database's directory. It reads the MANIFEST, then the WAL.
-// Point lookups on it may answer from an old memtable what a newer file has, so everything here goes through iterators:
-// an iterator fixes a sequence number, and with one kind of write (checkpoint.c) that is always the end of one apply.
-//
-// One trap remains, and it was met: between the MANIFEST and the WAL the writer may flush a memtable and delete its
-// log. The reader then knows neither the log nor the new file, but reads the next log: a later batch without an earlier
-// one. So catching up counts only if the same logs were there before and after: whatever had been deleted before was in
-// the MANIFEST by then, and nothing was deleted or begun in between.
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
+// A secondary takes no lock and writes nothing into the database's directory. It knows what is in the MANIFEST, and
+// there is nothing else, since everything that is written is an ingested file (store_rocks_apply.c). So what an
+// iterator shows is always the end of one apply. Two lookups with a catch-up between them may not be of the same one:
+// whoever needs both takes them from one iterator.
+#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,22 +12,45 @@
 #include "state/store_rocks.h"
 
 enum {
-    LOGS_MAX = 256, // more logs than this at one time are taken for no answer
-    // The writer deletes files, logs too, between the moment a reader learns of them and the moment it opens them.
+    // The writer deletes files between the moment a reader learns of them and the moment it opens them.
     // Then the reader looks again; the pause grows from 1 ms, together some 0.5 s.
     TRIES = 10,
-    CATCH_UPS = 200, // with other logs before than after
 };
 
 struct reader_store {
     struct k_rocks_store rocks; // first
     char *scratch;
+    bool moves; // a secondary; else open for reading only, as of then
 };
 
 static void pause_before(int attempt)
 {
     struct timespec pause = {.tv_nsec = 1000000L << (attempt < 7 ? attempt : 7)};
     nanosleep(&pause, NULL);
+}
+
+// RocksDB's own lock says whether somebody writes.
+static bool is_written(const char *directory)
+{
+    char *path = k_format("%s/LOCK", directory);
+    int fd = open(path, O_RDWR);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    bool held = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    if (fd >= 0) close(fd);
+    free(path);
+    return held;
+}
+
+// A secondary takes a file that it cannot read for one that is not there yet, and shows an older state.
+static int open_still(struct reader_store *store, struct k_error *err)
+{
+    struct k_rocks_store *rocks = &store->rocks;
+    char *message = NULL;
+    rocksdb_options_set_db_log_dir(rocks->options, store->scratch); // it would lie among the files otherwise
+    rocks->db = rocksdb_open_for_read_only(rocks->options, rocks->directory, 0, &message);
+    if (!message) return 0;
+    rocks->db = NULL;
+    return k_rocks_fail(rocks, message, err);
 }
 
 static int open_secondary(struct reader_store *store, struct k_error *err)
@@ -99,7 +116,7 @@ static const struct k_store_ops reader_ops = {
     .close = reader_close,
 };
 
-int k_store_rocks_open_reader(const char *directory, const char *scratch, uint64_t memory_bytes,
+int k_store_rocks_open_reader(const char *directory, const char *scratch, bool moves, uint64_t memory_bytes,
                               struct k_store **ret, struct k_error *err)
 {
     char *current = k_format("%s/CURRENT", directory);
@@ -114,7 +131,12 @@ int k_store_rocks_open_reader(const char *directory, const char *scratch, uint64
     store->scratch = k_strdup(scratch);
     store->rocks.base.ops = &reader_ops;
     bool empty = false;
-    rc = open_secondary(store, err);
+    store->moves = moves || is_written(directory);
+    if (!store->moves) {
+        rc = open_still(store, err);
+        store->moves = rc && is_written(directory); // somebody began at this moment
+    }
+    if (store->moves) rc = open_secondary(store, err);
     if (rc == 0) rc = k_rocks_check_format(&store->rocks, &empty, err);
     if (rc == 0 && empty) rc = k_fail(err, K_E_NOT_FOUND, "the state in \"%s\" is still empty", directory);
     if (rc) {
@@ -125,34 +147,11 @@ int k_store_rocks_open_reader(const char *directory, const char *scratch, uint64
     return 0;
 }
 
-static int compare_numbers(const void *a, const void *b)
+int k_store_rocks_catch_up(struct k_store *base, struct k_error *err)
 {
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
-// The numbers of the logs that there are, ascending.
-static int list_logs(const struct reader_store *store, uint64_t logs[LOGS_MAX], uint32_t *ret_count,
-                     struct k_error *err)
-{
-    const char *directory = store->rocks.directory;
-    DIR *dir = opendir(directory);
-    if (!dir) return k_fail(err, K_E_IO, "cannot list \"%s\": %s", directory, strerror(errno));
-    const struct dirent *entry;
-    *ret_count = 0;
-    while ((entry = readdir(dir)) && *ret_count < LOGS_MAX) {
-        char *end;
-        uint64_t number = strtoull(entry->d_name, &end, 10);
-        if (end != entry->d_name && strcmp(end, ".log") == 0) logs[(*ret_count)++] = number;
-    }
-    closedir(dir);
-    qsort(logs, *ret_count, sizeof *logs, compare_numbers);
-    return 0;
-}
-
-static int catch_up_once(struct reader_store *store, struct k_error *err)
-{
-    for (int attempt = 0;; attempt++) {
+    struct reader_store *store = (struct reader_store *)base;
+    K_ASSERT(base->ops == &reader_ops);
+    for (int attempt = 0; store->moves; attempt++) {
         char *message = NULL;
         rocksdb_try_catch_up_with_primary(store->rocks.db, &message);
         if (!message) return 0;
@@ -160,23 +159,5 @@ static int catch_up_once(struct reader_store *store, struct k_error *err)
         if (attempt == TRIES) return rc;
         pause_before(attempt);
     }
-}
-
-int k_store_rocks_catch_up(struct k_store *base, struct k_error *err)
-{
-    struct reader_store *store = (struct reader_store *)base;
-    K_ASSERT(base->ops == &reader_ops);
-    uint64_t before[LOGS_MAX], after[LOGS_MAX];
-    uint32_t before_count, after_count;
-    for (int attempt = 0; attempt < CATCH_UPS; attempt++) {
-        int rc = list_logs(store, before, &before_count, err);
-        if (rc == 0) rc = catch_up_once(store, err);
-        if (rc == 0) rc = list_logs(store, after, &after_count, err);
-        if (rc) return rc;
-        if (before_count == after_count && after_count < LOGS_MAX &&
-            memcmp(before, after, after_count * sizeof *after) == 0)
-            return 0;
-    }
-    return k_fail(err, K_E_UNAVAILABLE, "the state in \"%s\" changes faster than it can be read",
-                  store->rocks.directory);
+    return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "base/json_out.h"
 #include "state/table.h"
-#include "tests/sim/lines.h"
+#include "tests/sim/readers.h"
 #include "tests/sim/walk.h"
 
 // --- topics ---
@@ -115,67 +115,6 @@ static void judge_dead_letters(struct world *w, struct reference **references)
 
 // --- tables and counters of one disk ---
 
-static Kappa__Internal__TableInfo *table_info(struct k_store *store, const char *table, struct k_arena *arena,
-                                              uint32_t *ret_family)
-{
-    char *keys[2] = {k_arena_format(arena, "%ctable/%s", 0, table),
-                     k_arena_format(arena, "%cfamily/table/%s", 0, table)};
-    struct k_str names[2] = {{keys[0], (uint32_t)strlen(table) + 7}, {keys[1], (uint32_t)strlen(table) + 14}},
-                 values[2];
-    struct k_error err;
-    if (store->ops->get(store, 2, names, arena, values, &err) || !values[0].data || values[1].length != 4) return NULL;
-    memcpy(ret_family, values[1].data, 4); // big-endian, as it is in keys
-    return kappa__internal__table_info__unpack(NULL, values[0].length, (const uint8_t *)values[0].data);
-}
-
-static void row_line(struct lines *lines, const Kappa__Internal__TableInfo *info, const struct k_value *values)
-{
-    struct k_buf text = {0};
-    for (size_t i = 0; i < info->n_column; i++) {
-        k_buf_add_char(&text, i ? ',' : '{');
-        k_json_string(&text, k_str_of(info->column[i]->name));
-        k_buf_add_char(&text, ':');
-        k_value_json(&text, &values[i]);
-    }
-    k_buf_add_char(&text, '}');
-    lines_add(lines, &text);
-    k_buf_fini(&text);
-}
-
-static void read_table(struct world *w, struct k_store *store, const char *table, int64_t frontier_us,
-                       struct lines *lines)
-{
-    struct k_arena arena;
-    struct k_error err = {0};
-    uint32_t family;
-    k_arena_init(&arena);
-    Kappa__Internal__TableInfo *info = table_info(store, table, &arena, &family);
-    if (!info) {
-        k_arena_fini(&arena); // never written: an empty table
-        return;
-    }
-    char from[5] = {1}, to[6] = {1};
-    memcpy(from + 1, &family, 4);
-    memcpy(to + 1, &family, 4);
-    memset(to + 5, 0xFF, 1);
-    struct k_store_iterator *iterator;
-    struct k_str key, bytes, upper = {to, 6};
-    struct k_value values[64];
-    K_ASSERT(info->n_column <= 64);
-    int code = store->ops->iterate(store, (struct k_str){from, 5}, upper, &iterator, &err);
-    while (!code && store->ops->next(iterator, &key, &bytes, &err)) {
-        int64_t base_us;
-        code = k_table_row_decode(bytes, (uint32_t)info->n_column, &base_us, values, &err);
-        for (size_t i = 0; i < info->n_column; i++) values[i].type = (enum k_type)info->column[i]->type;
-        bool expired = k_table_row_expired(base_us, info->has_retention_us ? info->retention_us : -1, frontier_us);
-        if (!code && !expired) row_line(lines, info, values);
-    }
-    if (code || err.code) world_fail(w, "table %s cannot be read: %s", table, err.text);
-    store->ops->iterate_end(iterator);
-    kappa__internal__table_info__free_unpacked(info, NULL);
-    k_arena_fini(&arena);
-}
-
 static void read_rows(struct reference *reference, const char *table, struct lines *lines)
 {
     uint32_t count;
@@ -194,7 +133,7 @@ static void judge_table(struct world *w, struct reference *reference, struct k_s
     struct lines got = {0}, wanted = {0};
     char what[64];
     snprintf(what, sizeof what, "table %s of %s", table, where);
-    read_table(w, store, table, frontier_us, &got);
+    rows_of_store(w, store, table, frontier_us, &got);
     read_rows(reference, table, &wanted);
     w->stats.table_rows += wanted.count;
     lines_compare(w, what, &got, &wanted);

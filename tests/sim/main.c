@@ -20,6 +20,7 @@
 #include "base/options.h"
 #include "base/trace.h"
 #include "operators/plant.h"
+#include "state/plant.h"
 
 enum { SEEDS, STORE, PLANT, PLANTS, EACH, JOBS, TIME_LIMIT, VERBOSE };
 static const struct k_option option_table[] = {
@@ -36,7 +37,7 @@ static const struct k_option option_table[] = {
 static const char *const plant_names[] = {
     "none",
 #define X(name, text) #name,
-    K_PLANTS(X) K_OPERATOR_PLANTS(X)
+    K_PLANTS(X) K_OPERATOR_PLANTS(X) K_STATE_PLANTS(X)
 #undef X
 };
 enum { PLANT_COUNT = sizeof plant_names / sizeof *plant_names, JOBS_MAX = 64 };
@@ -46,12 +47,21 @@ enum {
     K_PLANTS(X)
 #undef X
 };
+enum {
+    OPERATOR_PLANTS = 0
+#define X(name, text) +1
+    K_OPERATOR_PLANTS(X)
+#undef X
+};
 
 // Plants a bug by its place among the names.
 static void plant(uint32_t which)
 {
+    uint32_t before = ENGINE_PLANTS + OPERATOR_PLANTS;
     k_planted = which <= ENGINE_PLANTS ? (enum k_plant)which : K_PLANT_NONE;
-    k_operator_planted = which > ENGINE_PLANTS ? (enum k_operator_plant)(which - ENGINE_PLANTS) : K_OPERATOR_PLANT_NONE;
+    k_operator_planted = which > ENGINE_PLANTS && which <= before ? (enum k_operator_plant)(which - ENGINE_PLANTS)
+                                                                  : K_OPERATOR_PLANT_NONE;
+    k_state_planted = which > before ? (enum k_state_plant)(which - before) : K_STATE_PLANT_NONE;
 }
 
 struct settings {
@@ -226,6 +236,9 @@ static uint32_t show_stats(const struct stats *t, enum detail detail)
     printf("%llu runs, %llu records, %llu steps, %llu journal records, %llu messages and %llu rows compared\n",
            (unsigned long long)t->runs, (unsigned long long)t->records, (unsigned long long)t->steps,
            (unsigned long long)t->journal_records, (unsigned long long)t->outputs, (unsigned long long)t->table_rows);
+    if (t->views)
+        printf("%llu views of readers, %llu of them read when a newer checkpoint was there\n",
+               (unsigned long long)t->views, (unsigned long long)t->old_views);
 #define X(name, text) missing += show_zero("fault", #name, t->faults.name, detail);
     K_FAULTS(X)
 #undef X
@@ -249,12 +262,13 @@ static int run_all(const struct settings *s)
     printf("seeds %llu..%llu, store %s, plant %s: %u failed; %.1f s, %.0f runs a second\n", (unsigned long long)s->from,
            (unsigned long long)s->to, s->store ? "rocks" : "memory", plant_names[s->plant], board->failed, seconds,
            (double)total.runs / seconds);
-    // A run of some hundred seeds reaches everything; what it does not reach is not tested. RocksDB's own errors are
-    // the kill tests' matter.
+    // A run of some hundred seeds reaches everything; what it does not reach is not tested.
     bool full = !s->each && s->to - s->from >= 499 && total.runs == s->to - s->from + 1 && !s->plant && s->store == 0;
     uint32_t missing = show_stats(&total, full ? ALL : s->verbose ? ZEROS : NO_DETAIL);
     if (full && missing) printf("%u things never happened\n", missing);
-    return board->failed || (full && missing) ? 1 : 0;
+    bool unread = s->store && !s->plant && s->to - s->from >= 9 && (!total.views || !total.old_views);
+    if (unread) printf("readers saw nothing\n");
+    return board->failed || (full && missing) || unread ? 1 : 0;
 }
 
 static int run_plants(struct settings *s)
@@ -265,6 +279,7 @@ static int run_plants(struct settings *s)
         struct board *board = new_board();
         struct stats total = {0};
         s->plant = which;
+        s->store = which > ENGINE_PLANTS + OPERATOR_PLANTS; // on RocksDB
         plant(which);
         run_jobs(s, board);
         for (int64_t job = 0; job < s->jobs; job++) add_stats(&total, &board->jobs[job].stats);

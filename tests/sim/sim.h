@@ -8,6 +8,7 @@
 #include "engine/log_memory.h"
 #include "engine/plan.h"
 #include "engine/shard.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/generations.h"
 #include "tests/sim/seen.h"
 
@@ -39,6 +40,7 @@
 
 struct stats { // of any number of runs; all uint64_t, so that they add up as an array
     uint64_t runs, records, steps, journal_records, outputs, table_rows;
+    uint64_t views, old_views; // of readers; those at a position that was no longer the newest
 #define X(name, text) uint64_t name;
     SIM_EVENTS(X)
 #undef X
@@ -128,12 +130,6 @@ void input_write(struct input *input, uint32_t count, struct stats *stats);
 void input_settle(struct input *input);
 void input_fini(struct input *input);
 // --- world.c ---
-struct disk {
-    struct world *world;
-    struct k_memory_disk *memory; // NULL with RocksDB
-    char directory[64];
-    int64_t full_until_us;
-};
 struct worker {
     char name[16];
     struct k_log *log; // NULL: the process is not there
@@ -169,6 +165,7 @@ struct world {
     uint64_t steps;
     struct worker workers[WORKERS_MAX];
     uint32_t worker_count;
+    struct reading reading;
     struct k_shard_options options;
     struct stats stats;
     struct k_buf failure; // empty: none
@@ -178,12 +175,6 @@ bool world_run(struct world *world); // false: the text is in world->failure
 void world_fini(struct world *world);
 void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // --- worker.c ---
-void disk_make(struct world *w, struct disk *disk, const char *worker, uint32_t shard);
-void disk_drop(struct disk *disk); // with what is on it
-int disk_open(struct disk *disk, bool with_faults, struct k_store **ret, struct k_error *err);
-int disk_open_store(void *context, struct k_store **ret, struct k_error *err); // as k_shard_options wants it
-// Reads the position of a disk's last checkpoint; NULL: there is none. Freed with free_unpacked.
-Kappa__Internal__Position *disk_position(struct disk *disk);
 // Lets the worker do one step, or starts its process when it is time. Returns how long nothing will be due.
 int64_t worker_step(struct world *w, struct worker *worker);
 void worker_kill(struct world *w, struct worker *worker); // kill -9; it comes back later

@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/readers.h"
 
 enum { SECOND = 1000000 };
 
 // --- disks ---
 
-static int disk_fault(void *context, bool *ret_written)
+int disk_fault(void *context, bool *ret_written)
 {
     struct disk *disk = context;
     struct world *w = disk->world;
@@ -37,7 +37,9 @@ static int disk_fault(void *context, bool *ret_written)
 int disk_open(struct disk *disk, bool with_faults, struct k_store **ret, struct k_error *err)
 {
     if (disk->memory) return k_store_memory_open(disk->memory, with_faults ? disk_fault : NULL, disk, ret, err);
-    return k_store_rocks_open(disk->directory, true, 16u << 20, ret, err);
+    int code = k_store_rocks_open(disk->directory, true, 16u << 20, ret, err);
+    if (!code && with_faults) *ret = disk_watch(disk, *ret);
+    return code;
 }
 
 int disk_open_store(void *context, struct k_store **ret, struct k_error *err)
@@ -58,8 +60,12 @@ void disk_make(struct world *w, struct disk *disk, const char *worker, uint32_t 
 
 void disk_drop(struct disk *disk)
 {
+    if (disk->world && disk->world->reading.disk == disk) readers_end(disk->world);
     k_memory_disk_destroy(disk->memory);
     disk->memory = NULL;
+    free(disk->moments);
+    disk->moments = NULL;
+    disk->moment_count = 0;
     if (!disk->directory[0]) return;
     char command[128];
     snprintf(command, sizeof command, "rm -rf '%s'", disk->directory);

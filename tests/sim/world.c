@@ -4,7 +4,7 @@
 // the runs with the faults going on) → heal (no more faults; everybody must get through) → judge.
 // worker.c has the workers themselves.
 #include "engine/topics.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/readers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,6 +203,7 @@ static void turn(struct world *w)
             if (wait > 0) break;
         }
     }
+    if (w->rocks && !w->failure.length) readers_step(w);
     if (w->generations.there && !w->failure.length) {
         generations_trouble(w, false);
         generations_watch(w);
@@ -346,6 +347,7 @@ bool world_run(struct world *w)
 
 void world_fini(struct world *w)
 {
+    readers_end(w);
     for (uint32_t i = 0; i < w->worker_count; i++) {
         if (w->workers[i].log) worker_end(&w->workers[i], true);
         for (uint32_t s = 0; s < w->scenario.shards; s++) disk_drop(&w->workers[i].disks[s]);

@@ -32,7 +32,7 @@ static void write_for_ever(const char *directory, uint64_t seed)
             put_row(&table, "a", (int64_t)to, balances[to], K_TABLE_NEVER);
         }
         put_row(&table, "counter", 0, (double)offset, K_TABLE_NEVER);
-        // Ballast, so that memtables fill, files are flushed, compacted and deleted while the reader looks.
+        // Ballast, so that files are made, compacted and deleted while the reader looks.
         char *owner = k_format("ballast %0400llu", (unsigned long long)k_random(&seed));
         for (int64_t i = 0; i < 100; i++) put_row(&table, owner, i, 0, K_TABLE_NEVER);
         free(owner);
