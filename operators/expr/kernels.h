@@ -79,6 +79,12 @@
 // kernels_time.c
 #define K_TIME_KERNELS(X)                                                                       \
     X(date_trunc) X(timestamp_add) X(timestamp_add_swapped) X(timestamp_subtract) X(timestamp_difference)
+// kernels_interval.c
+#define K_INTERVAL_KERNELS(X)                                                                       \
+    X(interval_add) X(interval_subtract) X(interval_negate) X(interval_multiply)                    \
+    X(interval_multiply_swapped) X(interval_divide) X(to_timestamp) X(date_bin)
+// kernels_extract.c
+#define K_EXTRACT_KERNELS(X) X(extract_timestamp) X(extract_interval)
 // cast.c
 #define K_CAST_KERNELS(X)                                                                                        \
     X(cast_bool_int64) X(cast_bool_string) X(cast_int64_bool) X(cast_int64_double) X(cast_int64_string)          \
@@ -94,6 +100,8 @@ K_TEXT_KERNELS(X)
 K_CHOICE_KERNELS(X)
 K_BITS_KERNELS(X)
 K_TIME_KERNELS(X)
+K_INTERVAL_KERNELS(X)
+K_EXTRACT_KERNELS(X)
 K_CAST_KERNELS(X)
 #undef X
 
@@ -112,8 +120,13 @@ const char *k_check_like(const struct k_value *const *constants, uint32_t *ret_a
 const char *k_check_like_escape(const struct k_value *const *constants, uint32_t *ret_argument);
 const char *k_check_split_part(const struct k_value *const *constants, uint32_t *ret_argument);
 const char *k_check_substring(const struct k_value *const *constants, uint32_t *ret_argument);
+const char *k_check_date_bin(const struct k_value *const *constants, uint32_t *ret_argument);
+const char *k_check_extract_timestamp(const struct k_value *const *constants, uint32_t *ret_argument);
+const char *k_check_extract_interval(const struct k_value *const *constants, uint32_t *ret_argument);
 const char *k_check_date_trunc(const struct k_value *const *constants, uint32_t *ret_argument);
 
+// Whether the word, in any letters, is one of the names, which stand between blanks.
+bool k_is_among(struct k_str word, const char *names);
 // INTERVAL '1 day 02:30:00' as PostgreSQL writes it. false: not one.
 bool k_interval_parse(struct k_str text, struct k_interval *ret_interval);
 // For comparison: months of 30 days of 24 hours, as PostgreSQL has it.

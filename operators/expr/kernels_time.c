@@ -2,7 +2,6 @@
 #include "operators/expr/kernels.h"
 
 #include <ctype.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "base/units.h"
@@ -15,28 +14,41 @@ enum unit_kind { FIXED, WEEK, MONTHS };
 // A unit of date_trunc: a number of microseconds, weeks from Monday, or a number of months. Centuries and millennia
 // begin with a year 1.
 static const struct unit {
-    const char *name, *plural;
+    const char *names; // PostgreSQL's, between blanks
     enum unit_kind kind;
     int64_t size;
 } units[] = {
-    {"microsecond", "microseconds", FIXED, 1},   {"millisecond", "milliseconds", FIXED, 1000},
-    {"second", "seconds", FIXED, SECOND},        {"minute", "minutes", FIXED, 60 * SECOND},
-    {"hour", "hours", FIXED, 3600 * SECOND},     {"day", "days", FIXED, DAY},
-    {"week", "weeks", WEEK, 7 * DAY},            {"month", "months", MONTHS, 1},
-    {"quarter", "quarters", MONTHS, 3},          {"year", "years", MONTHS, 12},
-    {"decade", "decades", MONTHS, 120},          {"century", "centuries", MONTHS, 1200},
-    {"millennium", "millennia", MONTHS, 12000},
+    {" microsecond microseconds us usec usecs useconds ", FIXED, 1},
+    {" millisecond milliseconds ms msec msecs mseconds ", FIXED, 1000},
+    {" second seconds s sec secs ", FIXED, SECOND},
+    {" minute minutes m min mins ", FIXED, 60 * SECOND},
+    {" hour hours h hr hrs ", FIXED, 3600 * SECOND},
+    {" day days d ", FIXED, DAY},
+    {" week weeks w ", WEEK, 7 * DAY},
+    {" month months mon mons ", MONTHS, 1},
+    {" quarter qtr ", MONTHS, 3},
+    {" year years y yr yrs ", MONTHS, 12},
+    {" decade decades dec decs ", MONTHS, 120},
+    {" century centuries c cent ", MONTHS, 1200},
+    {" millennium millennia mil mils ", MONTHS, 12000},
 };
 
-static bool is_word(struct k_str text, const char *word)
+bool k_is_among(struct k_str word, const char *names)
 {
-    return text.length == strlen(word) && strncasecmp(text.data, word, text.length) == 0;
+    char wanted[24] = " ";
+    if (word.length == 0 || word.length > sizeof wanted - 3) return false;
+    for (uint32_t i = 0; i < word.length; i++) {
+        if (!isalpha((unsigned char)word.data[i])) return false;
+        wanted[i + 1] = (char)tolower((unsigned char)word.data[i]);
+    }
+    wanted[word.length + 1] = ' ';
+    return strstr(names, wanted) != NULL;
 }
 
 static const struct unit *find_unit(struct k_str name)
 {
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (is_word(name, units[i].name) || is_word(name, units[i].plural)) return &units[i];
+        if (k_is_among(name, units[i].names)) return &units[i];
     return NULL;
 }
 
@@ -180,12 +192,8 @@ static const struct part {
 
 static const struct part *find_part(const char *word, size_t length)
 {
-    char wanted[24] = " ";
-    if (length == 0 || length > sizeof wanted - 3) return NULL;
-    for (size_t i = 0; i < length; i++) wanted[i + 1] = (char)tolower((unsigned char)word[i]);
-    wanted[length + 1] = ' ';
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        if (strstr(parts[i].names, wanted)) return &parts[i];
+        if (k_is_among((struct k_str){word, (uint32_t)length}, parts[i].names)) return &parts[i];
     return NULL;
 }
 

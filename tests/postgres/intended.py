@@ -63,8 +63,13 @@ def leaves_range(case):
 
 
 @rule("timestamp-range", ("timestamp + interval → timestamp", (TIMESTAMP_MIN, (0, -1, 0))),
-      ("timestamp - interval → timestamp", (TIMESTAMP_MAX, (0, -1, 0))))
+      ("timestamp - interval → timestamp", (TIMESTAMP_MAX, (0, -1, 0))),
+      ("to_timestamp(double) → timestamp", (math.inf,)), ("to_timestamp(double) → timestamp", (-1e12,)))
 def timestamp_range(case):
+    if case.template.signature.startswith("to_timestamp("):
+        if is_error(case.ours, "overflow", "K0324"):
+            return isinstance(case.theirs, (int, float)) and (case.theirs > TIMESTAMP_MAX or math.isinf(case.theirs))
+        return is_error(case.theirs, "22008") and isinstance(case.ours, int) and case.ours < TIMESTAMP_MIN
     if case.template.result != "timestamp" or "timestamp" not in case.template.args:
         return False
     if is_error(case.ours, "overflow", "K0324"):  # beyond the last of ours, not beyond the last of theirs
@@ -240,13 +245,6 @@ def integer_mean(case):
     return values and case.ours == float(sum(values)) / len(values)
 
 
-@rule("date-trunc-units", ("date_trunc(string, timestamp) → timestamp", ("hr", 0)))
-def date_trunc_units(case):
-    return case.template.signature.startswith("date_trunc(") and is_error(case.ours, "argument", "K0324") and \
-        case.row[0].lower() in ("us", "usec", "ms", "msec", "s", "sec", "m", "min", "h", "hr", "d", "w", "mon", "qtr",
-                                "y", "yr", "c", "cent", "mil")
-
-
 @rule("one-zero", ("max(comparable) → the same type", [(-0.0, True)], ["double", "bool"]))
 def one_zero(case):
     return case.template.aggregate and case.ours == case.theirs == 0
@@ -284,3 +282,20 @@ def last_digit(case):
     if not name or not both or None in case.row or case.template.signature.startswith("("):
         return False
     return abs(case.ours - case.theirs) <= 4 * math.ulp(case.ours) and case.ours == true_value(name, case.row)
+
+
+@rule("date-part", ("date_part(string, timestamp) → double", ("julian", 1883543051256757)),
+      ("date_part(string, interval) → double", ("epoch", (-78729234951, -254, -48))))
+def date_part(case):
+    if not case.template.signature.startswith("date_part(") or None in case.row or not isinstance(case.ours, float):
+        return False
+    field, value = case.row[0].lower(), case.row[1]
+    us, days, months = (value, 0, 0) if isinstance(value, int) else value
+    years = int(Fraction(months, 12))
+    date = 86400 * (Fraction(years * 1461, 4) + (months - 12 * years) * 30 + days)
+    minute = abs(us) % 60000000 * (1 if us >= 0 else -1) if value is not us else us % 60000000
+    exact = Fraction(us, 10**6) + date if field == "epoch" else \
+        Fraction(us, DAY_US) + 2440588 if field in ("julian", "j", "jd") else \
+        Fraction(minute, 10**6) if field in ("second", "seconds", "s", "sec", "secs") else \
+        Fraction(minute, 1000) if re.fullmatch("ms|msecs?|mseconds|milliseconds?", field) else None
+    return exact is not None and case.ours == float(exact)

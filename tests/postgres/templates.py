@@ -123,6 +123,10 @@ SPECIAL = {
     # PostgreSQL has these of decimals alone; bigint would become one, but a double comes first there.
     **{f"{name}(int64, int64) → int64": [(f"{name}({{0}}, {{1}})", f"{name}(({{0}})::numeric, ({{1}})::integer)",
                                           [I, I], I)] for name in ("round", "trunc")},
+    # Its field is a word of the grammar, or a constant; date_part is the same with any string.
+    **{f"extract(string FROM {t}) → double":
+       [dict(kappa=f"extract({field} FROM {{0}})", pg=f"extract({field} FROM {{0}})", args=[t], result=D)
+        for field in (values.FIELDS if t == T else values.INTERVAL_FIELDS)] for t in (T, V)},
     "count(*) → int64": aggregate("count(*)", "count(*) FILTER (WHERE <where>)", [I], I),
     "min": extreme("min", ""),
     "max": extreme("max", "DESC"),
@@ -148,6 +152,12 @@ POOLS = {
     ("pow", 1): values.exponent,
     ("exp", 0): values.exponent,
     ("date_trunc", 0): values.time_unit,
+    ("date_part", 0): values.field,
+    ("date_bin", 0): values.bin_size,
+    ("to_timestamp", 0): values.epoch_seconds,
+    ("interval * double → interval", 1): values.factor,
+    ("double * interval → interval", 0): values.factor,
+    ("interval / double → interval", 1): values.factor,
     ("CAST(string AS bool)", 0): values.bool_text,
     ("CAST(string AS int64)", 0): values.whole_text,
     ("CAST(string AS double)", 0): values.number_text,

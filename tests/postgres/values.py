@@ -226,7 +226,7 @@ def interval_input(rng, before):
 def time_unit(rng, before):
     unit = rng.choice(("microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter",
                        "year", "decade", "century", "millennium", "microseconds", "hours", "us", "h", "epoch",
-                       "fortnight", ""))
+                       "fortnight", "")) if rng.random() < 0.7 else rng.choice(ABBREVIATIONS)
     return rng.choice((unit, unit, unit, unit.upper(), unit.title(), " " + unit))
 
 
@@ -243,3 +243,41 @@ def exponent(rng, before):
     if kind < 0.5:
         return rng.choice((0.5, -0.5, 1 / 3, 1.5, 709.782712893384, -745.1332191019411, -708.4, 2.0, 3.0))
     return rng.uniform(-20, 20) if kind < 0.75 else double(rng)
+
+
+def bin_size(rng, before):
+    """Intervals that date_bin mostly takes."""
+    if rng.random() < 0.2:
+        return interval(rng)
+    return (rng.choice((1, 1000, 900 * SECONDS, 3600 * SECONDS, 7 * SECONDS, rng.randint(1, 10**12))),
+            rng.choice((0, 0, 1, 7)), 0)
+
+
+def epoch_seconds(rng, before):
+    kind = rng.random()
+    if kind < 0.2:
+        return double(rng)
+    if kind < 0.6:
+        return float(rng.randint(-2 * 10**9, 5 * 10**9))
+    return rng.choice((1, 1, 1, 1e2, 1e4)) * rng.uniform(-2e9, 5e9) if kind < 0.9 else rng.randint(-99, 99) / 2e6
+
+
+def factor(rng, before):
+    """By what intervals are multiplied and divided."""
+    return double(rng) if rng.random() < 0.3 else rng.choice((float(rng.randint(-9, 9)), rng.uniform(-3, 3), 0.1, 1 / 3))
+
+
+FIELDS = ("microseconds", "milliseconds", "second", "minute", "hour", "day", "week", "month", "quarter", "year",
+          "decade", "century", "millennium", "dow", "isodow", "doy", "isoyear", "julian", "epoch")
+INTERVAL_FIELDS = [name for name in FIELDS if name not in ("week", "dow", "isodow", "doy", "isoyear", "julian")]
+ABBREVIATIONS = ("us", "usec", "usecs", "useconds", "ms", "msec", "msecs", "mseconds", "s", "sec", "secs", "seconds",
+                 "m", "min", "mins", "minutes", "h", "hr", "hrs", "hours", "d", "days", "w", "weeks", "mon", "mons",
+                 "months", "qtr", "y", "yr", "yrs", "years", "dec", "decs", "decades", "c", "cent", "centuries", "mil",
+                 "mils", "millennia", "j", "jd")
+
+
+def field(rng, before):
+    """What extract and date_part know, and a little else."""
+    kind = rng.random()
+    unit = rng.choice(FIELDS if kind < 0.7 else ABBREVIATIONS if kind < 0.95 else ("", "x", "hou", "epoch ", "é"))
+    return rng.choice((unit, unit, unit.upper(), unit.title()))
