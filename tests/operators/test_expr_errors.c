@@ -77,8 +77,10 @@ static const struct {
     {"substring(s, d)", "f:1:1: error[K0321]: there is no substring(string, double); there is substring(string, int64) "
                         "→ string\n"},
     {"i + s", "f:1:3: error[K0321]: there is no int64 + string; there is int64 + int64 → int64, double + double → "
-              "double, timestamp + interval → timestamp, interval + timestamp → timestamp\n"},
-    {"-s", "f:1:1: error[K0321]: there is no - string; there is - int64 → int64, - double → double\n"},
+              "double, timestamp + interval → timestamp, interval + timestamp → timestamp, interval + "
+              "interval → interval\n"},
+    {"-s", "f:1:1: error[K0321]: there is no - string; there is - int64 → int64, - double → double, - interval → "
+           "interval\n"},
     {"NOT i", "f:1:1: error[K0321]: there is no NOT int64; there is NOT bool → bool\n"},
     {"i IS TRUE", "f:1:3: error[K0321]: there is no int64 IS TRUE; there is bool IS TRUE → bool\n"},
     {"i = s", "f:1:3: error[K0321]: there is no int64 = string; cast one side to the type of the other, as in "

@@ -264,7 +264,9 @@ def epoch_seconds(rng, before):
 
 def factor(rng, before):
     """By what intervals are multiplied and divided."""
-    return double(rng) if rng.random() < 0.3 else rng.choice((float(rng.randint(-9, 9)), rng.uniform(-3, 3), 0.1, 1 / 3))
+    if rng.random() < 0.3:
+        return double(rng)
+    return rng.choice((float(rng.randint(-9, 9)), rng.uniform(-3, 3), 0.1, 1 / 3))
 
 
 FIELDS = ("microseconds", "milliseconds", "second", "minute", "hour", "day", "week", "month", "quarter", "year",
