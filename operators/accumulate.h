@@ -59,6 +59,7 @@ extern const struct k_accumulator k_accumulate_rows; // the group's own count of
 extern const struct k_accumulator k_accumulate_least, k_accumulate_least_string, k_accumulate_least_pair; // extremes.c
 extern const struct k_accumulator k_accumulate_multiset;                                                // multiset.c
 extern const struct k_accumulator k_accumulate_int_spread, k_accumulate_double_spread; // variance.c
+extern const struct k_accumulator k_accumulate_distinct; // distinct.c
 
 static inline void *k_part_of(const struct k_part *part, const void *value)
 {

@@ -15,6 +15,8 @@ static int aggregate_open(void *instance, const struct k_node *node, struct k_ho
     aggregate->config = config;
     k_arena_init(&aggregate->arena);
     int code = k_state_family(host->state, config->family, &config->type, config, &aggregate->groups, err);
+    if (!code && config->distinct)
+        code = k_state_family(host->state, config->value_family, &k_distinct_family, NULL, &aggregate->values, err);
     if (code || !config->panes) return code;
     return k_state_family(host->state, config->pane_family, &config->type, config, &aggregate->panes, err);
 }
@@ -108,14 +110,21 @@ static int drop_late(struct k_aggregator *aggregate, const struct k_batch *batch
     return 0;
 }
 
-void k_aggregate_add(struct k_aggregator *aggregate, const struct k_aggregate_input *input, const uint32_t *rows,
-                     void *const *values, uint32_t count)
+int k_aggregate_add(struct k_aggregator *aggregate, const struct k_aggregate_input *input,
+                    const struct k_targets *targets, void *const *values, struct k_error *err)
 {
+    const uint32_t *rows = targets->rows;
+    uint32_t count = targets->count;
     const struct k_aggregate_config *config = aggregate->config;
     struct k_arena *arena = input->batch->arena;
     for (uint32_t i = 0; i < config->call_count; i++) {
         const struct k_part *part = &config->parts[i];
         if (!part->kind->size) continue;
+        if (part->kind == &k_accumulate_distinct) {
+            int code = k_distinct_add(aggregate, i, input, targets, values, err);
+            if (code) return code;
+            continue;
+        }
         struct k_hits hits = {.count = count, .rows = rows, .values = values, .weight = input->batch->weight,
                               .arguments = config->calls[i].argument_count ? input->arguments[i] : NULL,
                               .scratch = &aggregate->scratch};
@@ -133,6 +142,7 @@ void k_aggregate_add(struct k_aggregator *aggregate, const struct k_aggregate_in
         }
         part->kind->add(part, &hits);
     }
+    return 0;
 }
 
 // Rows into the groups of one family, without a word.
@@ -147,7 +157,8 @@ static int accumulate(struct k_aggregator *aggregate, struct k_family *family, c
     const int8_t *weight = input->batch->weight;
     for (uint32_t h = 0; h < targets->count; h++)
         ((struct k_group *)values[h])->rows += weight ? weight[targets->rows[h]] : 1;
-    k_aggregate_add(aggregate, input, targets->rows, values, targets->count);
+    code = k_aggregate_add(aggregate, input, targets, values, err);
+    if (code) return code;
     for (uint32_t h = 0; h < targets->count; h++) k_family_dirty(family, values[h]);
     return 0;
 }
@@ -200,7 +211,7 @@ static int gather_windows(struct gathering *g, uint32_t row, struct k_str key, i
     return 0;
 }
 
-// Each row into each of its windows: hopping windows that speak ON_UPDATE.
+// Each row into each of its windows: hopping windows that speak ON_UPDATE, or that count distinct values.
 static int into_windows(struct k_aggregator *aggregate, const struct k_aggregate_input *input,
                         const struct k_targets *rows, struct k_error *err)
 {
@@ -280,7 +291,8 @@ static int aggregate_on_batch(void *instance, uint32_t port, const struct k_batc
     k_keys_of_rows(input.key, config->key_count, rows.rows, rows.count, arena, keys);
     rows.keys = keys;
     if (config->panes) return into_panes(aggregate, &input, &rows, err);
-    if (!config->on_update) return accumulate(aggregate, aggregate->groups, &input, &rows, err);
+    if (!config->on_update && config->window.count <= 1)
+        return accumulate(aggregate, aggregate->groups, &input, &rows, err);
     return config->window.count > 1 ? into_windows(aggregate, &input, &rows, err)
                                     : update_each(aggregate, &input, &rows, err);
 }

@@ -11,6 +11,9 @@
 //   aggregate/<name>/panes  hopping windows that speak ON_CLOSE: rows are added once, to their pane (segment: its end),
 //                           and when its first window may close, the pane is merged into all of its windows. A row that
 //                           is late for that first window but not for all goes into the groups of the others directly.
+//   aggregate/<name>/values what count(DISTINCT …) has seen: an entry a group, call and value (distinct.c). Segment:
+//                           the group's; gone when the window is, after its groups. With it there are no panes: each
+//                           row goes into each of its windows.
 // A pane is merged before its first window speaks, and both only when no row can come for them any more.
 #pragma once
 #include "operators/accumulate.h"
@@ -39,14 +42,15 @@ struct k_aggregate_config {
     uint32_t key_count;       // values in a key
     uint32_t value_size;
     struct k_family_type type;
-    const char *family, *pane_family;
+    const char *family, *pane_family, *value_family;
+    bool distinct;            // some call is count(DISTINCT …)
 };
 
 struct k_aggregator {
     struct k_host *host;
     const struct k_node *node;
     const struct k_aggregate_config *config;
-    struct k_family *groups, *panes;
+    struct k_family *groups, *panes, *values; // panes, values: NULL where there are none
     struct k_buf scratch;
     struct k_arena arena; // of a slice of frontier work: there may be many of them before the engine resets its own
 };
@@ -68,11 +72,31 @@ struct k_targets {
     const int64_t *segments; // NULL: all 0
 };
 
+// What a call of count(DISTINCT …) remembers (distinct.c): targets and their values.
+struct k_distinct_value;
+struct k_distinct_hits {
+    struct k_distinct_value **values; // per target; NULL: the row does not count
+    uint32_t count;                   // of those that count; the rest is of them
+    struct k_str *keys;
+    int64_t *segments;
+    struct k_distinct_value **found;
+};
+extern const struct k_family_type k_distinct_family;
+K_CHECKED int k_distinct_find(struct k_aggregator *aggregate, uint32_t call, const struct k_aggregate_input *input,
+                              const struct k_targets *targets, struct k_distinct_hits *ret, struct k_error *err);
+void k_distinct_apply(const struct k_part *part, void *group, struct k_distinct_value *value, int weight);
+// Values that are there no more go; to be called once for what was found.
+K_CHECKED int k_distinct_settle(struct k_aggregator *aggregate, const struct k_distinct_hits *hits,
+                                struct k_error *err);
+// All three for all targets.
+K_CHECKED int k_distinct_add(struct k_aggregator *aggregate, uint32_t call, const struct k_aggregate_input *input,
+                             const struct k_targets *targets, void *const *groups, struct k_error *err);
+
 bool k_aggregate_plan(struct k_planner *planner, struct k_node *node);
 
 // Adds the rows' arguments to the groups that values point to.
-void k_aggregate_add(struct k_aggregator *aggregate, const struct k_aggregate_input *input, const uint32_t *rows,
-                     void *const *values, uint32_t count);
+K_CHECKED int k_aggregate_add(struct k_aggregator *aggregate, const struct k_aggregate_input *input,
+                              const struct k_targets *targets, void *const *values, struct k_error *err);
 // The same for ON_UPDATE: at most K_EMIT_HITS targets, each emitting what it changed.
 K_CHECKED int k_aggregate_update(struct k_aggregator *aggregate, const struct k_aggregate_input *input,
                                  const struct k_targets *targets, struct k_error *err);

@@ -2,6 +2,7 @@
 //
 //   pane ≤ least window   the pane's groups are merged into its windows      a unit a group
 //   else the window       ON_CLOSE: its groups speak, ON_UPDATE: they go      a unit a group
+//   then its values       what count(DISTINCT …) has seen in it goes            a unit a value
 //
 // The cursor is the state itself: what was taken is gone from it. A pane comes before a window that ends with it, so
 // that a window speaks only when all its panes are in it.
@@ -123,29 +124,34 @@ static int merge_pane(struct k_aggregator *aggregate, int64_t end_us, uint32_t m
     return k_family_take(aggregate->panes, end_us, max, merge, &m, ret_taken, err);
 }
 
-// What comes first: the end of the least pane or window, INT64_MAX when there is neither.
-static int first_end(struct k_aggregator *aggregate, int64_t *ret_end_us, bool *ret_is_pane, struct k_error *err)
+// What there is to work off at one end, in this order.
+enum what { PANE, GROUPS, VALUES };
+
+// What comes first: the end of the least pane, window or its values, INT64_MAX when there is neither.
+static int first_end(struct k_aggregator *aggregate, int64_t *ret_end_us, enum what *ret_what, struct k_error *err)
 {
-    int64_t pane_us = INT64_MAX, window_us = INT64_MAX, segment;
-    bool found;
-    int code = k_family_first_segment(aggregate->groups, &segment, &found, err);
-    if (code) return code;
-    if (found) window_us = segment;
-    if (aggregate->panes) {
-        code = k_family_first_segment(aggregate->panes, &segment, &found, err);
+    struct k_family *families[] = {[PANE] = aggregate->panes, [GROUPS] = aggregate->groups,
+                                   [VALUES] = aggregate->values};
+    *ret_end_us = INT64_MAX;
+    *ret_what = GROUPS;
+    for (int what = PANE; what <= VALUES; what++) {
+        int64_t segment;
+        bool found = false;
+        int code = families[what] ? k_family_first_segment(families[what], &segment, &found, err) : 0;
         if (code) return code;
-        if (found) pane_us = segment;
+        if (!found || segment >= *ret_end_us) continue;
+        *ret_end_us = segment;
+        *ret_what = (enum what)what;
     }
-    *ret_is_pane = aggregate->panes && pane_us <= window_us;
-    *ret_end_us = *ret_is_pane ? pane_us : window_us;
     return 0;
 }
 
-static int work_off(struct k_aggregator *aggregate, int64_t end_us, bool is_pane, uint32_t max, uint32_t *ret_taken,
+static int work_off(struct k_aggregator *aggregate, int64_t end_us, enum what what, uint32_t max, uint32_t *ret_taken,
                     struct k_error *err)
 {
     k_arena_reset(&aggregate->arena);
-    if (is_pane) return merge_pane(aggregate, end_us, max, ret_taken, err);
+    if (what == VALUES) return k_family_take(aggregate->values, end_us, max, forget, NULL, ret_taken, err);
+    if (what == PANE) return merge_pane(aggregate, end_us, max, ret_taken, err);
     if (aggregate->config->on_update)
         return k_family_take(aggregate->groups, end_us, max, forget, NULL, ret_taken, err);
     return close_window(aggregate, end_us, max, ret_taken, err);
@@ -158,13 +164,13 @@ int k_aggregate_on_frontier(void *instance, int64_t frontier_us, uint64_t max, u
     *ret_done = 0;
     while (*ret_done < max) {
         int64_t end_us;
-        bool is_pane;
-        int code = first_end(aggregate, &end_us, &is_pane, err);
+        enum what what;
+        int code = first_end(aggregate, &end_us, &what, err);
         if (code) return code;
         if (end_us == INT64_MAX || !k_window_over(end_us, aggregate->config->window.grace_us, frontier_us)) return 0;
         uint64_t left = max - *ret_done;
         uint32_t some = left < slice ? (uint32_t)left : slice, taken = 0;
-        code = work_off(aggregate, end_us, is_pane, some, &taken, err);
+        code = work_off(aggregate, end_us, what, some, &taken, err);
         if (code) return code;
         K_ASSERT(taken > 0); // a segment that is first holds an entry
         *ret_done += taken;
@@ -179,8 +185,8 @@ int k_aggregate_next_frontier(void *instance, int64_t *ret_us, struct k_error *e
     *ret_us = INT64_MAX;
     if (aggregate->config->window.kind == K_WINDOW_NONE) return 0;
     int64_t end_us;
-    bool is_pane;
-    int code = first_end(aggregate, &end_us, &is_pane, err);
+    enum what what;
+    int code = first_end(aggregate, &end_us, &what, err);
     if (code || end_us == INT64_MAX) return code;
     if (__builtin_add_overflow(end_us, aggregate->config->window.grace_us, ret_us)) *ret_us = INT64_MAX - 1;
     return 0;

@@ -256,6 +256,7 @@ static void plan_values(struct planning *p)
         const struct k_aggregate_call *call = &config->calls[i];
         struct k_part *part = &config->parts[i];
         part->kind = k_accumulator_for(call, p->input->updating, p->node->on_error == K_ON_ERROR_PASS_NULL);
+        config->distinct |= part->kind == &k_accumulate_distinct;
         part->offset = size;
         part->type = call->type;
         part->greatest = call->function == K_AGG_MAX || call->function == K_AGG_ARG_MAX;
@@ -267,6 +268,7 @@ static void plan_values(struct planning *p)
         config->made.fields[config->named_count + i] =
             (struct k_field){.name = k_arena_format(arena, "#%u", i), .type = call->type, .not_null = call->not_null};
     }
+    if (config->distinct) config->panes = false; // the values of a pane's group may be more than can be merged at once
     config->value_size = multiple_of_16(size);
     config->key_count = config->group_count + (config->window.kind == K_WINDOW_INHERIT ? 1 : 0);
 }
@@ -322,6 +324,7 @@ static void plan_family(struct planning *p)
     }
     config->family = k_arena_format(p->planner->arena, "aggregate/%s", p->node->name);
     config->pane_family = k_arena_format(p->planner->arena, "aggregate/%s/panes", p->node->name);
+    config->value_family = k_arena_format(p->planner->arena, "aggregate/%s/values", p->node->name);
 }
 
 static void make_edge(struct planning *p)
@@ -355,6 +358,7 @@ static void describe(struct planning *p)
     k_buf_add_text(&words, p->config->group_count ? "one row per" : "one row");
     for (uint32_t i = 0; i < p->config->group_count; i++)
         k_buf_printf(&words, "%s %s", i ? "," : "", p->out.fields[i].name);
+    if (p->config->distinct) k_buf_add_text(&words, ", and one per different value that is counted");
     switch (window->kind) {
     case K_WINDOW_NONE: k_buf_add_text(&words, "; never closes"); break;
     case K_WINDOW_INHERIT: k_buf_add_text(&words, " and inherited window"); break;

@@ -39,6 +39,23 @@ static void misfit(struct update *u, uint32_t row, uint32_t call)
     u->misfits[u->misfit_count++] = (struct k_misfit){row, call};
 }
 
+static int run_distinct(struct update *u, uint32_t call, struct k_error *err)
+{
+    const struct k_aggregate_config *config = u->aggregate->config;
+    const struct k_part *part = &config->parts[call];
+    struct k_made *out = &u->making.columns[config->named_count + call];
+    struct k_distinct_hits hits;
+    int code = k_distinct_find(u->aggregate, call, u->input, u->targets, &hits, err);
+    if (code) return code;
+    for (uint32_t i = 0; i < u->targets->count; i++) {
+        k_made_i(out, 2 * i, *(const int64_t *)k_part_of(part, u->values[i]));
+        k_distinct_apply(part, u->values[i], hits.values[i], weight_of(u, i));
+        if (u->after[i] == 0) k_part_reset(part, u->values[i]);
+        k_made_i(out, 2 * i + 1, *(const int64_t *)k_part_of(part, u->values[i]));
+    }
+    return k_distinct_settle(u->aggregate, &hits, err);
+}
+
 static void run_call(struct update *u, uint32_t call)
 {
     const struct k_aggregate_config *config = u->aggregate->config;
@@ -239,7 +256,11 @@ int k_aggregate_update(struct k_aggregator *aggregate, const struct k_aggregate_
     if (code) return code;
     count_rows(&u);
     k_making_init(aggregate, &u.making, 2 * count, arena);
-    for (uint32_t call = 0; call < config->call_count; call++) run_call(&u, call);
+    for (uint32_t call = 0; call < config->call_count && code == 0; call++) {
+        if (config->parts[call].kind == &k_accumulate_distinct) code = run_distinct(&u, call, err);
+        else run_call(&u, call);
+    }
+    if (code) return code;
     fill_named(&u);
     code = settle_entries(&u, err);
     return code ? code : emit(&u, err);

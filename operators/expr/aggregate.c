@@ -22,8 +22,9 @@ static bool is_allowed_here(struct k_binder *binder, const struct k_ast *ast)
     else if (!binder->aggregates)
         k_expr_report(binder->report, ast->offset, K0330,
                       "%s is an aggregate function: it belongs in the select of an aggregate node", ast->name);
-    else if (ast->distinct)
-        k_expr_report(binder->report, ast->offset, K0331, "DISTINCT inside %s is not supported here", ast->name);
+    else if (ast->distinct && (strcmp(ast->name, "count") != 0 || ast->count != 1))
+        k_expr_report(binder->report, ast->offset, K0331, "DISTINCT inside %s is not supported; count(DISTINCT x) is",
+                      ast->name);
     else return true;
     return false;
 }
@@ -60,7 +61,10 @@ static bool same_call(const struct k_aggregate_call *a, const struct k_aggregate
 static const char *call_text(struct k_binder *binder, const char *name, const struct k_aggregate_call *call)
 {
     struct k_buf text = {0};
-    k_buf_printf(&text, "%s(%s", name, call->function == K_AGG_COUNT_STAR ? "*" : "");
+    k_buf_printf(&text, "%s(%s", name,
+                 call->function == K_AGG_COUNT_STAR       ? "*"
+                 : call->function == K_AGG_COUNT_DISTINCT ? "DISTINCT "
+                                                          : "");
     for (uint32_t i = 0; i < call->argument_count; i++) {
         if (i) k_buf_add_text(&text, ", ");
         k_expr_print(call->arguments[i], &text);
@@ -73,6 +77,17 @@ static const char *call_text(struct k_binder *binder, const char *name, const st
     const char *copy = k_arena_copy(binder->report->arena, text.data, text.length);
     k_buf_fini(&text);
     return copy;
+}
+
+// Which values are the same must be known: that of two JSON texts is not.
+static bool make_distinct(struct k_binder *binder, const struct k_ast *ast, struct k_aggregate_call *call)
+{
+    enum k_type type = call->arguments[0]->type;
+    call->function = K_AGG_COUNT_DISTINCT;
+    if (type != K_JSON && type != K_INTERVAL && type != K_NO_TYPE) return true;
+    k_expr_report(binder->report, ast->offset, K0331,
+                  "count(DISTINCT …) cannot tell values of type %s apart; convert them first", k_type_name(type));
+    return false;
 }
 
 // The function and its arguments, bound over the input's columns.
@@ -99,8 +114,10 @@ static bool bind_arguments(struct k_binder *binder, const struct k_ast *ast, str
     }
     call->function = (enum k_aggregate)function->aggregate;
     call->argument_count = ast->count;
+    if (ast->distinct && !make_distinct(binder, ast, call)) return false;
     call->type = function->result == K_FIRST ? call->arguments[0]->type : (enum k_type)function->result;
-    call->not_null = call->function == K_AGG_COUNT_STAR || call->function == K_AGG_COUNT;
+    call->not_null = call->function == K_AGG_COUNT_STAR || call->function == K_AGG_COUNT ||
+                     call->function == K_AGG_COUNT_DISTINCT;
     if (call->type != K_NO_TYPE) return true;
     k_expr_report(binder->report, ast->offset, K0334, "the type of NULL is not known; write NULL::int64, say");
     return false;

@@ -362,6 +362,35 @@ static void state_comes_back(void **unused)
     harness_close(&broken);
 }
 
+// More different values than the cache holds in a window: they lie in the store one by one, and go portion by portion.
+static void many_distinct_values_close_in_portions(void **unused)
+{
+    (void)unused;
+    enum { VALUES = 30000 };
+    struct harness h;
+    static struct row rows[VALUES];
+    static char json[VALUES][80];
+    harness_open(&h, AGGREGATE("window { tumbling { size: '1m' } } select: 'count(DISTINCT v) AS n'"), NULL);
+    for (uint32_t i = 0; i < VALUES; i++) {
+        snprintf(json[i], sizeof json[i], "{\"k\":\"a\",\"v\":%u,\"d\":null,\"s\":null,\"ws\":0,\"we\":0}",
+                 i / 2 * 7919);
+        rows[i] = (struct row){json[i], i, NEVER, 1};
+    }
+    assert_int_equal(harness_feed(&h, rows, VALUES, 1000), 0);
+    struct k_buf dump = {0};
+    harness_dump(&h, &dump); // a checkpoint: from here on values may leave memory
+    k_state_trim(h.state);
+    harness_frontier(&h, 60 * SECOND, 777);
+    assert_text(&h.emitted, "0 +1 59999999 {\"window_start\":\"1970-01-01T00:00:00Z\","
+                            "\"window_end\":\"1970-01-01T00:01:00Z\",\"n\":15000}\n");
+    assert_int_equal(h.last_units, 1 + VALUES / 2); // the group, then its values
+    k_buf_clear(&dump);
+    harness_dump(&h, &dump);
+    assert_int_equal(dump.length, 0);
+    k_buf_fini(&dump);
+    harness_close(&h);
+}
+
 static void refuses(const char *graph, const struct harness_input *input, const char *text)
 {
     struct harness h;
@@ -418,7 +447,8 @@ int main(void)
         cmocka_unit_test(windows_close_in_order),    cmocka_unit_test(late_is_late_to_the_microsecond),
         cmocka_unit_test(windows_speak_on_update),   cmocka_unit_test(windows_are_inherited),
         cmocka_unit_test(unbounded_groups_keep_a_window_column), cmocka_unit_test(group_values_look_alike),
-        cmocka_unit_test(state_comes_back),          cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(state_comes_back),          cmocka_unit_test(many_distinct_values_close_in_portions),
+        cmocka_unit_test(says_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,8 @@ SPECIAL = {
        [dict(kappa=f"extract({field} FROM {{0}})", pg=f"extract({field} FROM {{0}})", args=[t], result=D)
         for field in (values.FIELDS if t == T else values.INTERVAL_FIELDS)] for t in (T, V)},
     "count(*) → int64": aggregate("count(*)", "count(*) FILTER (WHERE <where>)", [I], I),
+    "count(DISTINCT any) → int64": [t for name in STORED if name != J for t in aggregate(
+        "count(DISTINCT {0})", "count(DISTINCT {0}) FILTER (WHERE <where>)", [name], I)],
     "min": extreme("min", ""),
     "max": extreme("max", "DESC"),
     "arg_min": best("arg_min", ""),

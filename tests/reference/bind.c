@@ -103,6 +103,7 @@ static struct call *new_call(struct binder *b, const struct expr *expr)
     if (!good) wrong(b, "a wrong number of arguments for ", expr->name);
     for (uint32_t i = 0; i < expr->count && i < 2; i++) call->args[i] = expr->args[i];
     call->filter = expr->filter;
+    if (expr->distinct) call->function = AGG_COUNT_DISTINCT;
     return call;
 }
 
@@ -123,7 +124,7 @@ static void bind_aggregate(struct binder *b, struct expr *expr)
     b->failed = inner.failed;
     if (b->failed) return;
     if (call->filter) call->filter = coerce(b, call->filter, TYPE_BOOL);
-    call->type = call->function == AGG_COUNT ? TYPE_INT64
+    call->type = call->function == AGG_COUNT || call->function == AGG_COUNT_DISTINCT ? TYPE_INT64
                  : call->function == AGG_AVG || call->function >= AGG_VAR_POP ? TYPE_DOUBLE
                                              : call->args[0]->type;
     struct call **end = b->calls;

@@ -33,7 +33,8 @@ struct memory *memory_new(struct k_arena *arena, const struct call *call)
     struct memory *memory = k_arena_zeroed(arena, sizeof *memory);
     bool adds = call->function == AGG_SUM || call->function == AGG_AVG;
     if (adds && call->args[0]->type == TYPE_DOUBLE) memory->exact = k_arena_zeroed(arena, sizeof *memory->exact);
-    if (call->function >= AGG_VAR_POP) memory->spread = k_arena_zeroed(arena, sizeof *memory->spread);
+    if (call->function >= AGG_VAR_POP && call->function <= AGG_STDDEV_SAMP)
+        memory->spread = k_arena_zeroed(arena, sizeof *memory->spread);
     return memory;
 }
 
@@ -102,7 +103,9 @@ void memory_add(struct memory *memory, const struct call *call, const struct val
     bool pair = call->function == AGG_ARG_MIN || call->function == AGG_ARG_MAX;
     if (call->args[0] && args[pair].null) return; // NULL does not count; for arg_* in what is compared
     memory->count += weight;
-    if (is_extreme(call)) {
+    if (call->function == AGG_COUNT_DISTINCT) {
+        add_item(memory, &(struct item){unified(args[0]), value_null(TYPE_NONE), weight}, arena);
+    } else if (is_extreme(call)) {
         struct item item = {unified(args[pair]), pair ? unified(args[0]) : value_null(TYPE_NONE), weight};
         if (updating) add_item(memory, &item, arena);
         else if (memory->item_count == 0) insert(memory, 0, &item, arena);
@@ -139,9 +142,17 @@ static struct value spread_of(const struct spread *spread, const struct call *ca
     return value_double(call->function >= AGG_STDDEV_POP ? sqrt(variance) : variance);
 }
 
+static int64_t distinct(const struct memory *memory)
+{
+    int64_t count = 0;
+    for (uint32_t i = 0; i < memory->item_count; i++) count += memory->items[i].times > 0;
+    return count;
+}
+
 struct value memory_result(const struct memory *memory, const struct call *call, const char **reason)
 {
     if (call->function == AGG_COUNT) return value_int(memory->count);
+    if (call->function == AGG_COUNT_DISTINCT) return value_int(distinct(memory));
     if (is_extreme(call)) return best(memory, call);
     if (memory->count == 0) return value_null(call->type);
     if (memory->spread) return spread_of(memory->spread, call, reason);

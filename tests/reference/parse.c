@@ -253,6 +253,7 @@ static struct expr *parse_call(struct parser *p, const char *name)
     if (expr->kind == E_AGGREGATE && take(p, "*")) {
         need(p, ")");
     } else if (!take(p, ")")) {
+        expr->distinct = expr->kind == E_AGGREGATE && take(p, "distinct");
         append(p, expr, parse(p, 0));
         bool from = take(p, "from");
         if (from) append(p, expr, parse(p, 0));

@@ -12,7 +12,7 @@ static void draw_call(struct drawing *g, const struct stream *in, int number, st
     char type = 'i';
     bool nullable = false;
     snprintf(name, sizeof name, "a%d", number);
-    uint64_t which = k_random_below(g->random, 9);
+    uint64_t which = k_random_below(g->random, 10);
     if (which == 1) SEEN(count), snprintf(call, sizeof call, "count(%s)", any->name);
     else if (which == 2 && n) SEEN(sum), nullable = true, snprintf(call, sizeof call, "sum(%s)", n->name);
     else if (which == 3 && d)
@@ -36,6 +36,9 @@ static void draw_call(struct drawing *g, const struct stream *in, int number, st
         nullable = true;
         type = 'd';
         snprintf(call, sizeof call, "%s(%s)", PICK(names), d->name);
+    } else if (which == 9 && any->type != 'j') {
+        SEEN(count_distinct);
+        snprintf(call, sizeof call, "count(DISTINCT %s)", any->name);
     } else SEEN(count_star);
     SAY(" select: \"%s", call);
     if (one_in(g->random, 4)) {
