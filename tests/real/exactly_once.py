@@ -74,9 +74,11 @@ class Faults:
         self.rng, self.broker, self.workers, self.counts = rng, broker, workers, collections.Counter()
         self.plan = [kind for kind, count in plan.items() for _ in range(count)]
         rng.shuffle(self.plan)
+        self.restarted = float("-inf")
 
     def kill(self):
         worker = self.rng.choice(self.workers)
+        self.must_run(worker)
         worker.kill()
         time.sleep(self.rng.uniform(0, 1.5))
         worker.start()
@@ -90,6 +92,12 @@ class Faults:
         time.sleep(self.rng.uniform(2.5, 5))  # its session is over, another leads: what wakes is a zombie
         worker.process.signal(signal.SIGCONT)
 
+    def must_run(self, worker):
+        """But one that was started without a broker gave up after ten seconds: its supervisor starts it again."""
+        if worker.gave_up() and time.monotonic() - self.restarted < 30:
+            worker.start()
+        worker.must_run()
+
     def restart(self):
         if self.rng.random() < 0.5:
             self.broker.restart()
@@ -97,6 +105,7 @@ class Faults:
             self.broker.kill()
             time.sleep(self.rng.uniform(0, 2))
             self.broker.up()
+        self.restarted = time.monotonic()
 
     def run(self, feed):
         for number, kind in enumerate(self.plan):
@@ -105,7 +114,7 @@ class Faults:
             getattr(self, kind)()
             self.counts[kind] += 1
             for worker in self.workers:
-                worker.must_run()
+                self.must_run(worker)
         say(f"order of faults: {' '.join(self.plan[:40])}{' …' if len(self.plan) > 40 else ''}")
 
 

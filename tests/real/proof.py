@@ -192,6 +192,9 @@ class Worker:
         figures = shard_figures(self.stats)
         return sum(shard["state"] == "leading" for shard in figures[-1]) if figures else 0
 
+    def gave_up(self):
+        return not self.process.running() and self.process.process.returncode == 69
+
     def must_run(self):
         if not self.process.running():
             raise AssertionError(f"a worker ended by itself: status {self.process.process.returncode}, "
