@@ -7,6 +7,7 @@
 #include "base/double_text.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "proto/json_text.h"
 
 static struct k_str trim(struct k_str text)
 {
@@ -104,7 +105,10 @@ const char *k_text_to_value(struct k_str text, enum k_type type, struct k_value 
         break;
     case K_STRING: value.s = text; break;
     case K_BYTES: why = "cannot be read as bytes"; break;
-    case K_JSON: why = "cannot be read as json"; break;
+    case K_JSON:
+        why = k_json_check(text) ? "is not json" : NULL;
+        value.s = text;
+        break;
     case K_NO_TYPE: K_ASSERT(!"text for no type");
     }
     if (!why) *ret_value = value;
@@ -128,6 +132,7 @@ void k_kernel_cast_string_any(struct k_call *call)
         case K_BOOL: ((uint8_t *)call->out)[r] = value.b; break;
         case K_DOUBLE: ((double *)call->out)[r] = value.d; break;
         case K_INTERVAL: ((struct k_interval *)call->out)[r] = value.interval; break;
+        case K_JSON: ((struct k_str *)call->out)[r] = value.s; break;
         default: ((int64_t *)call->out)[r] = value.i; break;
         }
     });

@@ -85,6 +85,10 @@
     X(interval_multiply_swapped) X(interval_divide) X(to_timestamp) X(date_bin)
 // kernels_extract.c
 #define K_EXTRACT_KERNELS(X) X(extract_timestamp) X(extract_interval)
+// kernels_json.c
+#define K_JSON_KERNELS(X)                                                                           \
+    X(json_member) X(json_member_text) X(json_element) X(json_element_text) X(json_path)            \
+    X(json_path_text) X(json_typeof) X(json_array_length)
 // cast.c
 #define K_CAST_KERNELS(X)                                                                                        \
     X(cast_bool_int64) X(cast_bool_string) X(cast_int64_bool) X(cast_int64_double) X(cast_int64_string)          \
@@ -102,6 +106,7 @@ K_BITS_KERNELS(X)
 K_TIME_KERNELS(X)
 K_INTERVAL_KERNELS(X)
 K_EXTRACT_KERNELS(X)
+K_JSON_KERNELS(X)
 K_CAST_KERNELS(X)
 #undef X
 
@@ -123,6 +128,7 @@ const char *k_check_substring(const struct k_value *const *constants, uint32_t *
 const char *k_check_date_bin(const struct k_value *const *constants, uint32_t *ret_argument);
 const char *k_check_extract_timestamp(const struct k_value *const *constants, uint32_t *ret_argument);
 const char *k_check_extract_interval(const struct k_value *const *constants, uint32_t *ret_argument);
+const char *k_check_json_path(const struct k_value *const *constants, uint32_t *ret_argument);
 const char *k_check_date_trunc(const struct k_value *const *constants, uint32_t *ret_argument);
 
 // Whether the word, in any letters, is one of the names, which stand between blanks.

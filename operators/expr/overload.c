@@ -44,6 +44,7 @@ static struct k_expr *make_call(struct k_binder *binder, const struct k_function
         if (!(function->flags & (K_FN_NULLS | K_FN_LOOSE)) && args[i]->kind == K_NODE_CONST && args[i]->value.null)
             return k_node_const(binder, offset, (struct k_value){.type = type, .null = true});
     }
+    if (function->flags & K_FN_PARTIAL) node->not_null = false;
     if (function->flags & K_FN_NULLS) node->not_null = true;
     if (function->flags & K_FN_LOOSE) node->not_null = args[0]->not_null;
     return k_node_done(binder, node);
@@ -346,8 +347,8 @@ struct k_expr *k_bind_cast(struct k_binder *binder, const struct k_ast *ast)
     struct k_expr *expr = k_bind(binder, ast->args[0]);
     if (!known || !expr) return NULL;
     if (expr->literal || expr->type == type) {
-        if (is_literal_string(expr) && (type == K_JSON || type == K_BYTES)) {
-            k_expr_report(binder->report, ast->offset, K0323, "there is no cast from string to %s", k_type_name(type));
+        if (is_literal_string(expr) && type == K_BYTES) {
+            k_expr_report(binder->report, ast->offset, K0323, "there is no cast from string to bytes");
             return NULL;
         }
         return k_coerce(binder, expr, type);

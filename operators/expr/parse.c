@@ -228,7 +228,7 @@ static const char *operator_advice(const char *name)
 static struct k_ast *convert_operator(struct parse *parse, const PgQuery__AExpr *node)
 {
     static const char *const known[] = {"+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "||", "&", "|", "#",
-                                        "<<", ">>", "~", "^"};
+                                        "<<", ">>", "~", "^", "->", "->>", "#>", "#>>"};
     const char *name = node->n_name == 1 ? node->name[0]->string->sval : dotted(parse, node->name, node->n_name);
     bool two = node->lexpr && node->rexpr;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {

@@ -116,6 +116,7 @@ enum {
     K_FN_STAR = 256,     // count(*)
     K_FN_LOOSE = 512,    // not strict: called also with NULLs; may yield NULL, but not if its first argument is none
     K_FN_VARIADIC = 1024, // the last argument may be repeated
+    K_FN_PARTIAL = 2048, // strict, and may yield NULL of arguments that are none
 };
 enum { K_FUNCTION_ARGS = 6 };
 

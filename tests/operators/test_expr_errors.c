@@ -109,7 +109,16 @@ static const struct {
                  "interval; did you mean \"string\"?\n"},
     {"t::bool", "f:1:2: error[K0323]: there is no cast from timestamp to bool\n"},
     {"s::bytes", "f:1:2: error[K0323]: there is no cast from string to bytes\n"},
-    {"'{}'::json", "f:1:5: error[K0323]: there is no cast from string to json\n"},
+    {"'{'::json", "f:1:1: error[K0305]: \"{\" is not json\n"},
+    {"js #>> 'a'", "f:1:8: error[K0324]: a path is written as '{key,0,\"another key\"}'\n"},
+    {"js -> d", "f:1:4: error[K0321]: there is no json -> double; there is json -> string → json, json -> int64 → "
+                "json\n"},
+    {"extract(hours_ FROM t)", "f:1:9: error[K0324]: a timestamp has the fields week, dow, isodow, doy, isoyear, "
+                               "julian, microseconds, milliseconds, second, minute, hour, day, month, quarter, year, "
+                               "decade, century, millennium and epoch\n"},
+    {"date_bin('1 month', t, t)", "f:1:10: error[K0324]: date_bin cannot count in months or years: they differ in "
+                                  "length\n"},
+    {"sqrt(-1)", "f:1:1: error[K0324]: this fails for every row: sqrt(-1): a negative number has no square root\n"},
     // Literals, and constants that fail.
     {"9223372036854775808", "f:1:1: error[K0305]: 9223372036854775808 is out of the range of int64\n"},
     {"1e999", "f:1:1: error[K0305]: 1e999 is out of the range of double\n"},

@@ -192,7 +192,7 @@ def programs_of(template, rng, count):
         for at in range(0, count, 50):
             yield Program(template, None, groups=groups_of(template, rng, min(50, count - at)))
         return
-    can = [t not in ("bytes", "json") for t in template.args]
+    can = [t != "bytes" for t in template.args]
     literal = count // 4 if all(can) else 0
     mixed = count // 4 if len(template.args) > 1 and any(can) else 0
     for at in range(0, count - literal - mixed, ROWS_MAX):

@@ -1,6 +1,7 @@
 """Where Kappa differs on purpose: the list is docs/language.md's, by its marks; here each mark has a test of what
 exactly the difference is, and cases that always show it."""
 import decimal
+import json
 import math
 import os
 import re
@@ -299,3 +300,42 @@ def date_part(case):
         Fraction(minute, 10**6) if field in ("second", "seconds", "s", "sec", "secs") else \
         Fraction(minute, 1000) if re.fullmatch("ms|msecs?|mseconds|milliseconds?", field) else None
     return exact is not None and case.ours == float(exact)
+
+
+@rule("json-escapes", ("CAST(string AS json)", ('"\\ud800"',)), ("json ->> int64 → string", ('["\\u0000"]', 0)))
+def json_escapes(case):
+    if case.template.signature == "CAST(string AS json)":
+        return is_error(case.ours, "cast", "K0305") and case.theirs == case.row[0] and \
+            re.search(r"\\u[dD][89a-fA-F]", case.row[0])
+    return is_error(case.theirs, "22P05") and "\\u0000" in case.row[0] and not is_error(case.ours)
+
+
+STEP = re.compile(r'\s*(?:"((?:\\.|[^"\\])*)"|((?:\\.|[^,{}"\\])+?))\s*(?:,|}\s*$)')
+
+
+def at_path(value, path):
+    """What lies there, where of members with one key the last counts; None, also for null."""
+    for quoted, bare in STEP.findall(path.strip()[1:]):
+        step = re.sub(r"\\(.)", r"\1", quoted or bare)
+        try:
+            value = value[int(step)] if isinstance(value, list) else value[step] if isinstance(value, dict) else None
+        except (ValueError, KeyError, IndexError):
+            return None
+    return value
+
+
+@rule("json-paths", ("json #> string → json", ('{"b":{"b":1},"b":2}', "{b,b}")),
+      ("json #>> string → string", (" 1 ", "{}")))
+def json_paths(case):
+    if " #>" not in case.template.kappa:
+        return False
+    if case.row[0] is None and is_error(case.theirs, "22P02"):
+        return case.ours is None
+    if is_error(case.ours) or is_error(case.theirs) or None in case.row:
+        return False
+    if case.row[1].strip("{} ") == "":
+        return case.ours == case.row[0].strip() == case.theirs.strip()
+    value = at_path(json.loads(case.row[0]), case.row[1])
+    found = case.ours if case.ours is None or (isinstance(value, str) and ">>" in case.template.kappa) else \
+        json.loads(case.ours)
+    return found == value and "," in case.row[1] and case.row[0].count('"') > 4

@@ -83,7 +83,7 @@ TYPES = {
     "timestamp": Type("timestamp with time zone", {"timestamp with time zone"}, "timestamptz_send",
                       lambda v: kappa_timestamp(v) and f"TIMESTAMP '{kappa_timestamp(v)}'",
                       lambda v: f"'{pg_timestamp(v)}'", *number(">q")),
-    "json": Type("json", {"json"}, "json_send", lambda v: None, quoted, *TEXT),
+    "json": Type("json", {"json"}, "json_send", lambda v: f"{quoted(v)}::json", quoted, *TEXT),
     "interval": Type("interval", {"interval"}, "interval_send", kappa_interval,
                      lambda v: quoted(interval_text(v)), lambda v: struct.pack(">qii", *v),
                      lambda data: struct.unpack(">qii", data)),
@@ -96,7 +96,7 @@ STORED = [name for name in TYPES if name != "interval"]  # what a schema may hol
 def kappa_literal(type_name, value):
     """Our text for the value, or None where it can only come from a column."""
     return f"NULL::{type_name}" if value is None and TYPES[type_name].literal is not None and \
-        type_name not in ("bytes", "json") else None if value is None else TYPES[type_name].literal(value)
+        type_name != "bytes" else None if value is None else TYPES[type_name].literal(value)
 
 
 def pg_literal(type_name, value):

@@ -127,6 +127,9 @@ SPECIAL = {
     **{f"extract(string FROM {t}) → double":
        [dict(kappa=f"extract({field} FROM {{0}})", pg=f"extract({field} FROM {{0}})", args=[t], result=D)
         for field in (values.FIELDS if t == T else values.INTERVAL_FIELDS)] for t in (T, V)},
+    # A path is a text here, and read as PostgreSQL reads an array.
+    "json #> string → json": [("{0} #> {1}", "({0}) #> ({1})::text[]", [J, S], J)],
+    "json #>> string → string": [("{0} #>> {1}", "({0}) #>> ({1})::text[]", [J, S], S)],
     "count(*) → int64": aggregate("count(*)", "count(*) FILTER (WHERE <where>)", [I], I),
     "count(DISTINCT any) → int64": [t for name in STORED if name != J for t in aggregate(
         "count(DISTINCT {0})", "count(DISTINCT {0}) FILTER (WHERE <where>)", [name], I)],
@@ -154,6 +157,13 @@ POOLS = {
     ("pow", 1): values.exponent,
     ("exp", 0): values.exponent,
     ("date_trunc", 0): values.time_unit,
+    ("json -> string → json", 1): values.json_key,
+    ("json ->> string → string", 1): values.json_key,
+    ("json -> int64 → json", 1): values.json_index,
+    ("json ->> int64 → string", 1): values.json_index,
+    ("#>", 1): values.json_path,
+    ("#>>", 1): values.json_path,
+    ("CAST(string AS json)", 0): values.json_input,
     ("date_part", 0): values.field,
     ("date_bin", 0): values.bin_size,
     ("to_timestamp", 0): values.epoch_seconds,

@@ -1,5 +1,7 @@
 """Arguments: what is at the edges of each type, and what lies between."""
+import json
 import math
+import struct
 
 from mapping import TIMESTAMP_MAX, TIMESTAMP_MIN, civil, clock
 
@@ -34,7 +36,8 @@ INTERVAL = [(0, 0, 0), (1, 0, 0), (-1, 0, 0), (DAY_US, 0, 0), (0, 1, 0), (0, -1,
 JSON = ["null", "true", "false", "0", "-1.5e3", '""', '"a"', '"\\u00e4\\n\\"\\\\"', "[]", "{}", "[1,2,3]", '{"a":1}',
         '{"a":{"b":[10,20,{"c":"x"}]}}', ' { "a" : [ 1 , 2 ] , "b" : null } ', '{"a":1,"a":2}', '[[],{},"",null]',
         '{"":1,"é":"ü","😀":true}', '{"n":12345678901234567890,"f":1e400}', '"\\ud83d\\ude00"', '[1,"2",true,null]',
-        '{"a":"x","b":{"a":"y"}}', '[-0, 1.0, 1e2]', '{"0":"zero","1":"one"}', '"\\/"', '{"a b":{"c.d":[0]}}']
+        '{"a":"x","b":{"a":"y"}}', '[-0, 1.0, 1e2]', '{"0":"zero","1":"one"}', '"\\/"', '{"a b":{"c.d":[0]}}',
+        '["\\u0000",{"a":"x\\u0000y"}]']
 
 
 def whole(rng):
@@ -102,8 +105,35 @@ def interval(rng):
     return (rng.randint(-2**62, 2**62), rng.randint(-10**6, 10**6), rng.randint(-10**5, 10**5))
 
 
-def json_text(rng):
-    return rng.choice(JSON)
+KEYS = ["a", "b", "", "é", "a b", "0", "-1", "null", "NULL", 'q"', "\\", "x,y", "{z}", "😀", "c.d"]
+
+
+def json_string(rng, text):
+    """A string token; its characters sometimes as escapes."""
+    out = []
+    for c in text:
+        if rng.random() < 0.15:
+            out.append("".join(f"\\u{unit:04x}" for unit in struct.unpack(f">{len(c.encode('utf-16-be')) // 2}H",
+                                                                          c.encode("utf-16-be"))))
+        else:
+            out.append("\\" + c if c in '"\\' else f"\\u{ord(c):04x}" if c < " " else c)
+    return f'"{"".join(out)}"'
+
+
+def json_text(rng, depth=0):
+    if depth == 0 and rng.random() < 0.3:
+        return rng.choice(JSON)
+    kind = rng.random() + 0.1 * (3 - depth)
+    blank = rng.choice(("", "", "", " ", "\n\t", "  "))
+    if kind > 0.8 and depth < 4:
+        items = [json_text(rng, depth + 1) for _ in range(rng.choice((0, 1, 2, 3, 5)))]
+        return blank + "[" + f"{blank},{blank}".join(items) + "]" + blank
+    if kind > 0.4 and depth < 4:
+        members = [f"{json_string(rng, rng.choice(KEYS[:rng.choice((2, 4, 99))]))}{blank}:{json_text(rng, depth + 1)}"
+                   for _ in range(rng.choice((0, 1, 2, 3, 5)))]
+        return "{" + blank + ",".join(members) + blank + "}"
+    return blank + rng.choice(("null", "true", "false", "0", "-1.50e+3", str(whole(rng)), json_string(rng, string(rng)),
+                               json_string(rng, rng.choice(PIECES)))) + blank
 
 
 ANY = {"bool": lambda rng: rng.random() < 0.5, "int64": whole, "double": double, "string": string, "bytes": octets,
@@ -283,3 +313,58 @@ def field(rng, before):
     kind = rng.random()
     unit = rng.choice(FIELDS if kind < 0.7 else ABBREVIATIONS if kind < 0.95 else ("", "x", "hou", "epoch ", "é"))
     return rng.choice((unit, unit, unit.upper(), unit.title()))
+
+
+def steps_into(rng, text):
+    """A key or a number of an element, of the value; both as texts."""
+    value = json.loads(text) if text else None
+    if rng.random() < 0.15:
+        return rng.choice(KEYS + ["1", "+0", " 0", "0 ", "00", "2147483648", "-2147483648", "x"])
+    if isinstance(value, dict) and value:
+        return rng.choice(list(value))
+    if isinstance(value, list):
+        return str(rng.randint(-len(value) - 1, len(value)))
+    return rng.choice(KEYS[:4])
+
+
+def json_key(rng, before):
+    return steps_into(rng, before[0])
+
+
+def json_index(rng, before):
+    value = json.loads(before[0]) if before[0] else None
+    return rng.randint(-len(value) - 1, len(value)) if isinstance(value, list) else rng.randint(-2, 2)
+
+
+def json_path(rng, before):
+    """A path into the value, as PostgreSQL writes arrays; sometimes none at all."""
+    text, steps = before[0], []
+    for _ in range(rng.choice((0, 1, 1, 2, 2, 3))):
+        step = steps_into(rng, text)
+        steps.append(step)
+        try:
+            value = json.loads(text)
+            text = json.dumps(value[int(step) if isinstance(value, list) else step])
+        except (ValueError, KeyError, IndexError, TypeError):
+            text = "null"
+    written = []
+    for step in steps:
+        bare = rng.random() < 0.5 and step and not set(step) & set('",{}\\ ') and step.lower() != "null"
+        written.append(step if bare else '"' + step.replace("\\", "\\\\").replace('"', '\\"') + '"')
+    blank = rng.choice(("", "", "", " "))
+    if rng.random() < 0.1:
+        return rng.choice(("", "a", "{", "}", "{a", "{a,}", "{,a}", '{"a}', '{"a"b}', "{a}b", "{a}}", "{a,null}",
+                           "{NULL}", '{"NULL"}', "{nu\\ll}", "{a b}", "{ a , b }", "{a\\ }", "{\\,}", " {a} ", "{ }",
+                           "{a\\"))
+    return "{" + f"{blank},{blank}".join(written) + "}"
+
+
+def json_input(rng, before):
+    if rng.random() < 0.6:
+        text = json_text(rng)
+        at = rng.randrange(len(text) + 1)
+        return text if rng.random() < 0.5 else text[:at] + rng.choice(('"', ",", "}", "]", "x", "\\", "1", "")) + \
+            text[at + rng.randint(0, 1):]
+    return rng.choice(("", " ", "nul", "TRUE", "01", "1.", ".5", "+1", "-", "1e", "[1,]", "{,}", '{"a"}', '{"a":}',
+                       "{a:1}", "'a'", '"\\x"', '"\\u12"', '"a\nb"', "[1 2]", "1 2", "[" * 100 + "]" * 100, "\ufeff1",
+                       "NaN", "[[]", '"\\ud800"', '"\\udc00\\ud800"', '"\\u0000"', "\u00a01"))
