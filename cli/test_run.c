@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PARTITIONS_MAX = 10000 };
+enum { PARTITIONS_MAX = 10000, LETTERS_SHOWN = 5, VALUE_SHOWN = 100 };
 static const int64_t first_time = 1767225600000000; // 2026-01-01T00:00:00Z
 
 // A row as text, and how often it is there (net).
@@ -33,6 +33,7 @@ struct run {
     struct rows *rows; // by expectation
     struct k_buf *failures;
     struct k_buf text;
+    uint32_t letters;
 };
 
 static void add_row(struct rows *rows, struct k_str row, int64_t weight)
@@ -202,6 +203,32 @@ static void compare_counts(struct run *r, struct k_machine *machine, const Kappa
                 expect->late);
 }
 
+static struct k_str header(const struct k_message *message, const char *name)
+{
+    for (uint32_t i = 0; i < message->header_count; i++)
+        if (k_str_equal(message->headers[i].name, k_str_of(name))) return message->headers[i].value;
+    return (struct k_str){"", 0};
+}
+
+static void show_letter(void *context, const struct k_message *message)
+{
+    struct run *r = context;
+    struct k_str node = header(message, "kappa.node"), error = header(message, "kappa.error"), value = message->value;
+    if (++r->letters > LETTERS_SHOWN) return;
+    bool cut = value.length > VALUE_SHOWN;
+    k_buf_printf(r->failures, "  dead letter of \"%.*s\": %.*s: %.*s%s\n", (int)node.length, node.data,
+                 (int)error.length, error.data, cut ? VALUE_SHOWN : (int)value.length, value.data, cut ? "…" : "");
+}
+
+// Where a test fails, what could not be processed is most often why.
+static void show_letters(struct run *r, struct k_rehearsal *rehearsal)
+{
+    if (!r->failures->length) return;
+    k_rehearsal_dead_letters(rehearsal, show_letter, r);
+    if (r->letters > LETTERS_SHOWN)
+        k_buf_printf(r->failures, "  and %u more dead letters\n", r->letters - LETTERS_SHOWN);
+}
+
 static int read_time(struct run *r, const void *message, const char *field, const char *text, int64_t *ret_us,
                      struct k_error *err)
 {
@@ -304,6 +331,7 @@ int test_run(struct k_graph *graph, struct k_plan *plan, const Kappa__V1__Test *
         compare(&r, test->expect[e], &r.rows[e]);
         compare_counts(&r, k_rehearsal_machine(rehearsal), test->expect[e]);
     }
+    if (!code) show_letters(&r, rehearsal);
     k_rehearsal_destroy(rehearsal);
     for (size_t e = 0; e < test->n_expect; e++) {
         for (uint32_t i = 0; i < r.rows[e].count; i++) free(r.rows[e].items[i].row);

@@ -10,6 +10,7 @@
 enum { QUIET_STEPS = 4, STEPS_MAX = 1000000 };
 
 struct k_rehearsal {
+    struct k_plan *plan;
     struct k_cloud *cloud;
     struct k_log *log;
     struct k_memory_disk *disk;
@@ -57,6 +58,7 @@ int k_rehearsal_create(struct k_plan *plan, uint64_t seed, int64_t now_us, const
 {
     struct k_rehearsal *r = k_new(struct k_rehearsal);
     struct k_fault_rates rates = {.fetch_short = seed ? 3 : 0};
+    r->plan = plan;
     r->cloud = k_cloud_create(seed, &rates, now_us);
     r->log = k_cloud_connect(r->cloud, "test");
     r->disk = k_memory_disk_create();
@@ -99,6 +101,15 @@ int k_rehearsal_advance(struct k_rehearsal *r, int64_t to_us, struct k_error *er
     if (code || to_us <= k_cloud_now(r->cloud)) return code;
     k_cloud_set_clock(r->cloud, to_us);
     return settle(r, err);
+}
+
+void k_rehearsal_dead_letters(struct k_rehearsal *r, void (*visit)(void *context, const struct k_message *message),
+                              void *context)
+{
+    const struct k_topic_need *needs;
+    uint32_t count = k_plan_topics(r->plan, &needs);
+    for (uint32_t i = 0; i < count; i++) // each has one partition here
+        if (needs[i].use == K_TOPIC_DEAD_LETTERS) k_cloud_read(r->cloud, needs[i].topic, 0, visit, context);
 }
 
 struct k_machine *k_rehearsal_machine(struct k_rehearsal *r)

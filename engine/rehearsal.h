@@ -15,6 +15,9 @@ K_CHECKED int k_rehearsal_create(struct k_plan *plan, uint64_t seed, int64_t now
 void k_rehearsal_send(struct k_rehearsal *rehearsal, const struct k_out_message *message);
 // Moves the clock (never back) and lets the engine do all that is due, commits included.
 K_CHECKED int k_rehearsal_advance(struct k_rehearsal *rehearsal, int64_t to_us, struct k_error *err);
+// What became a dead letter so far, in order, under the graph's own headers (kappa.node, kappa.reason, kappa.error).
+void k_rehearsal_dead_letters(struct k_rehearsal *rehearsal,
+                              void (*visit)(void *context, const struct k_message *message), void *context);
 // For counters.
 struct k_machine *k_rehearsal_machine(struct k_rehearsal *rehearsal);
 void k_rehearsal_destroy(struct k_rehearsal *rehearsal); // NULL-safe

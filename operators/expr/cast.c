@@ -67,7 +67,8 @@ static bool text_to_double(struct k_str text, double *ret)
     return true;
 }
 
-// Besides what RFC 3339 has: a date alone, a time without seconds, an offset of hours alone.
+// Besides what RFC 3339 has: a date alone, a time without seconds, an offset of hours alone or without a colon, as web
+// servers write it.
 static bool text_to_timestamp(struct k_str text, int64_t *ret)
 {
     char whole[64];
@@ -78,6 +79,10 @@ static bool text_to_timestamp(struct k_str text, int64_t *ret)
     if (length == 10) more = "T00:00:00";
     else if (length == 16) more = ":00";
     else if (length > 19 && (whole[length - 3] == '+' || whole[length - 3] == '-')) more = ":00";
+    else if (length > 19 && (whole[length - 5] == '+' || whole[length - 5] == '-')) {
+        memmove(whole + length - 1, whole + length - 2, 2);
+        whole[length++ - 2] = ':';
+    }
     memcpy(whole + length, more, strlen(more));
     return k_time_parse((struct k_str){whole, length + (uint32_t)strlen(more)}, ret);
 }

@@ -182,4 +182,17 @@ def test_other_shells():
         expect((done.returncode, done.stderr), (0, ""), shell)
 
 
+def test_failing_test():
+    "a test that fails says which records could not be processed and why; one that passes does not"
+    graph = UGLY.replace("raw {}", "json {}").replace("value string", "value int64") + """
+table { name: "kept" input: "in" key: "value" }
+test { name: "t" given { source: "in" value: '{"value":"x"}' } given { source: "in" value: '{"value":7}' }
+       expect { of: "in" row: '{"value":%d}' } }
+"""
+    write("fails.textproto", graph % 8)
+    holds(kappa("test", "fails.textproto", status=1).text, '  dead letter of "in": ', ': {"value":"x"}\n')
+    write("passes.textproto", graph % 7)
+    expect(kappa("test", "passes.textproto").text, "ok   a: t\n1 passed, 0 failed\n")
+
+
 run_cases(globals())

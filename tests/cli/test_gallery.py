@@ -63,4 +63,26 @@ def test_openings():
             assert table in tables, f"{name}: its text asks for a table {table}"
 
 
+def test_side_by_side():
+    "all may run on one cluster: no two have a name or an output in common, or read the same topic"
+    graphs = [document("convert", "--to", "json", file) for file in GRAPHS]
+    names = [graph["name"] for graph in graphs]
+    expect(len(set(names)), len(names), "names")
+    for kind in ("source", "sink"):
+        topics = [topic for graph in graphs for topic in {part["kafka"]["topic"] for part in graph.get(kind, [])}]
+        expect(sorted(topics), sorted(set(topics)), f"topics of a {kind}")
+
+
+def test_all_is_looked_at():
+    "no graph warns, and its tests look at the rows of each table and sink, or at others that get the same"
+    for file in GRAPHS:
+        expect(kappa("validate", "--offline", file).err, "", file)
+        graph = document("convert", "--to", "json", file)
+        outputs = graph.get("table", []) + graph.get("sink", [])
+        takes = {output["name"]: output["input"] for output in outputs}
+        looked = {takes.get(e["of"], e["of"]) for test in graph["test"] for e in test["expect"] if e.get("row")}
+        for output in outputs:
+            assert output["input"] in looked, f"{file}: no test looks at the rows of {output['name']}"
+
+
 run_cases(globals())

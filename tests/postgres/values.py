@@ -232,7 +232,7 @@ def timestamp_text(rng, before):
                            "2026-01-01 12", "2026-01-01T", "2026-01-01 12:00:00+15:59", "2026-01-01 12:00:00+16:00",
                            "2026-01-01 12:00:00-00:30", "2026-01-01 12:00:00+05", "2026-01-01 00:00:00 BC"))
     time = rng.choice(("", f"T{clock(rest)}Z", f" {clock(rest)}", f" {clock(rest)[:5]}", f"T{clock(rest)}+02:00",
-                       f" {clock(rest)}-07", f" {clock(rest)}.5", f"t{clock(rest)}z"))
+                       f" {clock(rest)}-07", f" {clock(rest)}+0530", f" {clock(rest)}.5", f"t{clock(rest)}z"))
     return rng.choice(("", "", " ")) + f"{year:04}-{month:02}-{day:02}{time}" + rng.choice(("", "", " ", "x"))
 
 
