@@ -249,6 +249,7 @@ static int step_fence(struct k_shard *shard, int64_t *ret_wait_us, struct k_erro
     *ret_wait_us = 0;
     char *id = shard->transactional_id;
     if (K_PLANT(id_per_worker)) id = k_format("%s-%s", shard->transactional_id, shard->options.worker);
+    if (K_PLANT(id_per_generation)) id = k_format("%s-%s", shard->transactional_id, shard->options.generation);
     shard->seq = orders_seq(shard);
     int code =
         log->producer_open(shard->options.log, id, shard->options.transaction_timeout_us, &shard->producer, err);
@@ -257,8 +258,8 @@ static int step_fence(struct k_shard *shard, int64_t *ret_wait_us, struct k_erro
     if (!code && !K_PLANT(skip_journal_end))
         // (Another id alone would only make the taker-over wait for the other's transaction; with the stable end, too,
         // it overlooks it.)
-        code = log->offsets(shard->options.log, shard->journal_topic, 0, K_PLANT(id_per_worker), NULL,
-                            &shard->journal_end, err);
+        code = log->offsets(shard->options.log, shard->journal_topic, 0,
+                            K_PLANT(id_per_worker) || K_PLANT(id_per_generation), NULL, &shard->journal_end, err);
     if (code == K_E_RETRY || code == K_E_UNAVAILABLE) {
         log->producer_close(shard->producer);
         shard->producer = NULL;

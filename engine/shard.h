@@ -60,6 +60,7 @@ const char *k_shard_state_name(enum k_shard_state state);
     X(ignore_disconnect, "a producer is kept after a commit that was answered on a retry")                      \
     X(not_embedded, "records of compacted topics are only referenced in the journal")                           \
     X(id_per_worker, "the transactional id differs between leaders")                                            \
+    X(id_per_generation, "each generation has its own transactional id: the old leader is not fenced")          \
     X(old_control, "a worker leads on an old control record")                                                   \
     X(shadow_ahead, "a shadow reads a source beyond the journal")                                               \
     X(cut_early, "the new generation takes over one entry early")                                               \
