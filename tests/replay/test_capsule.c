@@ -8,8 +8,14 @@ static void test_a_record(void **state)
     (void)state;
     const struct k_header headers[] = {{K_STR("h"), K_STR("x\0y"), false}, {K_STR("none"), {0}, true}};
     const struct k_message messages[] = {
-        {.key = K_STR("k"), .has_key = true, .value = K_STR("v\0\xff"), .has_value = true, .offset = 5,
-         .timestamp_us = -1, .headers = headers, .header_count = 2},
+        {.key = K_STR("k"),
+         .has_key = true,
+         .value = K_STR("v\0\xff"),
+         .has_value = true,
+         .offset = 5,
+         .timestamp_us = -1,
+         .headers = headers,
+         .header_count = 2},
         {.offset = 6, .timestamp_us = 1767225600000000},
         {.has_key = true, .has_value = true, .offset = INT64_MAX, .timestamp_us = INT64_MIN}};
     for (int i = 0; i < 3; i++) {
@@ -40,9 +46,9 @@ static void test_a_record(void **state)
     }
 }
 
-#define NOTE                                                                                        \
-    "kappa capsule 1\nsemantics 2\nfingerprint abc\nshards 2\ngraph my graph\ntopic 3 1 in\n"       \
-    "state 1\npartition 0 2 5 9 4 in\npartition 1 0 0 7 7 g.journal.1\n"                            \
+#define NOTE                                                                                  \
+    "kappa capsule 1\nsemantics 2\nfingerprint abc\nshards 2\ngraph my graph\ntopic 3 1 in\n" \
+    "state 1\npartition 0 2 5 9 4 in\npartition 1 0 0 7 7 g.journal.1\n"                      \
     "digest 12 00000000000000000000000000000000000000000000000000000000000000ff my table\n"
 
 static void test_a_note(void **state)

@@ -40,7 +40,8 @@ static struct k_digest digest_of_rows(const struct row *rows, size_t count, int6
     struct k_state *state = open_writer(directory);
     put_identity(state, 0, 1);
     struct table_writer table = make_table(state, "accounts", 1000);
-    for (size_t i = 0; i < count; i++) put_row(&table, rows[i].owner, rows[i].number, rows[i].balance, rows[i].base_us);
+    for (size_t i = 0; i < count; i++)
+        put_row(&table, rows[i].owner, rows[i].number, rows[i].balance, rows[i].base_us);
     commit(state, 10, frontier_us);
     k_state_destroy(state);
     free(directory);
@@ -97,7 +98,8 @@ static void test_nothing_cancels(void **state)
     const struct row rows[] = {{"ann", 1, 1, K_TABLE_NEVER}, {"bea", 2, 2, K_TABLE_NEVER}};
     const struct row swapped[] = {{"ann", 1, 2, K_TABLE_NEVER}, {"bea", 2, 1, K_TABLE_NEVER}};
     const struct row shifted[] = {{"ann", 2, 1, K_TABLE_NEVER}, {"bea", 1, 2, K_TABLE_NEVER}};
-    struct k_digest a = digest_of_rows(rows, 2, 0), b = digest_of_rows(swapped, 2, 0), c = digest_of_rows(shifted, 2, 0);
+    struct k_digest a = digest_of_rows(rows, 2, 0), b = digest_of_rows(swapped, 2, 0),
+                    c = digest_of_rows(shifted, 2, 0);
     assert_false(k_digest_equal(&a, &b));
     assert_false(k_digest_equal(&a, &c));
     assert_false(k_digest_equal(&b, &c));

@@ -84,10 +84,10 @@ static void test_a_reader_is_no_writer(void **state)
 {
     (void)state;
     struct k_lineage l = {0};
-    step(&l, "wJ", 1);       // the table's side of a join
-    step(&l, "rJ wX", 2);    // another row that it was joined to
+    step(&l, "wJ", 1);    // the table's side of a join
+    step(&l, "rJ wX", 2); // another row that it was joined to
     step(&l, "rJ wT", 3);
-    step(&l, "rJ", 4);       // writes nothing, so it is no step
+    step(&l, "rJ", 4); // writes nothing, so it is no step
     assert_int_equal(l.step_count, 3);
     assert_traced(&l, 'T', all_feed, "1 3 ");
     k_lineage_fini(&l);
@@ -131,8 +131,10 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_through_an_aggregate),       cmocka_unit_test(test_what_is_overwritten_does_not_count),
-        cmocka_unit_test(test_a_reader_is_no_writer),      cmocka_unit_test(test_ways_that_do_not_meet),
+        cmocka_unit_test(test_through_an_aggregate),
+        cmocka_unit_test(test_what_is_overwritten_does_not_count),
+        cmocka_unit_test(test_a_reader_is_no_writer),
+        cmocka_unit_test(test_ways_that_do_not_meet),
         cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
