@@ -27,6 +27,11 @@ enum {
      .aggregate = aggregate_, .kernel = kernel_, .check = check_, .signature = signature_, .doc = doc_,             \
      .example = example_}
 
+// The same with something that is made of constant arguments.
+#define PREPARED(name_, count_, result_, flags_, kernel_, prepare_, signature_, doc_, example_, ...)                \
+    {.name = name_, .args = {__VA_ARGS__}, .count = count_, .result = TYPE_##result_, .flags = flags_,              \
+     .kernel = kernel_, .prepare = prepare_, .signature = signature_, .doc = doc_, .example = example_}
+
 // Operators before, between and behind their operands.
 #define BEFORE(name, a, r, flags, kernel, doc, example)                                                             \
     ROW(name, 1, r, K_FN_OPERATOR | (flags), 0, k_kernel_##kernel, NULL, name " " TEXT_##a " → " TEXT_##r, doc,     \
@@ -59,6 +64,13 @@ enum {
 // With any number of arguments, the last of which may be repeated.
 #define MANY(name, count, r, flags, kernel, signature, doc, example, ...)                                           \
     ROW(name, count, r, K_FN_VARIADIC | (flags), 0, k_kernel_##kernel, NULL, signature, doc, example, __VA_ARGS__)
+// Functions of a regular expression, which is their second argument.
+#define REGEX(name, count, r, kernel, prepare, signature, doc, example, ...)                                        \
+    PREPARED(name, count, r, K_FN_FALLIBLE | K_FN_COSTLY, k_kernel_##kernel, k_prepare_##prepare, signature, doc,   \
+             example, __VA_ARGS__)
+#define REGEX_OPERATOR(name, prepare, doc, example)                                                                 \
+    PREPARED(name, 2, B, K_FN_OPERATOR | K_FN_FALLIBLE | K_FN_COSTLY, k_kernel_regex_match, k_prepare_##prepare,    \
+             "string " name " string → bool", doc, example, TYPE_S, TYPE_S)
 // Forms with a place of their own in the grammar: described here, compiled by bind.c.
 #define FORM(name, signature, doc, example) ROW(name, 0, A, K_FN_FORM, 0, NULL, NULL, signature, doc, example, 0)
 #define AGGREGATE(name, count, r, which, flags, signature, doc, example, ...)                                       \
@@ -178,6 +190,15 @@ static const struct k_function functions[] = {
             "'a' || 'b' → 'ab'"),
     MANY("concat", 1, S, K_FN_NULLS | K_FN_FALLIBLE | K_FN_COSTLY, concat, "concat(string, …) → string",
          "One string behind the other; NULL is as if it were empty.", "concat('a', NULL, 'b') → 'ab'", TYPE_S),
+    REGEX_OPERATOR("~", regex, "Whether the regular expression, a constant, matches anywhere in the string; also !~.",
+                   "'GET /x' ~ '^[A-Z]+ /' → true"),
+    REGEX_OPERATOR("~*", regex_fold, "As ~, with letters in either case; also !~*.", "'get /x' ~* '^GET' → true"),
+    REGEX("regexp_substr", 2, S, regexp_substr, regex, "regexp_substr(string, string) → string",
+          "The first part that the regular expression, a constant, matches; NULL if there is none.",
+          "regexp_substr('a12b345', '[0-9]+') → '12'", TYPE_S, TYPE_S),
+    REGEX("regexp_substr", 3, S, regexp_substr, regex_group, "regexp_substr(string, string, int64) → string",
+          "What a group of the first match has, by its number; NULL if there is no match, or the group has no part in "
+          "it.", "regexp_substr('id=17', '(\\w+)=(\\w+)', 2) → '17'", TYPE_S, TYPE_S, TYPE_I),
     CALL1("lower", S, S, K_FN_COSTLY, string_lower, "In small letters, by Unicode's simple mapping.",
           "lower('ÄB') → 'äb'"),
     CALL1("upper", S, S, K_FN_COSTLY, string_upper, "In capitals, by Unicode's simple mapping.", "upper('äb') → 'ÄB'"),

@@ -72,6 +72,8 @@
     X(substring_3) X(like) X(ilike) X(like_escape)
 // kernels_text.c
 #define K_TEXT_KERNELS(X) X(concat)
+// kernels_regex.c
+#define K_REGEX_KERNELS(X) X(regex_match) X(regexp_substr)
 // kernels_choice.c
 #define K_CHOICE_KERNELS(X) X(greatest) X(least)
 // kernels_bits.c
@@ -101,6 +103,7 @@ K_ALL_COMPARE_KERNELS(X)
 K_TEST_KERNELS(X)
 K_STRING_KERNELS(X)
 K_TEXT_KERNELS(X)
+K_REGEX_KERNELS(X)
 K_CHOICE_KERNELS(X)
 K_BITS_KERNELS(X)
 K_TIME_KERNELS(X)
@@ -130,6 +133,11 @@ const char *k_check_extract_timestamp(const struct k_value *const *constants, ui
 const char *k_check_extract_interval(const struct k_value *const *constants, uint32_t *ret_argument);
 const char *k_check_json_path(const struct k_value *const *constants, uint32_t *ret_argument);
 const char *k_check_date_trunc(const struct k_value *const *constants, uint32_t *ret_argument);
+
+// What is made of constant arguments.
+const void *k_prepare_regex(struct k_prepare *call);
+const void *k_prepare_regex_fold(struct k_prepare *call);
+const void *k_prepare_regex_group(struct k_prepare *call);
 
 // Whether the word, in any letters, is one of the names, which stand between blanks.
 bool k_is_among(struct k_str word, const char *names);

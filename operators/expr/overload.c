@@ -32,10 +32,11 @@ static const struct k_function *find_cast(enum k_type from, enum k_type to)
 }
 
 static struct k_expr *make_call(struct k_binder *binder, const struct k_function *function, enum k_type type,
-                                uint32_t offset, struct k_expr **args, uint32_t count)
+                                uint32_t offset, struct k_expr **args, uint32_t count, const void *prepared)
 {
     struct k_expr *node = k_node(binder, K_NODE_CALL, type, offset, count);
     node->function = function;
+    node->prepared = prepared;
     node->not_null = true;
     for (uint32_t i = 0; i < count; i++) {
         node->args[i] = args[i];
@@ -68,7 +69,7 @@ struct k_expr *k_coerce(struct k_binder *binder, struct k_expr *expr, enum k_typ
     if (is_literal_string(expr)) return read_literal(binder, expr, type);
     if (expr->type == type) return expr;
     K_ASSERT(expr->type == K_INT64 && type == K_DOUBLE);
-    return make_call(binder, find_cast(K_INT64, K_DOUBLE), K_DOUBLE, expr->offset, &expr, 1);
+    return make_call(binder, find_cast(K_INT64, K_DOUBLE), K_DOUBLE, expr->offset, &expr, 1, NULL);
 }
 
 bool k_common_type(struct k_binder *binder, struct k_expr **exprs, uint32_t count, const char *what,
@@ -267,16 +268,41 @@ const struct k_function *k_overload(struct k_binder *binder, const char *name, u
     return found;
 }
 
+// Where in the text a byte of a string literal stands: behind the quote, if what is before it is written as it is.
+static size_t place_within(const struct k_binder *binder, const struct k_expr *literal, size_t within)
+{
+    struct k_str text = binder->report->text;
+    size_t first = literal->offset + 1u;
+    bool plain = first + within <= text.length && text.data[literal->offset] == '\'' &&
+                 memcmp(text.data + first, literal->value.s.data, within) == 0;
+    return plain ? first + within : literal->offset;
+}
+
+// What the function has to say about constant arguments, and what it makes of them. false after a report.
 static bool check_constants(struct k_binder *binder, const struct k_function *function, struct k_expr *const *args,
-                            uint32_t count)
+                            uint32_t count, const void **ret_prepared)
 {
     const struct k_value *constants[K_FUNCTION_ARGS] = {0};
-    for (uint32_t i = 0; i < count && i < K_FUNCTION_ARGS; i++)
-        if (args[i]->kind == K_NODE_CONST && !args[i]->value.null) constants[i] = &args[i]->value;
+    bool has_null = false;
+    for (uint32_t i = 0; i < count && i < K_FUNCTION_ARGS; i++) {
+        if (args[i]->kind != K_NODE_CONST) continue;
+        if (args[i]->value.null) has_null = true;
+        else constants[i] = &args[i]->value;
+    }
     uint32_t argument = 0;
+    size_t within = 0;
     const char *why = function->check ? function->check(constants, &argument) : NULL;
-    if (why) k_expr_report(binder->report, args[argument]->offset, K0324, "%s", why);
-    return !why;
+    if (!why && function->prepare && !has_null) {
+        struct k_prepare call = {.arena = binder->report->arena, .constants = constants};
+        *ret_prepared = function->prepare(&call);
+        why = call.why;
+        argument = call.argument;
+        within = call.within;
+    }
+    if (!why) return true;
+    const struct k_expr *wrong = args[argument];
+    k_expr_report(binder->report, within ? place_within(binder, wrong, within) : wrong->offset, K0324, "%s", why);
+    return false;
 }
 
 struct k_expr *k_bind_call(struct k_binder *binder, const char *name, bool is_operator, uint32_t offset,
@@ -297,8 +323,9 @@ struct k_expr *k_bind_call(struct k_binder *binder, const char *name, bool is_op
         else given[i] = k_coerce(binder, args[i], type == K_COMPARABLE ? common : (enum k_type)type);
         if (!given[i]) return NULL;
     }
-    if (!check_constants(binder, function, given, count)) return NULL;
-    return make_call(binder, function, result, offset, given, count);
+    const void *prepared = NULL;
+    if (!check_constants(binder, function, given, count, &prepared)) return NULL;
+    return make_call(binder, function, result, offset, given, count, prepared);
 }
 
 // The names that PostgreSQL and we have for a type.
@@ -354,7 +381,7 @@ struct k_expr *k_bind_cast(struct k_binder *binder, const struct k_ast *ast)
         return k_coerce(binder, expr, type);
     }
     const struct k_function *cast = find_cast(expr->type, type);
-    if (cast) return make_call(binder, cast, type, ast->offset, &expr, 1);
+    if (cast) return make_call(binder, cast, type, ast->offset, &expr, 1, NULL);
     k_expr_report(binder->report, ast->offset, K0323, "there is no cast from %s to %s", k_type_name(expr->type),
                   k_type_name(type));
     return NULL;

@@ -216,8 +216,8 @@ static const char *operator_advice(const char *name)
     } table[] = {
         {"==", "use ="},         {"===", "use ="},        {"!==", "use <>"},       {"&&", "use AND"},
         {"!", "use NOT"},        {"=>", "use >="},        {"=<", "use <="},        {"**", "use ^"},
-        {"=~", "use LIKE"},      {"~", "use LIKE"},       {"!<", "use >="},        {"!>", "use <="},
-        {"//", "use /"},
+        {"=~", "use ~"},         {"~~", "use LIKE"},      {"!~~", "use NOT LIKE"},
+        {"!<", "use >="},        {"!>", "use <="},        {"//", "use /"},
         {"<=>", "use IS NOT DISTINCT FROM"},              {":=", "use ="},         {"??", "use COALESCE"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
@@ -228,14 +228,16 @@ static const char *operator_advice(const char *name)
 static struct k_ast *convert_operator(struct parse *parse, const PgQuery__AExpr *node)
 {
     static const char *const known[] = {"+", "-", "*", "/", "%", "=", "<>", "<", "<=", ">", ">=", "||", "&", "|", "#",
-                                        "<<", ">>", "~", "^", "->", "->>", "#>", "#>>"};
+                                        "<<", ">>", "~", "~*", "^", "->", "->>", "#>", "#>>"};
     const char *name = node->n_name == 1 ? node->name[0]->string->sval : dotted(parse, node->name, node->n_name);
     bool two = node->lexpr && node->rexpr;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(name, known[i]) != 0) continue;
-        if (strcmp(name, "~") == 0 ? two : !two && strcmp(name, "-") != 0 && strcmp(name, "+") != 0) continue;
+        if (!two && !strchr("-+~", name[0])) continue;
         return operator_of(parse, name, node->location, node->lexpr, node->rexpr);
     }
+    if (two && (strcmp(name, "!~") == 0 || strcmp(name, "!~*") == 0))
+        return negate(parse, operator_of(parse, name + 1, node->location, node->lexpr, node->rexpr));
     const char *advice = operator_advice(name);
     k_expr_report(parse->report, place(node->location), K0303, "`%s` is not an operator%s%s", name, advice ? "; " : "",
                   advice ? advice : "");

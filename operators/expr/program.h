@@ -47,6 +47,7 @@ struct k_expr {
     const char *name; // COLUMN
     struct k_value value;
     const struct k_function *function;
+    const void *prepared; // CALL: what function->prepare made
     struct k_expr **args;
     uint32_t count;
     struct k_in_set *set;
@@ -120,6 +121,15 @@ enum {
 };
 enum { K_FUNCTION_ARGS = 6 };
 
+// What a function makes once of its constant arguments, when the expression is compiled.
+struct k_prepare {
+    struct k_arena *arena;                     // lives as long as the expression
+    const struct k_value *const *constants;    // by argument: NULL where not constant; none is NULL
+    const char *why;                           // to be set: what is wrong, NULL if nothing
+    uint32_t argument;                         // with which argument
+    size_t within;                             // and behind which byte of its string
+};
+
 struct k_function {
     const char *name;
     uint8_t args[K_FUNCTION_ARGS];
@@ -131,6 +141,9 @@ struct k_function {
     // Checks constant arguments (NULL where not constant) when the graph is validated: NULL, or what is wrong with
     // argument *ret_argument.
     const char *(*check)(const struct k_value *const *constants, uint32_t *ret_argument);
+    // NULL, or makes what the kernel finds in node->prepared; the kernel is called only with what this has made. Not
+    // called where an argument is a constant NULL, which makes the call one.
+    const void *(*prepare)(struct k_prepare *call);
     const char *signature, *doc, *example;
 };
 // The table itself, functions.c.

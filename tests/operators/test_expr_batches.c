@@ -92,6 +92,8 @@ static const char *const expressions[] = {
     "greatest(s, p, 'b')",
     "least(d, e, i)", "greatest(b, c)", "least(t, '2026-01-01')", "greatest(y, y)", "least(i, 1 / j)",
     "i BETWEEN SYMMETRIC j AND 2", "concat(s, p, 'x', NULL, s)", "s ILIKE p", "s ILIKE '%B%'", "s ILIKE 'Ä_,%'",
+    "s ~ '^a'", "p !~* 'B|É'", "regexp_substr(s, '[a-z]+')",
+    "regexp_substr(s, '(a)(b)?', 2)", "regexp_substr(s, '(a)(b)?', i)",
     "i & j", "i | 5", "7 # i", "i << j", "i >> 3", "~i",
 };
 

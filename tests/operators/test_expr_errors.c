@@ -37,7 +37,22 @@ static const struct {
     {"i == 5", "f:1:3: error[K0303]: `==` is not an operator; use =\n"},
     {"b && c", "f:1:3: error[K0303]: `&&` is not an operator; use AND\n"},
     {"!b", "f:1:1: error[K0303]: `!` is not an operator; use NOT\n"},
-    {"s ~ 'x'", "f:1:3: error[K0303]: `~` is not an operator; use LIKE\n"},
+    {"s =~ 'x'", "f:1:3: error[K0303]: `=~` is not an operator; use ~\n"},
+    {"s ~ p", "f:1:5: error[K0324]: a regular expression must be a constant: it is compiled once, before the first "
+              "record\n"},
+    {"s ~ i", "f:1:3: error[K0321]: there is no string ~ int64; there is string ~ string → bool\n"},
+    {"s !~* 'a(b'", "f:1:11: error[K0324]: the regular expression is wrong behind \"a(b\": missing closing "
+                    "parenthesis\n"},
+    {"s ~ '[[:alpa:]]'", "f:1:9: error[K0324]: the regular expression is wrong behind \"[[:\": unknown POSIX class "
+                         "name\n"},
+    {"s ~ 'it''s (*'", "f:1:5: error[K0324]: the regular expression is wrong behind \"it's (\": quantifier does "
+                       "not follow a repeatable item\n"},
+    {"s ~ '\\C'", "f:1:8: error[K0324]: the regular expression is wrong behind \"\\C\": using \\C is disabled by the "
+                  "application\n"},
+    {"regexp_substr(s, '(a)(b)', 3)", "f:1:28: error[K0324]: there is no group 3 in the regular expression, which has "
+                                      "2; 0 is the whole match\n"},
+    {"regexp_substr(s, 'a', -1)", "f:1:23: error[K0324]: there is no group -1 in the regular expression, which has "
+                                  "0; 0 is the whole match\n"},
     {"i <-> j", "f:1:3: error[K0303]: `<->` is not an operator\n"},
     {"s || i", "f:1:3: error[K0321]: there is no string || int64; there is string || string → string; cast what is no "
                "string, as in x::string\n"},

@@ -10,11 +10,13 @@ ROWS_MAX = 200  # of one program
 
 class Template:
     """An expression with {0}, {1}, … for its arguments, in both languages. result: our type. pools: how arguments are
-    made, by position. aggregate: it is a select over groups of rows, and its arguments are columns."""
+    made, by position. aggregate: it is a select over groups of rows, and its arguments are columns. constants: the
+    positions of arguments that must be literals."""
 
-    def __init__(self, kappa, pg, args, result, pools=None, aggregate=False, reference=None):
+    def __init__(self, kappa, pg, args, result, pools=None, aggregate=False, reference=None, constants=()):
         self.kappa, self.pg, self.args, self.result = kappa, pg, args, result
         self.pools, self.aggregate, self.reference = pools or {}, aggregate, reference
+        self.constants = constants
         self.signature = None
 
     def value(self, rng, position, before):
@@ -186,6 +188,13 @@ def groups_of(template, rng, count):
     return groups
 
 
+def row_with(template, rng, fixed):
+    row = []
+    for i in range(len(template.args)):
+        row.append(fixed[i] if i in fixed else template.value(rng, i, row))
+    return tuple(row)
+
+
 def programs_of(template, rng, count):
     """At least count cases: half of them over columns alone, the others with literals in all or some places."""
     if template.aggregate:
@@ -195,6 +204,13 @@ def programs_of(template, rng, count):
     can = [t != "bytes" for t in template.args]
     literal = count // 4 if all(can) else 0
     mixed = count // 4 if len(template.args) > 1 and any(can) else 0
+    if template.constants:
+        for _ in range(0, count - literal, 8):
+            first = template.row(rng)
+            fixed = {i: first[i] for i in template.constants}
+            rows = [first] + [row_with(template, rng, fixed) for _ in range(7)]
+            yield Program(template, rows, fixed)
+        mixed = count - literal
     for at in range(0, count - literal - mixed, ROWS_MAX):
         size = min(ROWS_MAX, count - literal - mixed - at)
         yield Program(template, [template.row(rng) for _ in range(size)])
@@ -204,18 +220,13 @@ def programs_of(template, rng, count):
             yield Program(template, [row], dict(enumerate(row)))
         else:
             yield Program(template, [row])
-    for _ in range(0, mixed, 8):
+    for _ in range(0, 0 if template.constants else mixed, 8):
         first = template.row(rng)
         fixed = {i: v for i, v in enumerate(first)
                  if kappa_literal(template.args[i], v) is not None and rng.random() < 0.6}
         if len(fixed) == len(first):
             fixed.pop(rng.randrange(len(first)))
-        rows = []
-        for _ in range(8):
-            row = []
-            for i in range(len(first)):
-                row.append(fixed[i] if i in fixed else template.value(rng, i, row))
-            rows.append(tuple(row))
+        rows = [row_with(template, rng, fixed) for _ in range(8)]
         meets = re.fullmatch(r"\{0\} \S+ \{1\}", template.kappa) and len(set(template.args)) == 1 and len(fixed) == 1
         bare = meets and rng.random() < 0.5 and all(untyped(template.args[i], v) for i, v in fixed.items())
         yield Program(template, rows, fixed, untyped=bare)

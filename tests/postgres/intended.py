@@ -120,6 +120,47 @@ def like_escape_last(case):
     return False
 
 
+def python_pattern(pattern, flags=0):
+    """The pattern for Python's re, whose dialect is pcre2's for all that the cases have; None where it is none there.
+    Classes are ASCII here, and stay so where letters match in either case."""
+    for ours, theirs in (("(?<", "(?P<"), ("[[:alpha:]]", "[A-Za-z]"), ("{,2}", r"\{,2\}"),
+                         (r"\d", "(?-i:[0-9])"), (r"\D", "(?-i:[^0-9])"), (r"\w", "(?-i:[A-Za-z0-9_])"),
+                         (r"\s", r"(?-i:[ \t\n\r\f\v])")):
+        pattern = pattern.replace(ours, theirs)
+    try:
+        return re.compile(pattern, flags)
+    except re.error:
+        return None
+
+
+@rule("regex-dialect", ("string ~ string → bool", ("a\n", "a$")), ("string ~ string → bool", ("aa", "a++")),
+      ("regexp_substr(string, string) → string", ("abc", "a|ab")))
+def regex_dialect(case):
+    """Ours is what Python's re has."""
+    signature = case.template.signature
+    if not signature.startswith(("string ~", "regexp_")) or None in case.row or is_error(case.ours, "regex"):
+        return False
+    text, pattern = case.row[:2]
+    found = python_pattern(pattern, re.IGNORECASE if "~*" in signature else 0)
+    if not found:
+        return is_error(case.ours, "K0324") and not is_error(case.theirs)
+    match = found.search(text)
+    if signature.startswith("string ~"):
+        return case.ours == ((match is not None) != ("!~" in case.template.kappa))
+    group = case.row[2] if len(case.row) > 2 else 0
+    if not 0 <= group <= found.groups:
+        alone = group == 1 and found.groups == 0 and not is_error(case.theirs)
+        return is_error(case.ours, "argument", "K0324") and (case.theirs is None or alone)
+    return case.ours == (match.group(group) if match else None)
+
+
+@rule("regex-bounds", ("string ~ string → bool", ("a" * 40 + "b", "(a+)+$")))
+def regex_bounds(case):
+    """Given up, for a pattern that repeats what is repeated."""
+    return is_error(case.ours, "regex") and not is_error(case.theirs) and \
+        re.search(r"[*+}?]\??\)+[*+{]", case.row[1]) is not None
+
+
 def timestamp_words(us):
     """As we print it: in UTC without saying so, a year outside 0 … 9999 with its sign."""
     year, month, day, rest = civil(us)

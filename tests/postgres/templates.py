@@ -74,6 +74,12 @@ def each(types, text, result=None, first=()):
                   {i: values.nearby(t, len(first)) for i in range(len(first) + 1, count)}) for t in types]
 
 
+def regex(kappa, args, result, pg=None, pools=None, constants=(1,)):
+    """A template whose second argument is a regular expression."""
+    return dict(kappa=kappa, pg=pg or kappa, args=args, result=result, constants=constants,
+                pools={0: lambda rng, before: values.string(rng)[:30], 1: values.pattern, **(pools or {})})
+
+
 SMALL_WHOLE = {1: lambda rng, before: rng.randint(-2, 3)}
 
 SPECIAL = {
@@ -112,6 +118,12 @@ SPECIAL = {
     "string ILIKE string → bool": [alike("{0} ILIKE {1}", [S, S], B), alike("{0} NOT ILIKE {1}", [S, S], B),
                                    alike("{0} ILIKE {1} ESCAPE {2}", [S, S, S], B,
                                          {1: values.like_pattern, 2: values.words("!", "", "%", "é", "ab", "a", "A")})],
+    "string ~ string → bool": [regex("{0} ~ {1}", [S, S], B), regex("{0} !~ {1}", [S, S], B)],
+    "string ~* string → bool": [regex("{0} ~* {1}", [S, S], B), regex("{0} !~* {1}", [S, S], B)],
+    "regexp_substr(string, string) → string": [regex("regexp_substr({0}, {1})", [S, S], S)],
+    "regexp_substr(string, string, int64) → string": [
+        regex("regexp_substr({0}, {1}, {2})", [S, S, I], S, "regexp_substr({0}, {1}, 1, 1, '', ({2})::integer)",
+              {2: values.words(0, 1, 1, 1, 1, 2, 2, -1, 9)})],
     "string LIKE string → bool": [alike("{0} LIKE {1}", [S, S], B), alike("{0} NOT LIKE {1}", [S, S], B)],
     "like_escape": [alike("like_escape({0}, {1})", [S, S], S),
                     alike("{0} LIKE {1} ESCAPE {2}", [S, S, S], B,

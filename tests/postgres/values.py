@@ -195,6 +195,49 @@ def like_pattern(rng, before):
     return rng.choice(("", "%")) + "".join(out) + rng.choice(("", "", "%", "_", "\\"))
 
 
+def escaped_pattern(text):
+    return "".join("\\" + c if c in ".[](){}*+?|^$\\" else c for c in text)
+
+
+def pattern_piece(rng, text):
+    """One item of a regular expression that means the same in most dialects."""
+    kind = rng.random()
+    if text and kind < 0.45:
+        begin = rng.randrange(len(text))
+        return escaped_pattern(text[begin:begin + rng.choice((1, 1, 2, 3))])
+    if kind < 0.55:
+        return rng.choice((".", "\\d", "\\w", "\\s", "\\D"))
+    if kind < 0.7:
+        return rng.choice(("[a-z]", "[^a]", "[0-9]", "[A-Za-z]", "[äöü]", "[^ ,]", "[ab]"))
+    if kind < 0.8:
+        return f"({pattern_items(rng, text, 2)})"
+    if kind < 0.86:
+        return f"({escaped_pattern(rng.choice(PIECES))}|{pattern_items(rng, text, 2)})"
+    if kind < 0.9:
+        return f"(?:{pattern_items(rng, text, 2)})"
+    return escaped_pattern(rng.choice(PIECES))
+
+
+def pattern_items(rng, text, most):
+    out = []
+    for _ in range(rng.randint(1, most)):
+        piece = pattern_piece(rng, text)
+        # What repeats what is repeated takes for ever, in Python's re at the latest.
+        times = ("", "", "?") if piece.startswith("(") else ("", "", "", "*", "+", "?", "{2}", "{1,3}", "*?", "+?")
+        out.append(piece + rng.choice(times))
+    return "".join(out)
+
+
+def pattern(rng, before):
+    """A regular expression, often one that matches the first argument."""
+    if rng.random() < 0.06:
+        return rng.choice(("(", "a)", "[a", "*a", "a**", "a{2,1}", "(?<n>a)", "a++", "\\", "(a)\\1", "(?i)ab", "", "a|",
+                           "^$", "[[:alpha:]]+", "(?=a)a", "\\bA", "a{,2}", "x{99999}"))
+    text = before[0] if before and before[0] is not None else ""
+    items = pattern_items(rng, text[:40], 3)
+    return rng.choice(("", "", "", "^")) + items + rng.choice(("", "", "", "$"))
+
+
 def words(*choices):
     return lambda rng, before: rng.choice(choices)
 
