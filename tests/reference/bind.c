@@ -177,8 +177,9 @@ static void bind_case(struct binder *b, struct expr *expr)
 
 static void bind_function(struct binder *b, struct expr *expr)
 {
-    enum type types[3];
-    if (expr->count > 3 || !function_types(expr->name, expr->count, types, &expr->type)) {
+    enum type types[3], given[3];
+    for (uint32_t i = 0; i < expr->count && i < 3; i++) given[i] = expr->args[i]->type;
+    if (expr->count > 3 || !function_types(expr->name, given, expr->count, types, &expr->type)) {
         wrong(b, "there is no function ", expr->name);
         return;
     }

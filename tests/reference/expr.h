@@ -99,8 +99,14 @@ struct parsed {
 K_CHECKED int expr_parse(struct k_arena *arena, const char *text, bool set, struct parsed *ret, struct k_error *err);
 struct expr *expr_node(struct k_arena *arena, enum kind kind, uint32_t count);
 // The functions by name: the type of the result, and the types that the arguments are brought to. false: no such.
-bool function_types(const char *name, uint32_t count, enum type *args, enum type *ret_result);
+bool function_types(const char *name, const enum type *given, uint32_t count, enum type *args, enum type *ret_result);
 struct value function_call(const char *name, const struct value *args, uint32_t count, struct k_arena *arena,
                            const char **reason);
 // LIKE; escape NULL: the backslash.
+// numbers.c: one of the functions of one number; false: it is none of them.
+bool number_call(const char *name, const struct value *arg, struct value *ret, const char **reason);
+// A field of a timestamp, in any case. false: no such field.
+bool time_part(struct k_str field, int64_t us, double *ret);
+// The start of the bin. 1: no such bin; -1: out of range.
+int time_bin(struct interval size, int64_t us, int64_t origin, int64_t *ret_us);
 struct value function_like(struct k_str text, struct k_str pattern, const struct k_str *escape, const char **reason);

@@ -20,17 +20,31 @@ static const struct function {
     {"substring", 3, {TYPE_STRING, TYPE_INT64, TYPE_INT64}, TYPE_STRING},
     {"mod", 2, {TYPE_INT64, TYPE_INT64}, TYPE_INT64},
     {"date_trunc", 2, {TYPE_STRING, TYPE_TIMESTAMP}, TYPE_TIMESTAMP},
+    {"date_part", 2, {TYPE_STRING, TYPE_TIMESTAMP}, TYPE_DOUBLE},
+    {"date_bin", 3, {TYPE_INTERVAL, TYPE_TIMESTAMP, TYPE_TIMESTAMP}, TYPE_TIMESTAMP},
+    {"abs", 1, {TYPE_DOUBLE}, TYPE_DOUBLE},
+    {"abs", 1, {TYPE_INT64}, TYPE_INT64},
+    {"sign", 1, {TYPE_DOUBLE}, TYPE_DOUBLE},
+    {"round", 1, {TYPE_DOUBLE}, TYPE_DOUBLE},
+    {"trunc", 1, {TYPE_DOUBLE}, TYPE_DOUBLE},
+    {"floor", 1, {TYPE_DOUBLE}, TYPE_DOUBLE},
+    {"ceil", 1, {TYPE_DOUBLE}, TYPE_DOUBLE},
+    {"ceiling", 1, {TYPE_DOUBLE}, TYPE_DOUBLE},
+    {"sqrt", 1, {TYPE_DOUBLE}, TYPE_DOUBLE},
 };
 
-bool function_types(const char *name, uint32_t count, enum type *args, enum type *ret_result)
+bool function_types(const char *name, const enum type *given, uint32_t count, enum type *args, enum type *ret_result)
 {
+    const struct function *found = NULL;
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
         if (functions[i].count != count || strcmp(functions[i].name, name) != 0) continue;
-        memcpy(args, functions[i].args, sizeof functions[i].args);
-        *ret_result = functions[i].result;
-        return true;
+        // Of several the one with just these types, else the first.
+        if (!found || memcmp(functions[i].args, given, count * sizeof *given) == 0) found = &functions[i];
     }
-    return false;
+    if (!found) return false;
+    memcpy(args, found->args, sizeof found->args);
+    *ret_result = found->result;
+    return true;
 }
 
 static struct value fail(const char **reason, const char *why, enum type type)
@@ -125,6 +139,19 @@ struct value function_call(const char *name, const struct value *args, uint32_t 
         if (code) return fail(reason, code > 0 ? "argument" : "overflow", TYPE_TIMESTAMP);
         return value_time(us);
     }
+    if (strcmp(name, "date_part") == 0) {
+        double part = 0;
+        if (!time_part(text, args[1].i, &part)) return fail(reason, "argument", TYPE_DOUBLE);
+        return value_double(part);
+    }
+    if (strcmp(name, "date_bin") == 0) {
+        int64_t us = 0;
+        int code = time_bin(args[0].v, args[1].i, args[2].i, &us);
+        if (code) return fail(reason, code > 0 ? "argument" : "overflow", TYPE_TIMESTAMP);
+        return value_time(us);
+    }
+    struct value number;
+    if (number_call(name, &args[0], &number, reason)) return *reason ? value_null(number.type) : number;
     return value_int(characters(text));
 }
 

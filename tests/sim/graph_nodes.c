@@ -134,7 +134,8 @@ static void draw_set(struct drawing *g, const struct stream *in, struct stream *
     const struct column *n = stream_column(g, in, "i"), *s = stream_column(g, in, "s"), *d = stream_column(g, in, "d");
     char text[128] = "";
     char type = 'i';
-    switch (k_random_below(g->random, 8)) {
+    const struct column *t = stream_column(g, in, "t");
+    switch (k_random_below(g->random, 12)) {
     case 0: if (n) snprintf(text, sizeof text, "%s * 2 + 1", n->name); break;
     case 1: if (n) snprintf(text, sizeof text, "100 / %s", n->name); break;
     case 2: if (s) type = 's', snprintf(text, sizeof text, "upper(%s)", s->name); break;
@@ -144,6 +145,10 @@ static void draw_set(struct drawing *g, const struct stream *in, struct stream *
     case 6:
         if (n) type = 's', snprintf(text, sizeof text, "CASE %s %% 3 WHEN 0 THEN 'a' WHEN 1 THEN 'b' END", n->name);
         break;
+    case 7: if (n) snprintf(text, sizeof text, "abs(%s - 4)", n->name); break;
+    case 8: if (d) type = 'd', snprintf(text, sizeof text, "sqrt(%s) + floor(%s)", d->name, d->name); break;
+    case 9: if (d) type = 'd', snprintf(text, sizeof text, "round(%s * 3) - sign(%s)", d->name, d->name); break;
+    case 10: if (t) type = 'd', snprintf(text, sizeof text, "date_part('second', %s)", t->name); break;
     default:
         if (d) type = 'd', snprintf(text, sizeof text, "CASE WHEN %s > 2 THEN %s * 4 ELSE 0.5 END", d->name, d->name);
     }
