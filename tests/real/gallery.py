@@ -123,6 +123,24 @@ def late(report, graph, name):
     return int(row[header.index("late")])
 
 
+def test_redrive_and_back():
+    "what dead_letters.textproto rejects, redrive.textproto repairs and sends back, and it passes, once"
+    prefix, states = unique("gallery"), [scratch("state"), scratch("state")]
+    graphs = [renamed(json.loads(kappa("convert", "--to", "json", file).stdout), prefix) for file in GRAPHS
+              if os.path.basename(file) in ("dead_letters.textproto", "redrive.textproto")]
+    files = [write("graph.json", json.dumps(graph)) for graph in graphs]
+    kafka.create(f"{prefix}-payments-in")
+    kafka.produce(f"{prefix}-payments-in", [
+        {"id": "p1", "partner": "north", "amount": "12.50"}, {"id": "p2", "partner": "south", "amount": "3,50"},
+        {"id": "p3", "partner": "south"}, "<payment/>", {"id": "p4", "partner": "south", "amount": "1,2,3"}])
+    for which in (0, 1, 0, 1, 0):
+        kappa("run", files[which], "--brokers", kafka.brokers, "--state-dir", states[which], "--once", "--final")
+    expect(sorted((row["id"], row["cents"]) for row in kafka.rows(f"{prefix}-payments-checked")),
+           [("p1", 1250), ("p2", 350)])
+    expect(sorted((row["id"], row["reason"]) for row in kafka.rows(f"{prefix}-payments-given-up")),
+           [("p3", "missing"), ("p4", "cast")])
+
+
 def case_of(file):
     def case():
         graph = json.loads(kappa("convert", "--to", "json", file).stdout)
