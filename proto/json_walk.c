@@ -95,7 +95,7 @@ bool k_members_next(struct k_elements *members, struct k_str *ret_key, struct k_
 {
     if (!members->more) return false;
     const char *key = members->at, *end = members->end;
-    const char *behind = *key == '"' ? skip_string(members->begin, key, end) : NULL;
+    const char *behind = key < end && *key == '"' ? skip_string(members->begin, key, end) : NULL;
     const char *colon = behind ? skip_space(behind, end) : end;
     if (colon == end || *colon != ':') {
         members->more = false;
