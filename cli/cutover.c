@@ -4,10 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REASON = GENERATION_OPTION_COUNT, HOLD, GIVE_UP, TIMEOUT, DRY_RUN };
+enum { ACCEPT = GENERATION_OPTION_COUNT, REASON, HOLD, GIVE_UP, TIMEOUT, DRY_RUN };
 static const struct k_option options[] = {
     GENERATION_OPTIONS,
-    [REASON] = {.name = "reason", .argument = "TEXT", .help = "why it is switched; kept in the control record"},
+    [ACCEPT] = {.name = "accept",
+                .argument = "REPORT",
+                .help = "the differences that this report of kappa parity found are right"},
+    [REASON] = {.name = "reason",
+                .argument = "TEXT",
+                .help = "why it is switched, kept in the control record; needed where the two were never compared"},
     [HOLD] = {.name = "hold",
               .argument = "DURATION",
               .help = "how long the generation from before is kept warm for a rollback; 0s: for ever",
@@ -48,6 +53,7 @@ static int run(struct call *call)
     struct k_error err = {0};
     struct k_switch ask = {.reason = k_options_text(&call->options, REASON)};
     int64_t hold_us = 24ll * 3600 * 1000000, give_up_us = 60000000, timeout_us = 120000000;
+    const char *accept = k_options_text(&call->options, ACCEPT);
     bool dry_run = false;
     int code = k_options_duration(&call->options, HOLD, &hold_us, &err);
     if (!code) code = k_options_duration(&call->options, GIVE_UP, &give_up_us, &err);
@@ -55,13 +61,15 @@ static int run(struct call *call)
     if (!code) code = k_options_flag(&call->options, DRY_RUN, &dry_run, &err);
     if (!code && !read_number(call->options.operands[1], &ask.to))
         code = k_fail(&err, K_E_USAGE, "\"%s\" is no number of a generation", call->options.operands[1]);
-    if (!code && !ask.reason && !dry_run)
-        code = k_fail(&err, K_E_USAGE, "--reason TEXT says why; it is kept with the switch");
+    if (!code && accept && !read_number(accept, &ask.accept))
+        code = k_options_refuse(&call->options, ACCEPT, "the number of a report, as kappa parity says it", &err);
     if (code) return command_misused(call, &err);
+    ask.with_warrant = true;
     ask.hold_us = hold_us;
     ask.give_up_us = give_up_us;
     struct pipeline pipeline;
     int status = pipeline_open(call, &pipeline);
+    ask.pipeline = pipeline.name;
     if (!status)
         status = dry_run ? try_it(call, &pipeline, &ask) : pipeline_switch(call, &pipeline, &ask, timeout_us);
     pipeline_close(&pipeline);
@@ -74,7 +82,10 @@ const struct command command_cutover = {
     .doc = "let a generation that follows lead from now on, and the stable name show it",
     .more =
         "GRAPH: a pipeline's name, or its graph's file. The generation that led stays warm: it follows, and kappa\n"
-        "rollback takes it back. Exit status 1: there is no such generation, or the switch was taken back; 75: it "
+        "rollback takes it back. Wants that kappa parity found the two equal, or --accept, or --reason where it was "
+        "not\n"
+        "asked; the report is kept with the switch. Exit status 1: there is no such generation, or the switch was "
+        "taken back; 75: it "
         "is\n"
         "not complete yet, and goes on without this command.",
     .options = options,

@@ -45,6 +45,7 @@ struct comparison {
     uint64_t limit, shown; // keys of the present table
     uint32_t tables, differing;
     bool any_position, same_position;
+    struct k_parity_report report; // of two generations; mark 0: none is made
     struct k_buf keys, tables_out; // JSON of the present table's keys; of the tables that are through
 };
 
@@ -137,6 +138,10 @@ static void show_table(void *context, const struct k_parity_table *t)
     struct comparison *c = context;
     c->tables++;
     c->differing += !k_parity_equal(t);
+    if (!k_parity_equal(t) && c->differing == 1) snprintf(c->report.first, sizeof c->report.first, "%s", t->name);
+    c->report.changed += t->changed;
+    c->report.only_left += t->only_left;
+    c->report.only_right += t->only_right;
     if (c->form == OUTPUT_TABLE) {
         say_table(c, t);
     } else if (c->form == OUTPUT_JSON) {
@@ -190,6 +195,34 @@ static int check_positions(struct comparison *c, struct k_error *err)
     return code;
 }
 
+// What cutover asks for: of all tables.
+static int keep_report(struct comparison *c, struct k_error *err)
+{
+    struct k_parity_report *r = &c->report;
+    if (c->table) r->mark = 0;
+    if (!r->mark) return 0;
+    r->tables = c->tables;
+    r->differing = c->differing;
+    return parity_keep_report(c->call, KAFKA_OPTIONS, c->left.graph, r, err);
+}
+
+static void say_result(const struct comparison *c)
+{
+    unsigned long long report = c->report.mark;
+    if (c->form == OUTPUT_JSON) {
+        printf("{\"kind\":\"parity\",\"equal\":%s,\"same_position\":%s,", c->differing ? "false" : "true",
+               c->same_position ? "true" : "false");
+        if (report) printf("\"report\":%llu,", report);
+        printf("\"tables\":[%s]}\n", k_buf_str(&c->tables_out).data);
+    } else if (report) {
+        FILE *out = c->form == OUTPUT_TABLE ? stdout : stderr;
+        fprintf(out, "report %llu: generations %llu and %llu ", report, (unsigned long long)c->report.left,
+                (unsigned long long)c->report.right);
+        if (c->differing) fprintf(out, "differ in %u of %u tables\n", c->differing, c->tables);
+        else fprintf(out, "are equal\n");
+    }
+}
+
 static int compare(struct comparison *c)
 {
     uint64_t memory_bytes = 128u << 20;
@@ -208,16 +241,15 @@ static int compare(struct comparison *c)
     if (!code) code = check_positions(c, &err);
     const struct k_parity_visit visit = {.key = show_key, .table = show_table, .context = c};
     if (!code) code = k_parity(c->left.view, c->right.view, c->table, &visit, &err);
+    if (!code) code = keep_report(c, &err);
     if (code) {
         fflush(stdout);
         int status = code == K_E_USAGE ? command_misused(c->call, &err) : command_failed(c->call, code, &err);
         // 1 says "they differ", and nothing else.
         return status == 1 ? k_error_status(K_E_DATA) : status;
     }
-    if (c->form == OUTPUT_JSON)
-        printf("{\"kind\":\"parity\",\"equal\":%s,\"same_position\":%s,\"tables\":[%s]}\n",
-               c->differing ? "false" : "true", c->same_position ? "true" : "false", k_buf_str(&c->tables_out).data);
     if (c->form == OUTPUT_TABLE && c->tables == 0) puts("neither state has a table");
+    say_result(c);
     fflush(stdout);
     return c->differing ? 1 : 0;
 }
@@ -226,8 +258,10 @@ static int compare(struct comparison *c)
 static int compare_generations(struct comparison *c)
 {
     const struct k_options *o = &c->call->options;
-    struct parity_mark mark = {.state_dir = k_options_text(o, STATE_DIR), .graph = o->operands[0],
-                               .generations = {o->operands[1], o->operands[2]}, .timeout_us = 60000000};
+    struct parity_mark mark = {.state_dir = k_options_text(o, STATE_DIR),
+                               .graph = o->operands[0],
+                               .generations = {o->operands[1], o->operands[2]},
+                               .timeout_us = 60000000};
     struct k_error err = {0};
     bool keep = false;
     char *copies = NULL;
@@ -241,7 +275,11 @@ static int compare_generations(struct comparison *c)
     }
     char *names[2] = {k_format("generation %s", mark.generations[0]), k_format("generation %s", mark.generations[1])};
     c->left = (struct side){.name = names[0], .directory = copies, .graph = mark.graph, .generation = o->operands[1]};
-    c->right = (struct side){.name = names[1], .directory = copies, .graph = mark.graph, .generation = o->operands[2]};
+    c->right =
+        (struct side){.name = names[1], .directory = copies, .graph = mark.graph, .generation = o->operands[2]};
+    c->report = (struct k_parity_report){.mark = mark.number,
+                                         .left = strtoull(mark.generations[0], NULL, 10),
+                                         .right = strtoull(mark.generations[1], NULL, 10)};
     int status = compare(c);
     if (keep) fprintf(stderr, "the copies are in %s\n", copies);
     else remove_tree(copies);
@@ -255,10 +293,10 @@ static int compare_directories(struct comparison *c)
 {
     const struct k_options *o = &c->call->options;
     const char *graph = k_options_text(o, GRAPH), *generation = k_options_text(o, GENERATION);
-    c->left = (struct side){
-        .name = o->operands[0], .directory = o->operands[0], .graph = graph, .generation = generation};
-    c->right = (struct side){
-        .name = o->operands[1], .directory = o->operands[1], .graph = graph, .generation = generation};
+    c->left =
+        (struct side){.name = o->operands[0], .directory = o->operands[0], .graph = graph, .generation = generation};
+    c->right =
+        (struct side){.name = o->operands[1], .directory = o->operands[1], .graph = graph, .generation = generation};
     return compare(c);
 }
 
@@ -279,10 +317,12 @@ const struct command command_parity = {
     .name = "parity",
     .operands = "DIR1 DIR2 | GRAPH G1 G2",
     .doc = "compare the tables of two states that stand at the same position",
-    .more = "Of a running pipeline, by its name: generations G1 and G2, which both have their state in --state-dir,\n"
-            "are compared at one mark of its journals, while they go on. A state is a state directory, an export, or\n"
-            "what `kappa run --into` made. Exit status 0: the tables are equal; 1: they differ, and the keys that do\n"
-            "are shown with both values; 65: they stand at different positions, or one is damaged.",
+    .more =
+        "Of a running pipeline, by its name: generations G1 and G2, which both have their state in --state-dir,\n"
+        "are compared at one mark of its journals, while they go on; the result is kept under a number that\n"
+        "kappa cutover asks for (not that of one --table). A state is a state directory, an export, or\n"
+        "what `kappa run --into` made. Exit status 0: the tables are equal; 1: they differ, and the keys that do\n"
+        "are shown with both values; 65: they stand at different positions, or one is damaged.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands_min = 2,

@@ -57,7 +57,7 @@ static int wait_for(const struct parity_mark *mark, const char *copies, struct k
     }
 }
 
-int parity_take_mark(struct call *call, uint32_t kafka, const struct parity_mark *mark, char **ret_directory,
+int parity_take_mark(struct call *call, uint32_t kafka, struct parity_mark *mark, char **ret_directory,
                      struct k_error *err)
 {
     struct k_log *log = NULL;
@@ -71,9 +71,25 @@ int parity_take_mark(struct call *call, uint32_t kafka, const struct parity_mark
     if (!code) code = k_control_change_now(log, mark->graph, k_marking, &ask, ASK_US, &control, err);
     if (log) log->ops->close(log);
     if (code) return code;
+    mark->number = ask.mark;
     char *copies = k_format("%s/.marks/%llu", mark->state_dir, (unsigned long long)ask.mark);
     code = wait_for(mark, copies, err);
     if (code) free(copies);
     else *ret_directory = copies;
     return code;
+}
+
+int parity_keep_report(struct call *call, uint32_t kafka, const char *graph, const struct k_parity_report *report,
+                       struct k_error *err)
+{
+    struct k_log *log = NULL;
+    struct k_control control;
+    struct k_reporting ask = {*report};
+    int code = kafka_open(call, kafka, &log, err);
+    if (!code) {
+        ask.report.time_us = log->ops->now_us(log);
+        code = k_control_change_now(log, graph, k_reporting, &ask, ASK_US, &control, err);
+    }
+    if (log) log->ops->close(log);
+    return code ? k_wrap(err, code, "the report is not kept") : 0;
 }

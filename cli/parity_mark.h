@@ -1,14 +1,19 @@
 // Two generations of a running pipeline, compared at one mark of its journals.
 #pragma once
 #include "cli/kafka.h"
+#include "replay/control.h"
 
 struct parity_mark {
     const char *state_dir, *graph; // borrowed
     const char *generations[2];
     int64_t timeout_us;
+    uint64_t number; // out
 };
 // Asks for a mark and waits until both generations have kept a copy of each of their shards that is on this machine:
 // hard links, below *ret_directory (a state directory for reading; the caller frees it).
 // K_E_NOT_FOUND: no such generation here. K_E_TIMEOUT: one did not come to the mark in time.
-K_CHECKED int parity_take_mark(struct call *call, uint32_t kafka, const struct parity_mark *mark,
-                               char **ret_directory, struct k_error *err);
+K_CHECKED int parity_take_mark(struct call *call, uint32_t kafka, struct parity_mark *mark, char **ret_directory,
+                               struct k_error *err);
+// Keeps what the comparison at the mark found, in the pipeline's control record.
+K_CHECKED int parity_keep_report(struct call *call, uint32_t kafka, const char *graph,
+                                 const struct k_parity_report *report, struct k_error *err);

@@ -4,6 +4,7 @@
 #include "replay/presence.h"
 
 #include "base/json_out.h"
+#include "base/units.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,36 @@ static int64_t behind(const struct shown *s, const struct k_presence *p, uint32_
     return left > 0 ? left : 0;
 }
 
+static void print_report(const struct k_parity_report *r)
+{
+    char time[K_TIME_TEXT + 1];
+    time[k_time_print(time, r->time_us)] = 0;
+    printf("report %llu, %s: generations %llu and %llu ", (unsigned long long)r->mark, time,
+           (unsigned long long)r->left, (unsigned long long)r->right);
+    if (r->differing)
+        printf("differ in %u of %u tables, first in %s: %llu keys changed, %llu only in %llu, %llu only in %llu\n",
+               r->differing, r->tables, r->first, (unsigned long long)r->changed, (unsigned long long)r->only_left,
+               (unsigned long long)r->left, (unsigned long long)r->only_right, (unsigned long long)r->right);
+    else printf("are equal in %u tables\n", r->tables);
+}
+
+static void json_reports(const struct k_control *c, struct k_buf *out)
+{
+    k_buf_add_text(out, ",\"reports\":[");
+    for (uint32_t i = 0; i < c->parity_count; i++) {
+        const struct k_parity_report *r = &c->parities[i];
+        k_buf_printf(out, "%s{\"report\":%llu,\"time\":", i ? "," : "", (unsigned long long)r->mark);
+        k_json_time(out, r->time_us);
+        k_buf_printf(out,
+                     ",\"left\":%llu,\"right\":%llu,\"tables\":%u,\"differing\":%u,\"changed\":%llu,"
+                     "\"only_left\":%llu,\"only_right\":%llu}",
+                     (unsigned long long)r->left, (unsigned long long)r->right, r->tables, r->differing,
+                     (unsigned long long)r->changed, (unsigned long long)r->only_left,
+                     (unsigned long long)r->only_right);
+    }
+    k_buf_add_char(out, ']');
+}
+
 static void print_text(const struct shown *s)
 {
     const struct k_control *c = &s->control;
@@ -58,6 +89,8 @@ static void print_text(const struct shown *s)
         printf("; switch %llu to generation %llu is under way", (unsigned long long)c->seq,
                (unsigned long long)c->target);
     printf("%s%s%s\n", c->reason[0] ? " (" : "", c->reason, c->reason[0] ? ")" : "");
+    if (c->report) printf("switch %llu by report %llu\n", (unsigned long long)c->seq, (unsigned long long)c->report);
+    for (uint32_t i = 0; i < c->parity_count; i++) print_report(&c->parities[i]);
     for (uint32_t i = 0; i < c->generation_count; i++) {
         const struct k_generation *g = &c->generations[i];
         printf("generation %llu, %s, graph %.8s\n", (unsigned long long)g->number, k_role_name(g->role),
@@ -102,6 +135,8 @@ static void print_json(const struct shown *s)
                  (unsigned long long)c->live, (unsigned long long)c->target, (unsigned long long)c->seq,
                  k_control_is_settled(c) ? "true" : "false");
     k_json_string(&out, k_str_of(c->reason));
+    if (c->report) k_buf_printf(&out, ",\"report\":%llu", (unsigned long long)c->report);
+    json_reports(c, &out);
     k_buf_add_text(&out, ",\"generations\":[");
     for (uint32_t i = 0; i < c->generation_count; i++) {
         const struct k_generation *g = &c->generations[i];

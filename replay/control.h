@@ -11,7 +11,7 @@
 #pragma once
 #include "engine/log.h"
 
-enum { K_GENERATIONS_MAX = 64 };
+enum { K_GENERATIONS_MAX = 64, K_PARITIES_MAX = 16 };
 enum k_role { K_ROLE_SHADOW, K_ROLE_LIVE, K_ROLE_WARM, K_ROLE_RETIRED };
 const char *k_role_name(enum k_role role);
 
@@ -21,6 +21,16 @@ struct k_generation {
     enum k_role role;
     int64_t began_us;      // 0: not known
     int64_t hold_until_us; // of a warm one; 0: for ever
+};
+// What a comparison of all tables of two generations found. Generations are never changed, so it stays true of them at
+// its mark.
+struct k_parity_report {
+    uint64_t mark; // its number; 0: none
+    uint64_t left, right;
+    int64_t time_us;
+    uint32_t tables, differing;
+    uint64_t changed, only_left, only_right; // keys
+    char first[64];                          // the first table that differs, cut where it is longer
 };
 struct k_control {
     uint64_t revision; // records written; 0: there is none, and generation 1 lives
@@ -32,8 +42,10 @@ struct k_control {
     int64_t give_up_us; // a switch that takes longer is taken back; 0: never
     int64_t hold_us;    // of the generation that the switch under way relieves; 0: for ever
     char reason[256];
+    uint64_t report; // the parity report that the last switch was asked for by; 0: none
+    struct k_parity_report parities[K_PARITIES_MAX];    // the newest last
     struct k_generation generations[K_GENERATIONS_MAX]; // ascending
-    uint32_t generation_count;
+    uint32_t generation_count, parity_count;
 };
 // What holds while nobody has written one: generation 1, and nothing else.
 void k_control_init(struct k_control *control);

@@ -8,6 +8,7 @@
 enum { CONTROL_VERSION = 1 };
 typedef Kappa__Internal__Control Record;
 typedef Kappa__Internal__Control__Generation Generation;
+typedef Kappa__Internal__Control__Parity Parity;
 
 const char *k_role_name(enum k_role role)
 {
@@ -28,10 +29,28 @@ struct k_generation *k_control_find(struct k_control *control, uint64_t number)
     return NULL;
 }
 
+static void fill_parity(Parity *to, const struct k_parity_report *from)
+{
+    kappa__internal__control__parity__init(to);
+    to->has_mark = to->has_left = to->has_right = to->has_time_us = to->has_tables = to->has_differing = true;
+    to->has_changed = to->has_only_left = to->has_only_right = true;
+    to->mark = from->mark;
+    to->left = from->left;
+    to->right = from->right;
+    to->time_us = from->time_us;
+    to->tables = from->tables;
+    to->differing = from->differing;
+    to->changed = from->changed;
+    to->only_left = from->only_left;
+    to->only_right = from->only_right;
+    to->first = from->first[0] ? (char *)from->first : NULL;
+}
+
 void k_control_encode(const struct k_control *control, const char *graph, struct k_buf *out)
 {
     Record record;
     Generation generations[K_GENERATIONS_MAX], *pointers[K_GENERATIONS_MAX];
+    Parity parities[K_PARITIES_MAX], *parity_pointers[K_PARITIES_MAX];
     kappa__internal__control__init(&record);
     record.has_version = record.has_revision = record.has_seq = record.has_target = record.has_live =
         record.has_done = record.has_mark = true;
@@ -67,6 +86,12 @@ void k_control_encode(const struct k_control *control, const char *graph, struct
         g->has_hold_until_us = from->hold_until_us != 0;
         g->hold_until_us = from->hold_until_us;
     }
+    record.has_report = control->report > 0;
+    record.report = control->report;
+    record.n_parity = control->parity_count;
+    record.parity = parity_pointers;
+    for (uint32_t i = 0; i < control->parity_count; i++)
+        fill_parity(parity_pointers[i] = &parities[i], &control->parities[i]);
     size_t size = kappa__internal__control__get_packed_size(&record);
     kappa__internal__control__pack(&record, (uint8_t *)k_buf_reserve(out, size));
     out->length += size;
@@ -84,6 +109,22 @@ static bool take_generation(struct k_control *control, const Generation *from)
     return ascends && from->number > 0 && from->role <= KAPPA__INTERNAL__CONTROL__ROLE__RETIRED;
 }
 
+static bool take_parity(struct k_control *control, const Parity *from)
+{
+    struct k_parity_report *to = &control->parities[control->parity_count++];
+    *to = (struct k_parity_report){.mark = from->mark,
+                                   .left = from->left,
+                                   .right = from->right,
+                                   .time_us = from->time_us,
+                                   .tables = from->tables,
+                                   .differing = from->differing,
+                                   .changed = from->changed,
+                                   .only_left = from->only_left,
+                                   .only_right = from->only_right};
+    if (from->first) snprintf(to->first, sizeof to->first, "%s", from->first);
+    return from->mark > 0 && from->left > 0 && from->right > 0 && from->differing <= from->tables;
+}
+
 int k_control_decode(struct k_str bytes, const char *graph, struct k_control *ret, struct k_error *err)
 {
     Record *record = kappa__internal__control__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
@@ -98,10 +139,13 @@ int k_control_decode(struct k_str bytes, const char *graph, struct k_control *re
                                 .previous = record->previous,
                                 .back = record->back,
                                 .give_up_us = record->give_up_us,
-                                .hold_us = record->hold_us};
+                                .hold_us = record->hold_us,
+                                .report = record->report};
     if (record->reason) snprintf(control.reason, sizeof control.reason, "%s", record->reason);
     bool good = record->revision > 0 && record->done <= record->seq && record->n_generation <= K_GENERATIONS_MAX;
     for (size_t i = 0; i < record->n_generation && good; i++) good = take_generation(&control, record->generation[i]);
+    good = good && record->n_parity <= K_PARITIES_MAX;
+    for (size_t i = 0; i < record->n_parity && good; i++) good = take_parity(&control, record->parity[i]);
     good = good && k_control_find(&control, control.target) && k_control_find(&control, control.live);
     if (record->version > CONTROL_VERSION)
         code = k_fail(err, K_E_CORRUPT,

@@ -71,6 +71,64 @@ static int check_forward(struct k_control *control, uint64_t to, struct k_error 
     return 0;
 }
 
+int k_reporting(void *context, struct k_control *control, bool *ret_write, struct k_error *err)
+{
+    const struct k_parity_report *report = &((const struct k_reporting *)context)->report;
+    for (uint32_t i = 0; i < control->parity_count; i++)
+        if (control->parities[i].mark == report->mark) return 0;
+    for (int i = 0; i < 2; i++) {
+        uint64_t number = i ? report->right : report->left;
+        const struct k_generation *g = k_control_find(control, number);
+        if (!g || g->role == K_ROLE_RETIRED)
+            return k_fail(err, K_E_NOT_FOUND, "generation %llu is retired; the report is not kept",
+                          (unsigned long long)number);
+    }
+    if (control->parity_count == K_PARITIES_MAX) {
+        control->parity_count--;
+        memmove(control->parities, control->parities + 1, control->parity_count * sizeof *control->parities);
+    }
+    control->parities[control->parity_count++] = *report;
+    *ret_write = true;
+    return 0;
+}
+
+// By its mark: two who compare at once may report in any order.
+static const struct k_parity_report *newest_report(const struct k_control *control, uint64_t a, uint64_t b)
+{
+    const struct k_parity_report *newest = NULL;
+    for (uint32_t i = 0; i < control->parity_count; i++) {
+        const struct k_parity_report *r = &control->parities[i];
+        bool pair = (r->left == a && r->right == b) || (r->left == b && r->right == a);
+        if (pair && (!newest || r->mark > newest->mark)) newest = r;
+    }
+    return newest;
+}
+
+static int check_warrant(const struct k_control *control, const struct k_switch *ask, uint64_t *ret_report,
+                         struct k_error *err)
+{
+    unsigned long long from = control->live, to = ask->to;
+    const struct k_parity_report *r = newest_report(control, from, to);
+    *ret_report = r ? r->mark : 0;
+    if (!r && ask->accept)
+        return k_fail(err, K_E_CONFIG, "there is no report of generations %llu and %llu to accept", from, to);
+    if (!r && !ask->reason)
+        return k_fail(
+            err, K_E_CONFIG,
+            "nobody has compared generations %llu and %llu: kappa parity %s %llu %llu does, or --reason TEXT "
+            "says why not",
+            from, to, ask->pipeline, from, to);
+    if (!r || (r->differing == 0 && !ask->accept) || r->mark == ask->accept) return 0;
+    if (ask->accept)
+        return k_fail(err, K_E_CONFIG, "the newest report of generations %llu and %llu is %llu, not %llu", from, to,
+                      (unsigned long long)r->mark, (unsigned long long)ask->accept);
+    return k_fail(err, K_E_CONFIG,
+                  "by report %llu, generations %llu and %llu differ in %u of %u tables (%s); --accept %llu if "
+                  "that is right",
+                  (unsigned long long)r->mark, from, to, r->differing, r->tables, r->first,
+                  (unsigned long long)r->mark);
+}
+
 int k_switch(void *context, struct k_control *control, bool *ret_write, struct k_error *err)
 {
     struct k_switch *ask = context;
@@ -86,9 +144,13 @@ int k_switch(void *context, struct k_control *control, bool *ret_write, struct k
     ask->target = to;
     ask->seq = control->seq;
     if (control->target == to) return 0; // asked for before, or there already
+    uint64_t report = 0;
+    if (ask->with_warrant && !back) code = check_warrant(control, ask, &report, err);
+    if (code) return code;
     control->seq = ++ask->seq;
     control->target = to;
     control->back = back;
+    control->report = report;
     control->give_up_us = ask->give_up_us;
     control->hold_us = ask->hold_us;
     snprintf(control->reason, sizeof control->reason, "%s", ask->reason ? ask->reason : "");
@@ -124,6 +186,7 @@ int k_taking_back(void *context, struct k_control *control, bool *ret_write, str
     control->seq++;
     control->target = control->live;
     control->back = true;
+    control->report = 0;
     control->give_up_us = 0;
     snprintf(control->reason, sizeof control->reason, "switch %llu did not come to its end in time",
              (unsigned long long)ask->seq);

@@ -17,13 +17,25 @@ struct k_new_shadow {
 };
 int k_new_shadow(void *context, struct k_control *control, bool *ret_write, struct k_error *err);
 
+// A report of two generations' parity, kept with the record. Done already: there is one of this mark.
+// K_E_NOT_FOUND: one of the generations is retired meanwhile.
+struct k_reporting {
+    struct k_parity_report report;
+};
+int k_reporting(void *context, struct k_control *control, bool *ret_write, struct k_error *err);
+
 // Who shall lead from now on. With to = 0: the generation that lived before (rollback). While a switch is under way
 // another is refused, but for a rollback, which turns it back. What was asked for already is no error.
 struct k_switch {
     uint64_t to;
     int64_t give_up_us, hold_us;
     const char *reason; // NULL: none
-    uint64_t seq;       // out: the switch's number, and where it goes
+    // To another generation than the one that leads only if the newest report of these two says that they are equal, or
+    // is the one accepted; or, where there is none, for a reason. Else K_E_CONFIG.
+    bool with_warrant;
+    const char *pipeline; // its name, for the message; with a warrant only
+    uint64_t accept;      // a report's number; 0: none
+    uint64_t seq;         // out: the switch's number, and where it goes
     uint64_t target;
 };
 int k_switch(void *context, struct k_control *control, bool *ret_write, struct k_error *err);

@@ -48,6 +48,9 @@ static void test_as_bytes(void **state)
     c.mark = 7;
     c.give_up_us = 3;
     snprintf(c.reason, sizeof c.reason, "because");
+    struct k_reporting r = {{7, 1, 2, 8, 3, 2, 4, 5, 6, "t"}};
+    assert_int_equal(decide(k_reporting, &r, &c, true), 0);
+    c.report = 7;
     k_control_encode(&c, "p", &bytes);
     assert_int_equal(k_control_decode(k_buf_str(&bytes), "p", &back, &err), 0);
     assert_memory_equal(&c, &back, sizeof c);
@@ -177,6 +180,59 @@ static void test_many_generations(void **state)
     assert_int_equal(decide(k_new_shadow, &full, &c, false), K_E_CONFIG);
 }
 
+// A cutover by people: refused without a report that says equal, one that is accepted, or a reason where there is none.
+static void test_warrants(void **state)
+{
+    (void)state;
+    struct k_control c = record_of_two(), trial;
+    struct k_switch bare = {.to = 2, .with_warrant = true, .pipeline = "p"}, reason = bare, accept = bare,
+                    wrong = bare;
+    reason.reason = "because";
+    accept.accept = 5;
+    wrong.accept = 4;
+    assert_int_equal(decide(k_switch, &bare, &c, false), K_E_CONFIG);
+    assert_int_equal(decide(k_switch, &accept, &c, false), K_E_CONFIG); // there is none
+    trial = c;
+    assert_int_equal(decide(k_switch, &reason, &trial, true), 0);
+    assert_int_equal(trial.report, 0);
+
+    struct k_reporting equal = {{.mark = 4, .left = 1, .right = 2, .tables = 1}};
+    struct k_reporting other = {{.mark = 5, .left = 2, .right = 1, .tables = 2, .differing = 1, .first = "t"}};
+    assert_int_equal(decide(k_reporting, &equal, &c, true), 0);
+    assert_int_equal(decide(k_reporting, &equal, &c, false), 0); // it stands there already
+    trial = c;
+    struct k_switch again = bare;
+    assert_int_equal(decide(k_switch, &again, &trial, true), 0);
+    assert_int_equal(trial.report, 4);
+
+    assert_int_equal(decide(k_reporting, &other, &c, true), 0); // the newest counts
+    struct k_switch excuse = {.to = 2, .with_warrant = true, .reason = "because", .pipeline = "p"};
+    assert_int_equal(decide(k_switch, &bare, &c, false), K_E_CONFIG);
+    assert_int_equal(decide(k_switch, &excuse, &c, false), K_E_CONFIG);
+    assert_int_equal(decide(k_switch, &wrong, &c, false), K_E_CONFIG);
+    assert_int_equal(decide(k_switch, &accept, &c, true), 0);
+    assert_int_equal(c.report, 5);
+    struct k_switch back = {.to = 0}; // needs nothing
+    assert_int_equal(decide(k_switch, &back, &c, true), 0);
+    assert_int_equal(c.report, 0);
+}
+
+static void test_many_reports(void **state)
+{
+    (void)state;
+    struct k_control c = record_of_two();
+    for (uint64_t mark = 1; mark <= 2 * K_PARITIES_MAX; mark++) {
+        struct k_reporting r = {{.mark = mark, .left = 1, .right = 2}};
+        assert_int_equal(decide(k_reporting, &r, &c, true), 0);
+    }
+    assert_int_equal(c.parity_count, K_PARITIES_MAX);
+    assert_int_equal(c.parities[0].mark, K_PARITIES_MAX + 1);
+    struct k_retirement two = {.number = 2};
+    assert_int_equal(decide(k_retirement, &two, &c, true), 0);
+    struct k_reporting late = {{.mark = 99, .left = 1, .right = 2}};
+    assert_int_equal(decide(k_reporting, &late, &c, false), K_E_NOT_FOUND);
+}
+
 // --- on a log ---
 
 struct slow { // a writer that is overtaken while it decides
@@ -239,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_as_bytes),         cmocka_unit_test(test_switches),
         cmocka_unit_test(test_turned_back),      cmocka_unit_test(test_retirement),
         cmocka_unit_test(test_many_generations), cmocka_unit_test(test_compare_and_set),
+        cmocka_unit_test(test_warrants),         cmocka_unit_test(test_many_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
