@@ -19,6 +19,11 @@ uint64_t k_hash_seeded(const void *data, size_t length, uint64_t seed)
     return XXH3_64bits_withSeed(data, length, seed);
 }
 
+uint64_t k_xxh64(const void *data, size_t length)
+{
+    return XXH64(data, length, 0);
+}
+
 // MurmurHash2, 32 bits, with the seed of Kafka's org.apache.kafka.common.utils.Utils.
 static uint32_t murmur2(const uint8_t *data, uint32_t length)
 {

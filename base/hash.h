@@ -4,6 +4,7 @@
 
 uint64_t k_hash(const void *data, size_t length);                       // XXH3, 64 bits
 uint64_t k_hash_seeded(const void *data, size_t length, uint64_t seed); // XXH3 with a seed
+uint64_t k_xxh64(const void *data, size_t length);                     // XXH64 with seed 0, as other programs have it
 // XXH3, 128 bits, as 32 hexadecimal digits and a NUL: for fingerprints.
 void k_hash128_hex(const void *data, size_t length, char ret_text[33]);
 // The partition that Java's and librdkafka's murmur2 partitioners give to a key.

@@ -71,9 +71,15 @@
     X(string_concat) X(string_lower) X(string_upper) X(string_length) X(string_bytes) X(split_part) X(substring_2) \
     X(substring_3) X(like) X(ilike) X(like_escape)
 // kernels_text.c
-#define K_TEXT_KERNELS(X) X(concat)
+#define K_TEXT_KERNELS(X) \
+    X(concat) X(concat_ws) X(replace) X(reverse) X(repeat) X(pad_left) X(pad_right)
+// kernels_cut.c
+#define K_CUT_KERNELS(X) \
+    X(trim_both) X(trim_left) X(trim_right) X(left) X(right) X(position) X(starts_with)
+// kernels_digest.c
+#define K_DIGEST_KERNELS(X) X(md5) X(sha256) X(xxhash)
 // kernels_regex.c
-#define K_REGEX_KERNELS(X) X(regex_match) X(regexp_substr)
+#define K_REGEX_KERNELS(X) X(regex_match) X(regexp_substr) X(regexp_replace)
 // kernels_choice.c
 #define K_CHOICE_KERNELS(X) X(greatest) X(least)
 // kernels_bits.c
@@ -103,6 +109,8 @@ K_ALL_COMPARE_KERNELS(X)
 K_TEST_KERNELS(X)
 K_STRING_KERNELS(X)
 K_TEXT_KERNELS(X)
+K_CUT_KERNELS(X)
+K_DIGEST_KERNELS(X)
 K_REGEX_KERNELS(X)
 K_CHOICE_KERNELS(X)
 K_BITS_KERNELS(X)
@@ -138,6 +146,7 @@ const char *k_check_date_trunc(const struct k_value *const *constants, uint32_t 
 const void *k_prepare_regex(struct k_prepare *call);
 const void *k_prepare_regex_fold(struct k_prepare *call);
 const void *k_prepare_regex_group(struct k_prepare *call);
+const void *k_prepare_regex_replace(struct k_prepare *call);
 
 // Whether the word, in any letters, is one of the names, which stand between blanks.
 bool k_is_among(struct k_str word, const char *names);

@@ -293,7 +293,7 @@ static bool check_constants(struct k_binder *binder, const struct k_function *fu
     size_t within = 0;
     const char *why = function->check ? function->check(constants, &argument) : NULL;
     if (!why && function->prepare && !has_null) {
-        struct k_prepare call = {.arena = binder->report->arena, .constants = constants};
+        struct k_prepare call = {.arena = binder->report->arena, .constants = constants, .count = count};
         *ret_prepared = function->prepare(&call);
         why = call.why;
         argument = call.argument;

@@ -125,6 +125,7 @@ enum { K_FUNCTION_ARGS = 6 };
 struct k_prepare {
     struct k_arena *arena;                     // lives as long as the expression
     const struct k_value *const *constants;    // by argument: NULL where not constant; none is NULL
+    uint32_t count;
     const char *why;                           // to be set: what is wrong, NULL if nothing
     uint32_t argument;                         // with which argument
     size_t within;                             // and behind which byte of its string

@@ -94,7 +94,10 @@ static const char *const expressions[] = {
     "i BETWEEN SYMMETRIC j AND 2", "concat(s, p, 'x', NULL, s)", "s ILIKE p", "s ILIKE '%B%'", "s ILIKE 'Ä_,%'",
     "s ~ '^a'", "p !~* 'B|É'", "regexp_substr(s, '[a-z]+')",
     "regexp_substr(s, '(a)(b)?', 2)", "regexp_substr(s, '(a)(b)?', i)",
-    "i & j", "i | 5", "7 # i", "i << j", "i >> 3", "~i",
+    "regexp_replace(s, '[ab]', '<\\&>', 'g')", "regexp_replace(s, 'a(b)?', p)", "concat_ws(s, p, 'x', NULL, s)",
+    "trim(s)", "trim(LEADING p FROM s)", "rtrim(s, 'bä')", "left(s, i)", "right(s, j)", "position(p IN s)",
+    "strpos(s, 'b')", "starts_with(s, p)", "replace(s, p, 'xy')", "reverse(s)", "repeat(s, i)", "lpad(s, j, p)",
+    "rpad(s, 7)", "md5(s)", "sha256(y)", "xxhash(s)", "length(y)", "i & j", "i | 5", "7 # i", "i << j", "i >> 3", "~i",
 };
 
 // The outcome of a row as text: its value, or its error with the text.

@@ -51,6 +51,18 @@ static const struct {
                   "application\n"},
     {"regexp_substr(s, '(a)(b)', 3)", "f:1:28: error[K0324]: there is no group 3 in the regular expression, which has "
                                       "2; 0 is the whole match\n"},
+    {"regexp_replace(s, 'a', 'b', 'x')",
+     "f:1:29: error[K0324]: the flags of regexp_replace are a constant of g (each match, not only the first) and i "
+     "(letters in either case)\n"},
+    {"regexp_replace(s, 'a', 'b', p)",
+     "f:1:29: error[K0324]: the flags of regexp_replace are a constant of g (each match, not only the first) and i "
+     "(letters in either case)\n"},
+    {"repeat('ab', 9000000)", "f:1:1: error[K0324]: this fails for every row: the result is longer than 16 MiB\n"},
+    {"position(i IN s)", "f:1:1: error[K0321]: there is no position(string, int64); there is position(string IN "
+                         "string) → int64\n"},
+    {"trim(i)", "f:1:1: error[K0321]: there is no btrim(int64); there is btrim(string) → string\n"},
+    {"lpad(s, p)", "f:1:1: error[K0321]: there is no lpad(string, string); there is lpad(string, int64) → string\n"},
+    {"md5(i)", "f:1:1: error[K0321]: there is no md5(int64); there is md5(string) → string, md5(bytes) → string\n"},
     {"regexp_substr(s, 'a', -1)", "f:1:23: error[K0324]: there is no group -1 in the regular expression, which has "
                                   "0; 0 is the whole match\n"},
     {"i <-> j", "f:1:3: error[K0303]: `<->` is not an operator\n"},

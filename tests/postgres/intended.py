@@ -133,6 +133,20 @@ def python_pattern(pattern, flags=0):
         return None
 
 
+def replaced(found, text, replacement, every):
+    """As PostgreSQL goes from match to match: behind an empty one, the next begins a character later."""
+    out, copied, start = [], 0, 0
+    while start <= len(text) and (match := found.search(text, start)):
+        def part(mark, match=match):
+            number = 0 if mark[1] == "&" else int(mark[1]) if mark[1].isdigit() else None
+            return "\\" if number is None else (match.group(number) or "") if number <= found.groups else ""
+        out += [text[copied:match.start()], re.sub(r"\\([&1-9\\])", part, replacement)]
+        copied, start = match.end(), max(match.end(), match.start() + 1)
+        if not every:
+            break
+    return "".join(out) + text[copied:]
+
+
 @rule("regex-dialect", ("string ~ string → bool", ("a\n", "a$")), ("string ~ string → bool", ("aa", "a++")),
       ("regexp_substr(string, string) → string", ("abc", "a|ab")))
 def regex_dialect(case):
@@ -141,12 +155,15 @@ def regex_dialect(case):
     if not signature.startswith(("string ~", "regexp_")) or None in case.row or is_error(case.ours, "regex"):
         return False
     text, pattern = case.row[:2]
-    found = python_pattern(pattern, re.IGNORECASE if "~*" in signature else 0)
+    fold = "~*" in signature or len(case.row) > 3 and "i" in case.row[3]
+    found = python_pattern(pattern, re.IGNORECASE if fold else 0)
     if not found:
         return is_error(case.ours, "K0324") and not is_error(case.theirs)
     match = found.search(text)
     if signature.startswith("string ~"):
         return case.ours == ((match is not None) != ("!~" in case.template.kappa))
+    if signature.startswith("regexp_replace"):
+        return case.ours == replaced(found, text, case.row[2], len(case.row) > 3 and "g" in case.row[3])
     group = case.row[2] if len(case.row) > 2 else 0
     if not 0 <= group <= found.groups:
         alone = group == 1 and found.groups == 0 and not is_error(case.theirs)
@@ -159,6 +176,14 @@ def regex_bounds(case):
     """Given up, for a pattern that repeats what is repeated."""
     return is_error(case.ours, "regex") and not is_error(case.theirs) and \
         re.search(r"[*+}?]\??\)+[*+{]", case.row[1]) is not None
+
+
+@rule("long-strings", ("repeat(string, int64) → string", ("ab", 2**23 + 1)))
+def long_strings(case):
+    name = case.template.signature.split("(")[0]
+    return name in ("concat", "concat_ws", "replace", "regexp_replace", "repeat", "lpad", "rpad") and \
+        is_error(case.ours, "overflow", "K0324") and isinstance(case.theirs, str) and \
+        len(case.theirs.encode()) > 2**24
 
 
 def timestamp_words(us):

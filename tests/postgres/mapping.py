@@ -173,7 +173,7 @@ def same(ours, theirs):
         if not (isinstance(ours, Error) and isinstance(theirs, Error)):
             return False
         if ours.word in ("K0305", "K0324"):
-            return theirs.word.startswith("22") or theirs.word == "0A000"
+            return theirs.word.startswith("22") or theirs.word in ("0A000", "54000")
         return ours.word in ERRORS.get(theirs.word, ())
     if isinstance(ours, float) and isinstance(theirs, float):
         if math.isnan(ours) or math.isnan(theirs):

@@ -9,6 +9,7 @@ import re
 
 import values
 from mapping import COMPARABLE, STORED, Error
+from xxh64 import xxh64
 
 B, I, D, S, Y, T, J, V = "bool", "int64", "double", "string", "bytes", "timestamp", "json", "interval"
 
@@ -111,6 +112,16 @@ SPECIAL = {
                 [alike("greatest({0})", [S], S), alike("greatest({0}, {1}, 7)", [I, D], D)],
     "least": each(COMPARABLE, "least({0}, {1})") + each(COMPARABLE, "least({0}, {1}, {2})") +
              [alike("least({0})", [T], T), alike("least({0}, {1}, 7)", [I, D], D)],
+    "concat_ws": [alike("concat_ws({0}, {1})", [S, S], S),
+                  alike("concat_ws({0}, {1}, {2}, NULL, {1})", [S, S, S], S)],
+    "trim": [alike(f"trim({sides} FROM {{0}})", [S], S) for sides in ("", "BOTH", "LEADING", "TRAILING")] +
+            [alike(f"trim({sides} {{1}} FROM {{0}})", [S, S], S) for sides in ("", "BOTH", "LEADING", "TRAILING")] +
+            [alike("trim({0})", [S], S), alike("trim({0}, {1})", [S, S], S)],
+    "position": [alike("position({1} IN {0})", [S, S], I)],
+    "sha256(string) → string": [("sha256({0})", "encode(sha256(convert_to({0}, 'UTF8')), 'hex')", [S], S)],
+    "sha256(bytes) → string": [("sha256({0})", "encode(sha256({0}), 'hex')", [Y], S)],
+    "xxhash": [dict(kappa="xxhash({0})", pg=None, args=[t], result=I, reference=xxh64, pools={0: pool})
+               for t, pool in ((S, values.long_string), (Y, values.long_bytes))],
     "concat": [alike("concat({0})", [S], S), alike("concat({0}, {1})", [S, S], S),
                alike("concat({0}, ', ', {1}, {2}, {3}, {0}, {1}, NULL, {2})", [S, S, S, S], S)],
     "<<": [("{0} << {1}", "({0})::bigint << ({1})::integer", [I, I], I)],
@@ -124,6 +135,11 @@ SPECIAL = {
     "regexp_substr(string, string, int64) → string": [
         regex("regexp_substr({0}, {1}, {2})", [S, S, I], S, "regexp_substr({0}, {1}, 1, 1, '', ({2})::integer)",
               {2: values.words(0, 1, 1, 1, 1, 2, 2, -1, 9)})],
+    "regexp_replace(string, string, string) → string": [
+        regex("regexp_replace({0}, {1}, {2})", [S, S, S], S, pools={2: values.replacement})],
+    "regexp_replace(string, string, string, string) → string": [
+        regex("regexp_replace({0}, {1}, {2}, {3})", [S, S, S, S], S, constants=(1, 3),
+              pools={2: values.replacement, 3: values.words("", "g", "g", "gi", "i", "gg")})],
     "string LIKE string → bool": [alike("{0} LIKE {1}", [S, S], B), alike("{0} NOT LIKE {1}", [S, S], B)],
     "like_escape": [alike("like_escape({0}, {1})", [S, S], S),
                     alike("{0} LIKE {1} ESCAPE {2}", [S, S, S], B,
@@ -158,6 +174,11 @@ POOLS = {
     ("substring", 2): lambda rng, before: values.small(rng),
     ("LIKE", 1): values.like_pattern,
     ("ILIKE", 1): values.like_pattern,
+    **{(name, 1): values.part_of for name in ("btrim", "ltrim", "rtrim", "trim", "position", "strpos", "replace")},
+    ("starts_with", 1): values.beginning_of,
+    **{(name, 1): lambda rng, before: values.small(rng) for name in ("left", "right", "repeat")},
+    **{(name, 1): lambda rng, before: values.width(rng) for name in ("lpad", "rpad")},
+    **{(name, 2): lambda rng, before: values.short(rng) for name in ("lpad", "rpad", "replace")},
     ("<<", 1): lambda rng, before: values.shift(rng),
     (">>", 1): lambda rng, before: values.shift(rng),
     ("like_escape", 0): lambda rng, before: values.like_pattern(rng, [values.string(rng)]),

@@ -195,6 +195,30 @@ def like_pattern(rng, before):
     return rng.choice(("", "%")) + "".join(out) + rng.choice(("", "", "%", "_", "\\"))
 
 
+def beginning_of(rng, before):
+    """The beginning of the first argument, or something else."""
+    text = before[0] if before and before[0] is not None else ""
+    return text[:rng.randint(0, len(text))] if rng.random() < 0.6 else part_of(rng, before)
+
+
+def width(rng):
+    """How long a string is to become."""
+    return rng.choice((0, -1, 2**31 - 1, -2**31, 300)) if rng.random() < 0.15 else rng.randint(-2, 20)
+
+
+def short(rng):
+    return rng.choice(("", " ", "ab", "äöü", "😀", "0", "\\")) if rng.random() < 0.6 else string(rng)[:20]
+
+
+def long_string(rng, before):
+    """Of every length up to a few blocks of a hash."""
+    return string(rng) if rng.random() < 0.5 else "".join(rng.choice(PIECES) for _ in range(rng.randint(0, 150)))
+
+
+def long_bytes(rng, before):
+    return octets(rng) if rng.random() < 0.4 else rng.randbytes(rng.randint(0, 200))
+
+
 def escaped_pattern(text):
     return "".join("\\" + c if c in ".[](){}*+?|^$\\" else c for c in text)
 
@@ -236,6 +260,10 @@ def pattern(rng, before):
     text = before[0] if before and before[0] is not None else ""
     items = pattern_items(rng, text[:40], 3)
     return rng.choice(("", "", "", "^")) + items + rng.choice(("", "", "", "$"))
+
+
+def replacement(rng, before):
+    return "".join(rng.choice(("", "x", "<\\1>", "\\&", "\\\\", "\\2", "-", "ä", "\\", "\\0", "\\x")) for _ in range(3))
 
 
 def words(*choices):
