@@ -3,7 +3,7 @@
 // Which columns are read is known only when all nodes are there: who names a column in an expression reads it; tables
 // and sinks read all; what passes as it is, is read when it is read behind.
 #include "base/units.h"
-#include "tests/reference/reorder.h"
+#include "tests/reference/join.h"
 
 int need_duration(const char *text, int64_t *us, struct k_error *err)
 {
@@ -108,6 +108,7 @@ static int build_operator(struct reference *r, struct node *node, const Kappa__V
     case KAPPA__V1__NODE__OPERATOR_UNION: return build_union(r, node, err);
     case KAPPA__V1__NODE__OPERATOR_FLATTEN: return build_flatten(r, node, message->flatten, err);
     case KAPPA__V1__NODE__OPERATOR_EVENT_TIME: return build_event_time(r, node, message->event_time, err);
+    case KAPPA__V1__NODE__OPERATOR_JOIN: return build_join(r, node, message->join, err);
     case KAPPA__V1__NODE__OPERATOR_AGGREGATE: return build_aggregate(r, node, message->aggregate, err);
     default: return k_fail(err, K_E_CONFIG, "an operator that the reference does not know");
     }
@@ -122,6 +123,7 @@ static enum node_kind kind_of(const Kappa__V1__Node *message)
     case KAPPA__V1__NODE__OPERATOR_UNION: return NODE_UNION;
     case KAPPA__V1__NODE__OPERATOR_FLATTEN: return NODE_FLATTEN;
     case KAPPA__V1__NODE__OPERATOR_EVENT_TIME: return NODE_EVENT_TIME;
+    case KAPPA__V1__NODE__OPERATOR_JOIN: return NODE_JOIN;
     default: return NODE_AGGREGATE;
     }
 }
@@ -172,7 +174,7 @@ static int add_nodes(struct reference *r, struct k_error *err)
         for (size_t i = 0; i < graph->n_node; i++) {
             uint32_t place = (uint32_t)(graph->n_source + i);
             const Kappa__V1__Node *message = graph->node[i];
-            if (message->n_input != 1 && !(message->n_input && message->union_))
+            if (message->n_input != 1 && !(message->n_input && (message->union_ || message->join)))
                 return k_fail(err, K_E_CONFIG, "node \"%s\" has not one input", message->name);
             if (r->by_graph[place] || !has_inputs(r, message)) continue;
             int code = add_node(r, place, message, err);

@@ -4,6 +4,7 @@
 //   source.c     records become rows; watermarks, idleness, the frontier
 //   stateless.c  filter, map, route
 //   reorder.c    union, event_time: what becomes of order and time
+//   join.c       a stream and a table
 //   aggregate.c  groups and windows; group.c: what a group remembers of each call
 //   store.c      tables and sinks
 //   reference.c  the interface, dead letters, counters
@@ -24,6 +25,7 @@ struct row {
     int64_t window_start, window_end; // of the window that made it; NO_TIME: none
     const struct reference_record *origin; // the record behind it; NULL: an aggregate made it
     const struct source *source;           // of origin
+    uint32_t index;                        // of the row in a message of several; without origin 0
 };
 
 struct node;
@@ -45,8 +47,7 @@ struct output {
 };
 
 enum node_kind { NODE_SOURCE, NODE_FILTER, NODE_MAP, NODE_ROUTE, NODE_UNION, NODE_FLATTEN, NODE_EVENT_TIME,
-                 NODE_AGGREGATE,
-                 NODE_TABLE, NODE_SINK };
+                 NODE_AGGREGATE, NODE_JOIN, NODE_TABLE, NODE_SINK };
 
 struct node {
     enum node_kind kind;
@@ -70,6 +71,7 @@ struct node {
     struct waiting *waiting;  // union; grows in the scratch arena
     uint32_t waiting_count, waiting_room;
     struct aggregation *aggregation;
+    struct joining *joining;
     struct store *store; // table and sink
 };
 
@@ -87,6 +89,7 @@ struct source {
     int64_t out_of_order, idle, max_ahead; // idle -1: never
     const char *topic;
     int32_t partitioned_by; // column, or -1
+    int32_t key;            // column, or -1: the source is no table
     struct partition *partitions;
     int32_t partition_count;
     bool grows; // partitions appear as they are fed

@@ -291,6 +291,7 @@ static struct expr *parse_word(struct parser *p)
         }
         if (take(p, "(")) return parse_call(p, name);
     }
+    while (take(p, ".")) name = k_arena_format(p->arena, "%s.%s", name, take_name(p)); // of a join's input
     struct expr *column = expr_node(p->arena, E_COLUMN, 0);
     column->name = name;
     return column;

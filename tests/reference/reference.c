@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/json_out.h"
-#include "tests/reference/reorder.h"
+#include "tests/reference/join.h"
 
 int reference_create(const Kappa__V1__Graph *graph, const int32_t *partitions, struct reference **ret,
                      struct k_error *err)
@@ -25,6 +25,7 @@ void reference_destroy(struct reference *r)
         struct node *node = r->nodes[n];
         if (node->source) decoder_destroy(node->source->decoder);
         if (node->aggregation) map_fini(&node->aggregation->map);
+        if (node->joining) join_fini(node->joining);
         if (node->store) {
             map_fini(&node->store->map);
             k_buf_fini(&node->store->owed_key);
@@ -94,6 +95,7 @@ int emit(struct reference *r, struct output *output, const struct row *row, stru
         case NODE_UNION: union_take(r, node, output, row); break;
         case NODE_FLATTEN: code = flatten_take(r, node, row, err); break;
         case NODE_EVENT_TIME: code = event_time_take(r, node, row, err); break;
+        case NODE_JOIN: code = join_take(r, node, output, row, err); break;
         case NODE_AGGREGATE: code = aggregate_take(r, node, row, err); break;
         case NODE_TABLE: code = table_take(r, node, row, err); break;
         case NODE_SINK: code = sink_take(r, node, row, err); break;

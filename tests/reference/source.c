@@ -2,7 +2,7 @@
 #include "base/hash.h"
 #include "base/json_out.h"
 #include "base/units.h"
-#include "tests/reference/reorder.h"
+#include "tests/reference/join.h"
 
 // Instants further from 1970 leave no room for windows and graces.
 #define TIME_MAX (INT64_C(1) << 61)
@@ -119,6 +119,9 @@ int build_source(struct reference *r, struct node *node, const Kappa__V1__Source
         if (source->partitioned_by < 0) return k_fail(err, K_E_CONFIG, "partitioned_by names no column");
         node->outputs[0].read[source->partitioned_by] = true; // each record is checked
     }
+    source->key = message->key ? find_column(&node->outputs[0], message->key) : -1;
+    if (message->key && source->key < 0) return k_fail(err, K_E_CONFIG, "key names no column");
+    if (message->key) node->outputs[0].read[source->key] = true;
     source->grows = partitions < 1;
     set_partitions(r, source, partitions < 1 ? 1 : partitions);
     return read_time(r, node, message->time, err);
@@ -202,8 +205,9 @@ static void system_values(struct reference *r, const struct reference_record *re
     values[SYSTEM_INDEX] = value_int(index);
 }
 
-// A message without a value has NULL in every column; where one that is read may not be NULL it is malformed.
-static const char *tombstone(const struct node *node, struct value *values)
+// A message without a value has NULL in every column; where one that is read may not be NULL it is malformed. Not so in
+// a table, where it removes the row that its key names.
+static const char *tombstone(const struct node *node, const struct reference_record *record, struct value *values)
 {
     const struct output *output = &node->outputs[0];
     const char *reason = NULL;
@@ -212,7 +216,14 @@ static const char *tombstone(const struct node *node, struct value *values)
         values[i] = value_null(output->columns[i].type);
         if (output->columns[i].not_null && (output->read[i] || full)) reason = "missing";
     }
-    return reason;
+    int32_t key = node->source->key;
+    if (key < 0) return reason;
+    struct value value = {.type = output->columns[key].type, .s = record->key};
+    bool as_it_is = value.type == TYPE_STRING || value.type == TYPE_BYTES, good = record->has_key;
+    if (good && value.type == TYPE_STRING) good = utf8_valid(record->key);
+    if (good && !as_it_is) good = value_from_text(record->key, value.type, &value);
+    if (good) values[key] = value;
+    return good ? NULL : "tombstone_key";
 }
 
 static const char *event_time(struct reference *r, const struct node *node, const struct reference_record *record,
@@ -220,8 +231,9 @@ static const char *event_time(struct reference *r, const struct node *node, cons
 {
     const struct source *source = node->source;
     *ret_us = record->timestamp_us;
-    if (!source->time && record->timestamp_us == -1) return "no_event_time";
-    if (source->time) {
+    bool computed = source->time && (source->key < 0 || record->has_value); // a removal has nothing to compute it from
+    if (!computed && record->timestamp_us == -1) return "no_event_time";
+    if (computed) {
         const char *reason = NULL;
         struct value time = expr_eval(source->time, values, &r->scratch, &reason);
         if (reason) return reason;
@@ -229,7 +241,7 @@ static const char *event_time(struct reference *r, const struct node *node, cons
         *ret_us = time.i;
     }
     if (*ret_us > TIME_MAX || *ret_us < -TIME_MAX) return "event_time_range";
-    bool comparable = source->time && record->timestamp_us != -1 && record->timestamp_us > -TIME_MAX &&
+    bool comparable = computed && record->timestamp_us != -1 && record->timestamp_us > -TIME_MAX &&
                       record->timestamp_us < TIME_MAX;
     return comparable && *ret_us - record->timestamp_us > source->max_ahead ? "ahead" : NULL;
 }
@@ -288,10 +300,10 @@ static int take_one(struct reference *r, struct node *node, const struct referen
     struct partition *partition = &source->partitions[record->partition];
     struct value *values = k_arena_array(&r->scratch, struct value, output->count);
     struct row row = {.values = values, .weight = 1, .window_start = NO_TIME, .window_end = NO_TIME, .origin = record,
-                      .source = source};
+                      .source = source, .index = index};
     bool lenient = node->on_error == KAPPA__V1__POLICY__ON_ERROR__PASS_NULL;
     const char *reason = record->has_value ? decode(source->decoder, record->value, lenient, &r->scratch, values)
-                                           : tombstone(node, values);
+                                           : tombstone(node, record, values);
     partition->touched = true;
     node->counters.in++;
     system_values(r, record, index, values + source->declared);
@@ -404,10 +416,13 @@ int reference_settle(struct reference *r, struct k_error *err)
     if (!r->final) move_frontier(r);
     for (uint32_t n = 0; n < r->node_count; n++) {
         struct node *node = r->nodes[n];
-        if (node->kind != NODE_AGGREGATE) continue;
-        int64_t frontier = reference_frontier(r);
-        if (frontier != INT64_MAX && frontier != NO_TIME) frontier = minus(frontier, node->input->delay);
-        int code = aggregate_close(r, node, frontier, err);
+        int64_t frontier = reference_frontier(r), delay = 0;
+        for (uint32_t i = 0; i < node->input_count; i++)
+            if (node->inputs[i]->delay > delay) delay = node->inputs[i]->delay;
+        if (frontier != INT64_MAX && frontier != NO_TIME) frontier = minus(frontier, delay);
+        int code = 0;
+        if (node->kind == NODE_AGGREGATE) code = aggregate_close(r, node, frontier, err);
+        if (node->kind == NODE_JOIN) code = join_close(r, node, frontier, err);
         if (code) return code;
     }
     for (uint32_t n = 0; n < r->node_count; n++)
