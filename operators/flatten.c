@@ -179,9 +179,11 @@ static struct k_column *make_columns(struct flatten *f, const struct k_batch *ba
     for (uint32_t c = 0; c < edge->schema.count; c++) columns[c].type = edge->schema.fields[c].type;
     if (f->decoder) decode_places(f, columns);
     for (uint32_t c = 0; c < edge->schema.count; c++) {
-        if (!edge->read[c]) continue;
+        int32_t from = f->config->from[c];
+        bool whole = k_edge_whole(edge) && !edge->schema.fields[c].hidden && (from < 0 || batch->columns[from].data);
+        if (!edge->read[c] && !whole) continue;
         if ((int32_t)c == f->config->element) columns[c] = element_column(f);
-        else if (f->config->from[c] >= 0) columns[c] = copied_column(f, &batch->columns[f->config->from[c]]);
+        else if (from >= 0) columns[c] = copied_column(f, &batch->columns[from]);
     }
     return columns;
 }

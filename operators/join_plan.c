@@ -144,6 +144,7 @@ static void keep_columns(struct planning *p)
         const struct k_edge *input = p->node->inputs[port];
         p->config->kept[port] = k_arena_array(p->planner->arena, uint32_t, input->schema.count);
         for (uint32_t i = 0; i < input->schema.count; i++) {
+            if (p->config->late_topic && !input->schema.fields[i].hidden) input->read[i] = true; // it is sent whole
             if (!p->scope.read[p->config->first[port] + i]) continue;
             p->config->kept[port][p->config->kept_count[port]++] = i;
             input->read[i] = true;
@@ -219,6 +220,7 @@ static void plan_edge(struct planning *p)
     out->delay_us = stream->delay_us > table->delay_us ? stream->delay_us : table->delay_us;
     bool together = p->config->key && k_expr_column(p->config->key) == stream->partition_column &&
                     table->partition_column == (int32_t)table->table_key;
+    for (uint32_t s = 1; s < out->source_count; s++) together &= sources[s]->crc32 == sources[0]->crc32;
     out->keyed_by_partition = out->keyed_by_partition && together && table->keyed_by_partition;
     p->node->outputs = out;
     p->node->output_count = 1;

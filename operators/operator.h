@@ -47,6 +47,13 @@ struct k_edge {
     uint32_t table_key;       // its column
 };
 
+// Whether rows may have no record behind them. Of such a row the dead letter is the row itself, so that who copies rows
+// copies what is there of them, also columns that nobody reads.
+static inline bool k_edge_whole(const struct k_edge *edge)
+{
+    return edge->made || edge->updating;
+}
+
 struct k_graph;
 // What plan works with. pos(field, index, offset): where the operator's own message has that field (see
 // proto/graph.h).

@@ -193,7 +193,7 @@ static int union_open(void *instance, const struct k_node *node, struct k_host *
     all->host = host;
     all->node = node;
     all->config = node->config;
-    k_union_merge_init(&all->merge, &node->outputs[0].schema, node->outputs[0].read);
+    k_union_merge_init(&all->merge, &node->outputs[0]);
     return 0;
 }
 

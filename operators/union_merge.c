@@ -23,9 +23,9 @@ struct waiting {
     uint32_t cause, port, part, row;
 };
 
-void k_union_merge_init(struct k_union_merge *merge, const struct k_schema *schema, const bool *read)
+void k_union_merge_init(struct k_union_merge *merge, const struct k_edge *edge)
 {
-    *merge = (struct k_union_merge){.schema = schema, .read = read};
+    *merge = (struct k_union_merge){.schema = &edge->schema, .read = edge->read, .whole = k_edge_whole(edge)};
     k_arena_init(&merge->arena);
 }
 
@@ -33,6 +33,11 @@ void k_union_merge_fini(struct k_union_merge *merge)
 {
     free(merge->parts);
     k_arena_fini(&merge->arena);
+}
+
+static bool is_wanted(const struct k_union_merge *merge, uint32_t column)
+{
+    return merge->read[column] || (merge->whole && !merge->schema->fields[column].hidden);
 }
 
 static bool is_text(enum k_type type)
@@ -45,7 +50,7 @@ static void copy_cell(struct k_made *to, uint32_t at, const struct k_column *fro
                       struct k_arena *texts)
 {
     size_t width = k_type_width(from->type);
-    if (k_column_null(from, row)) {
+    if (!from->data || k_column_null(from, row)) { // without data: nobody reads it, so it was not decoded
         k_made_null(to, at);
         return;
     }
@@ -60,7 +65,7 @@ static void copy_columns(struct k_union_merge *merge, const struct k_batch *batc
     struct k_column *columns = k_arena_zeroed(&merge->arena, merge->schema->count * sizeof *columns);
     for (uint32_t c = 0; c < merge->schema->count; c++) {
         columns[c].type = merge->schema->fields[c].type;
-        if (!merge->read[c]) continue;
+        if (!is_wanted(merge, c)) continue;
         struct k_made made;
         k_made_init(&made, columns[c].type, part->count, &merge->arena);
         for (uint32_t i = 0; i < part->count; i++)
@@ -184,7 +189,7 @@ static int emit(struct k_union_merge *merge, struct making *making, struct k_hos
     }
     for (uint32_t c = 0; c < merge->schema->count; c++) {
         columns[c].type = merge->schema->fields[c].type;
-        if (!merge->read[c]) continue;
+        if (!is_wanted(merge, c)) continue;
         struct k_made made;
         k_made_init(&made, columns[c].type, places, arena);
         for (uint32_t i = 0; i < making->count; i++)

@@ -131,8 +131,115 @@ static void every_row_meets_its_time(void **state)
     for (uint64_t seed = 1; seed <= SEEDS; seed++) check(seed, seed % 2, seed % 4 < 2);
 }
 
+// Feeds a graph of one shard to its end; ends with the topic's values.
+static const char *run_to_end(struct cluster *c)
+{
+    cluster_start(c, 0);
+    cluster_until(c, 0, 0, K_SHARD_LEAD);
+    run(c, SECOND);
+    cluster_stop(c, 0);
+    c->options.once = c->options.final = true;
+    cluster_start(c, 0);
+    cluster_until(c, 0, 0, K_SHARD_STOPPED);
+    return cluster_read(c, "o", 0);
+}
+
+#define TWO_SOURCES(MORE)                                                                                      \
+    "name: \"p\" schema { name: \"S\" field: \"id int64 not null\" field: \"k string\" field: \"x int64\" }\n" \
+    "schema { name: \"T\" field: \"k string not null\" field: \"v int64\" field: \"w int64\" }\n"              \
+    "source { name: \"s\" kafka { topic: \"s\" " MORE " } format { json {} } schema: \"S\" }\n"
+
+// Also with columns that nothing else reads.
+static void late_rows_are_sent_whole(void **state)
+{
+    (void)state;
+    struct cluster c;
+    cluster_init(&c,
+                 TWO_SOURCES("") "source { name: \"t\" kafka { topic: \"t\" } format { json {} } schema: \"T\" "
+                                 "key: \"k\" }\n"
+                                 "node { name: \"j\" input: \"s\" input: \"t\" join { on: \"s.k = t.k\" "
+                                 "select: \"s.id\" late_topic: \"o\" } }\n"
+                                 "sink { name: \"out\" input: \"j\" kafka { topic: \"p\" } format { json {} } }\n",
+                 1);
+    cluster_topic(&c, "s", 1, false);
+    cluster_topic(&c, "t", 1, false);
+    cluster_prepare(&c);
+    cluster_put(&c, "s", 0, 9 * SECOND, NULL, "{\"id\":1,\"k\":\"a\",\"x\":5}");
+    cluster_put(&c, "s", 0, 8 * SECOND, NULL, "{\"id\":2,\"k\":\"b\",\"x\":6}");
+    cluster_put(&c, "t", 0, 9 * SECOND, "a", "{\"k\":\"a\",\"v\":7,\"w\":8}");
+    cluster_put(&c, "t", 0, 7 * SECOND, "a", "{\"k\":\"a\",\"v\":9,\"w\":10}");
+    const char *got = run_to_end(&c);
+    assert_non_null(strstr(got, "{\"id\":2,\"k\":\"b\",\"x\":6} "));
+    assert_non_null(strstr(got, "{\"k\":\"a\",\"v\":9,\"w\":10} "));
+    cluster_fini(&c);
+}
+
+// Behind a join there is no record to send; a row that fails is sent as it is, with columns that nobody reads.
+static void failed_rows_are_sent_whole(void **state)
+{
+    (void)state;
+    struct cluster c;
+    cluster_init(&c,
+                 TWO_SOURCES("") "source { name: \"t\" kafka { topic: \"t\" } format { json {} } schema: \"T\" "
+                                 "key: \"k\" }\n"
+                                 "node { name: \"j\" input: \"s\" input: \"t\" join { on: \"s.k = t.k\" "
+                                 "select: \"s.*\" select: \"t.v\" } }\n"
+                                 "node { name: \"f\" input: \"j\" filter { where: \"id > 1\" } }\n"
+                                 "node { name: \"u\" input: \"j\" input: \"f\" union {} }\n"
+                                 "node { name: \"m\" input: \"u\" map { select: \"10 / x AS y\" } policy { "
+                                 "dead_letter_topic: \"o\" } }\n"
+                                 "sink { name: \"out\" input: \"m\" kafka { topic: \"p\" } format { json {} } }\n",
+                 1);
+    cluster_topic(&c, "s", 1, false);
+    cluster_topic(&c, "t", 1, false);
+    cluster_prepare(&c);
+    cluster_put(&c, "t", 0, 8 * SECOND, "a", "{\"k\":\"a\",\"v\":7}");
+    cluster_put(&c, "s", 0, 9 * SECOND, NULL, "{\"id\":1,\"k\":\"a\",\"x\":0}");
+    assert_string_equal(run_to_end(&c), "{\"id\":1,\"k\":\"a\",\"x\":0,\"v\":7} ");
+    cluster_fini(&c);
+}
+
+// Whether a plan for two shards is made, by the partitioners of the two topics.
+static bool is_planned(const char *stream, const char *table)
+{
+    struct k_diags diags = {0};
+    struct k_buf text = {0};
+    struct k_graph *graph = NULL;
+    struct k_plan *plan = NULL;
+    k_buf_printf(
+        &text,
+        TWO_SOURCES("partitioned_by: \"k\" partitioner: %s") "source { name: \"t\" kafka { topic: \"t\" "
+                                                             "partitioned_by: \"k\" partitioner: %s } "
+                                                             "format { json {} } schema: \"T\" key: \"k\" }\n"
+                                                             "node { name: \"j\" input: \"s\" input: \"t\" join { "
+                                                             "on: \"s.k = t.k\" select: \"s.*\" } }\n"
+                                                             "sink { name: \"out\" input: \"j\" kafka { topic: \"p\" "
+                                                             "} format { json {} } }\n",
+        stream, table);
+    int code = k_graph_read("test.textproto", k_buf_str(&text), K_FORM_TEXT, &diags, &graph);
+    assert_int_equal(code, 0);
+    code = k_plan_make(graph, 2, &diags, &plan);
+    k_plan_destroy(plan);
+    k_graph_destroy(graph);
+    k_diags_fini(&diags);
+    k_buf_fini(&text);
+    return code == 0;
+}
+
+// Rows of one key must meet in one shard.
+static void both_sides_are_spread_alike(void **state)
+{
+    (void)state;
+    assert_true(is_planned("MURMUR2", "MURMUR2"));
+    assert_true(is_planned("CRC32", "CRC32"));
+    assert_false(is_planned("CRC32", "MURMUR2"));
+    assert_false(is_planned("MURMUR2", "CRC32"));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_row_meets_its_time)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_row_meets_its_time), cmocka_unit_test(late_rows_are_sent_whole),
+        cmocka_unit_test(failed_rows_are_sent_whole), cmocka_unit_test(both_sides_are_spread_alike)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
