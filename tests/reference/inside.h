@@ -3,8 +3,7 @@
 //   build.c      the graph's message becomes nodes, joined by outputs
 //   source.c     records become rows; watermarks, idleness, the frontier
 //   stateless.c  filter, map, route
-//   reorder.c    union, event_time: what becomes of order and time
-//   join.c       a stream and a table
+//   reorder.c    union, event_time: what becomes of order and time; join.c: a stream and a table
 //   aggregate.c  groups and windows; group.c: what a group remembers of each call
 //   store.c      tables and sinks
 //   reference.c  the interface, dead letters, counters
@@ -88,8 +87,7 @@ struct source {
     struct expr *time; // NULL: the message's timestamp
     int64_t out_of_order, idle, max_ahead; // idle -1: never
     const char *topic;
-    int32_t partitioned_by; // column, or -1
-    int32_t key;            // column, or -1: the source is no table
+    int32_t partitioned_by, key; // columns, or -1; with a key it is a table
     struct partition *partitions;
     int32_t partition_count;
     bool grows; // partitions appear as they are fed
@@ -117,8 +115,7 @@ struct store {
     struct map map;           // table: key as JSON → struct stored
     const char *topic;        // sink
     uint64_t bytes_max;
-    bool raw_key;
-    bool owes;                // sink: a row is gone, and its tombstone waits for a successor
+    bool raw_key, owes;       // owes: of a sink, a row is gone, and its tombstone waits for a successor
     struct k_buf owed_key;
     const struct reference_row *rows;
 };

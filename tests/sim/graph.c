@@ -62,7 +62,7 @@ static void draw_sink(struct drawing *g, const struct stream *s)
 
 // --- sources ---
 
-static void draw_time(struct drawing *g, bool has_ts)
+void draw_time(struct drawing *g, bool has_ts)
 {
     if (!has_ts && one_in(g->random, 2)) return;
     SAY(" time {");
@@ -103,7 +103,7 @@ static void draw_source(struct drawing *g)
     draw_policy(g);
     SAY(" }\n");
     struct stream *s = stream_new(g, source->name);
-    s->stateless = true;
+    s->stateless = s->exact = true;
     s->sources = 1u << (g->s->source_count - 1);
     if (source->kind == SOURCE_JSON) {
         SEEN(json);
@@ -141,7 +141,7 @@ static void draw_nodes(struct drawing *g)
         char name[16];
         snprintf(name, sizeof name, "n%u", g->nodes);
         draw_note_loose(g, in, name);
-        switch (k_random_below(g->random, in->updating ? 5 : 10)) {
+        switch (k_random_below(g->random, in->updating ? 5 : 12)) {
         case 0: draw_filter(g, in, name); break;
         case 1: draw_map(g, in, name); break;
         case 2:
@@ -151,9 +151,11 @@ static void draw_nodes(struct drawing *g)
         case 5: draw_flatten(g, in, name); break;
         case 3: draw_union(g, in, name); break;
         case 4:
-            if (in->window) draw_filter(g, in, name);
+            if (in->window || in->sorted) draw_filter(g, in, name);
             else draw_event_time(g, in, name);
             break;
+        case 6:
+        case 7: draw_join(g, in, name); break;
         default: draw_aggregate(g, in, name);
         }
     }

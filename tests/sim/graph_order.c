@@ -43,7 +43,10 @@ void draw_union(struct drawing *g, const struct stream *from, const char *name)
     SAY(" union {} }\n");
     struct stream *made = stream_like(g, &in, name);
     for (uint32_t i = 0; i < made->count; i++) made->columns[i].nullable |= other.columns[i].nullable;
-    made->stateless &= other.stateless;
+    made->sorted |= other.sorted;
+    made->made |= made->sorted; // how joined rows stand to others is open
+    made->stateless &= other.stateless && !made->sorted;
+    made->exact = false;
     made->has_k &= other.has_k;
     made->window &= other.window;
     made->made |= other.made;
@@ -115,4 +118,5 @@ void draw_flatten(struct drawing *g, const struct stream *from, const char *name
     memcpy(made->columns, out.columns, sizeof made->columns);
     made->count = out.count;
     made->unique_count = 0;
+    made->exact = false;
 }

@@ -92,6 +92,19 @@ static void csv_record(struct input *in, const char *key, struct k_buf *out)
     k_buf_printf(out, ";%s", options[r]);
 }
 
+// A row of a table: its key is in the value and, as text, in the message.
+static void json_dim(struct input *in, const struct sim_source *source, const char *key, int64_t time_us,
+                     struct k_buf *out)
+{
+    uint64_t *r = in->random;
+    k_buf_printf(out, source->number_key ? "{\"id\":%s,\"ts\":" : "{\"id\":\"%s\",\"ts\":", key);
+    json_time(in, out, time_us);
+    if (!one_in(r, 5)) k_buf_printf(out, ",\"label\":\"%s\"", keys[k_random_below(r, 6)]);
+    if (one_in(r, 30)) k_buf_add_text(out, ",\"rate\":\"much\"");
+    else if (!one_in(r, 5)) k_buf_printf(out, ",\"rate\":%lld", (long long)between(r, 0, 6));
+    k_buf_add_char(out, '}');
+}
+
 static void record_of(struct input *in, const struct sim_source *source, const char *key, int64_t time_us,
                       struct k_buf *out)
 {
@@ -102,6 +115,7 @@ static void record_of(struct input *in, const struct sim_source *source, const c
     }
     switch (source->kind) {
     case SOURCE_JSON: json_event(in, key, time_us, out); return;
+    case SOURCE_DIM: json_dim(in, source, key, time_us, out); return;
     case SOURCE_LINE:
         k_buf_printf(out, "%s %lld", key, (long long)between(r, -4, 10));
         if (one_in(r, 2)) k_buf_add_text(out, one_in(r, 2) ? " 7" : " xy");
@@ -155,6 +169,7 @@ static struct k_out_message draw(struct input *in, uint32_t s, int32_t *partitio
     const struct sim_source *source = &in->scenario->sources[s];
     uint64_t number = k_random_below(in->random, in->key_count);
     const char *key = number < 6 ? keys[number] : k_arena_format(&in->arena, "k%u", (unsigned)number);
+    if (source->number_key) key = k_arena_format(&in->arena, "%d", (int)between(in->random, -4, 10));
     if (source->crc32) *partition = crc32_partition(key, source->partitions);
     else if (source->partitioned) *partition = k_murmur2_partition(k_str_of(key), source->partitions);
     struct k_buf value = {0};
@@ -162,9 +177,13 @@ static struct k_out_message draw(struct input *in, uint32_t s, int32_t *partitio
     value_of(in, source, key, time_us, &value);
     int64_t stamp_us = source->kind == SOURCE_JSON && !one_in(in->random, 3) ? k_cloud_now(in->cloud) : time_us;
     struct k_out_message m = {.topic = source->topic, .partition = *partition, .timestamp_us = stamp_us / 1000 * 1000};
-    m.has_key = source->partitioned || source->compacted || !one_in(in->random, 4);
+    m.has_key = source->partitioned || source->compacted || !one_in(in->random, source->table ? 20 : 4);
     if (m.has_key) m.key = (struct k_str){k_arena_copy(&in->arena, key, strlen(key)), (uint32_t)strlen(key)};
-    m.has_value = !one_in(in->random, 60);
+    m.has_value = !one_in(in->random, source->table ? 4 : 60);
+    // What a message removes without saying so, or by a key that is none, is a failure.
+    if (source->table && !source->partitioned && !source->compacted && one_in(in->random, 30))
+        m.key = one_in(in->random, 2) ? K_STR("\xC3 1") : K_STR("");
+    in->removals += source->table && !m.has_value;
     if (m.has_value)
         m.value = (struct k_str){k_arena_copy(&in->arena, value.data, value.length), (uint32_t)value.length};
     k_buf_fini(&value);

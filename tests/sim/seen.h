@@ -3,6 +3,8 @@
 
 #define SIM_FEATURES(X)                                                                                     \
     X(filter) X(map) X(route) X(union_of_sources) X(union_of_ways) X(flatten) X(event_time)                \
+    X(join_inner) X(join_left) X(join_late_topic) X(join_behind_join)                                       \
+    X(number_key) X(compacted_table) X(table_removals)                                                      \
     X(aggregate_unbounded) X(aggregate_tumbling) X(aggregate_hopping) X(aggregate_inherit)                  \
     X(aggregate_over_updates) X(on_close) X(on_update) X(grace) X(late_topic) X(where)                      \
     X(count_star) X(count) X(sum) X(avg) X(min) X(max) X(arg_min) X(arg_max)                           \

@@ -53,7 +53,7 @@ struct stats { // of any number of runs; all uint64_t, so that they add up as an
 };
 
 enum {
-    SOURCES_MAX = 2,
+    SOURCES_MAX = 3,
     SINKS_MAX = 24,
     TABLES_MAX = 8,
     LOOSE_MAX = 48,
@@ -61,7 +61,7 @@ enum {
     FIRST_WORKERS_MAX = 3, // of generation 1
     WORKERS_MAX = 5
 };
-enum source_kind { SOURCE_JSON, SOURCE_LINE, SOURCE_RAW, SOURCE_CSV };
+enum source_kind { SOURCE_JSON, SOURCE_LINE, SOURCE_RAW, SOURCE_CSV, SOURCE_DIM };
 struct sim_source {
     char name[16], topic[16];
     enum source_kind kind;
@@ -69,6 +69,8 @@ struct sim_source {
     bool packed, compacted; // packed: several records in a message
     bool partitioned; // by column k
     bool crc32;       // with librdkafka's default partitioner
+    bool table;       // it has a key, which is int64 or text
+    bool number_key;
 };
 struct sim_sink {
     char name[16], topic[16];
@@ -121,7 +123,7 @@ struct input {
     bool quiet[SOURCES_MAX][PARTITIONS_MAX]; // stands still for now
     struct records records[SOURCES_MAX][PARTITIONS_MAX];
     uint32_t key_count;
-    uint64_t made;
+    uint64_t made, removals; // messages, and of them those that remove rows of a table
 };
 void input_init(struct input *input, const struct scenario *scenario, struct k_cloud *cloud, uint64_t *random);
 // Writes a few records to one partition, alone or in a transaction. The faults' rates must be off, here and below.

@@ -340,6 +340,7 @@ bool world_run(struct world *w)
     }
     w->stats.runs = 1;
     w->stats.records = w->input.made;
+    w->stats.features.table_removals += w->input.removals;
     w->stats.steps = w->steps;
     if (w->cloud) w->stats.faults = *k_cloud_fault_counts(w->cloud);
     return w->failure.length == 0;
