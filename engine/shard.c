@@ -417,7 +417,8 @@ static bool passes(int code)
 // Once a second, if anyone wants to know; a broker that does not answer is no reason to stop.
 static void look_at_lag(struct k_shard *shard)
 {
-    if (!shard->options.lag || !shard->machine || shard_since(shard, shard->lag_at_us) < LAG_US) return;
+    // An opening that was refused half way has a machine, but no feeds.
+    if (!shard->options.lag || !shard->feeds || shard_since(shard, shard->lag_at_us) < LAG_US) return;
     struct k_error ignored = {0};
     if (feed_lag(shard, &ignored)) shard->report.lag_records = -1;
     shard->lag_at_us = shard_now(shard);
