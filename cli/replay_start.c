@@ -5,11 +5,15 @@
 
 #include <stdio.h>
 
-enum { TO_EARLIEST = HOST_OPTION_COUNT, NEW, DRY_RUN };
+enum { TO_EARLIEST = HOST_OPTION_COUNT, RATE, NEW, DRY_RUN };
 static const struct k_option options[] = {
     HOST_OPTIONS,
     [TO_EARLIEST] = {.name = "to-earliest",
                      .help = "from where the pipeline's journal begins; there is no other way yet"},
+    [RATE] = {.name = "rate",
+              .argument = "N",
+              .help = "follow at most so many records a second, here and until this generation is to lead; default: "
+                      "as fast as it goes"},
     [NEW] = {.name = "new", .help = "a new generation, also if there is one of this graph"},
     [DRY_RUN] = {.name = "dry-run", .help = "only say what would be done"},
 };
@@ -85,13 +89,16 @@ static int run(struct call *call)
 {
     struct hosting h = {0};
     struct k_error err = {0};
+    int64_t rate = 0;
     bool to_earliest = false, new = false, dry_run = false;
     int code = hosting_read(call, &h, &err);
     if (!code) code = k_options_flag(&call->options, TO_EARLIEST, &to_earliest, &err);
     if (!code && k_options_given(&call->options, TO_EARLIEST) && !to_earliest)
         code = k_options_refuse(&call->options, TO_EARLIEST, "yes: there is no other way", &err);
+    if (!code) code = k_options_integer(&call->options, RATE, 1, INT64_MAX / 1000000, &rate, &err);
+    h.worker.follow_rate = (uint64_t)rate;
     if (!code) code = k_options_flag(&call->options, NEW, &new, &err);
-    if (!code && new &&h.wanted) code = k_fail(&err, K_E_USAGE, "--new and --generation contradict each other");
+    if (!code && new && h.wanted) code = k_fail(&err, K_E_USAGE, "--new and --generation contradict each other");
     if (!code) code = k_options_flag(&call->options, DRY_RUN, &dry_run, &err);
     if (code) return command_misused(call, &err);
     struct loaded loaded;

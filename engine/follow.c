@@ -124,7 +124,9 @@ static int feed_range(struct k_shard *shard, const Range *range, struct k_input 
     bool some;
     TRY(feed_fill(shard, input, &some, err));
     uint32_t from = feed->at;
-    while (feed->at < feed->count && feed->messages[feed->at]->offset < range->next) {
+    // With a rate, a tenth of a second's at once.
+    uint64_t most = shard->options.follow_rate ? (shard->options.follow_rate + 9) / 10 : UINT32_MAX;
+    while (feed->at < feed->count && feed->at - from < most && feed->messages[feed->at]->offset < range->next) {
         f->hash = k_record_hash(f->hash, feed->messages[feed->at]);
         feed->at++;
     }
@@ -137,9 +139,10 @@ static int feed_range(struct k_shard *shard, const Range *range, struct k_input 
         shard->report.records += n;
         shard->records_since_checkpoint += n;
     }
+    bool more = feed->at < feed->count && feed->messages[feed->at]->offset < range->next;
     bool beyond = feed->at < feed->count || shard->options.log->ops->position(feed->reader) >= range->next ||
                   in->next >= range->next;
-    *ret_done = beyond && !feed->verify;
+    *ret_done = beyond && !more && !feed->verify;
     if (*ret_done && (f->fed != range->count || f->hash != range->hash))
         return range_differs(shard, range, f->fed, err);
     return 0;

@@ -118,6 +118,7 @@ struct k_shard_options {
     int (*unit)(void *context, struct k_error *err); // see k_machine_owner
     void *unit_context;
     bool mute;    // a leader makes no outputs
+    uint64_t follow_rate; // records a second, while its generation is not to lead; 0: as fast as it goes
     bool in_order; // with once: inputs are merged by event time, then input, then offset
 };
 

@@ -80,6 +80,7 @@ struct k_shard {
     // Kept over RESET.
     struct k_member *member;
     uint64_t member_seq; // of the control record under which it joined
+    int64_t rate_due_us;   // with a follow_rate: nothing is followed before
     int64_t vain_since_us; // the group gives it the partition, and its generation shall not lead; 0: not so
     int64_t topics_at_us; // when the sources' topics were looked at
     int64_t retry_at_us, lag_at_us; // retry_at_us is never further away than SHARD_RETRY_MAX_US

@@ -174,6 +174,7 @@ static void *shard_thread(void *context)
                                       .mark_context = h,
                                       .can_lead = true,
                                       .mute = o->mute,
+                                      .follow_rate = (o->follow_rate + o->plan->shards - 1) / o->plan->shards,
                                       .in_order = o->in_order};
     struct k_kafka_options kafka = o->kafka;
     kafka.queue_bytes = w->budget.queue_bytes;

@@ -28,6 +28,7 @@ struct k_worker_options {
     int64_t snapshot_interval_us;
     uint32_t snapshot_keep;
     bool mute, in_order;       // see k_shard_options
+    uint64_t follow_rate;      // records a second of all shards together, see k_shard_options; 0: no limit
     const struct k_worker_hooks *hooks; // NULL: none; borrowed
 };
 

@@ -296,6 +296,33 @@ static void test_taken_back(void **state)
     finish(&p);
 }
 
+// A shadow with a rate takes its time; once it is to lead it does not.
+static void test_rate(void **state)
+{
+    (void)state;
+    struct pipeline p;
+    begin(&p, GRAPH_ONE);
+    start(&p, 0);
+    run(&p, SECOND);
+    for (int n = 0; n < 1000; n++) put(&p, "t", n);
+    run(&p, 2 * SECOND);
+    assert_int_equal(cluster_report(&p.c, 0, 0).records, 1000);
+    p.c.options.follow_rate = 100;
+    start(&p, 1);
+    run(&p, 4 * SECOND);
+    uint64_t records = cluster_report(&p.c, 1, 0).records;
+    assert_in_range(records, 350, 420);
+    for (int n = 1000; n < 2000; n++) put(&p, "t", n);
+    run(&p, 4 * SECOND);
+    assert_in_range(cluster_report(&p.c, 1, 0).records, 750, 820);
+    struct k_switch wish = {.to = 2, .give_up_us = 30 * SECOND};
+    ask(&p, k_switch, &wish);
+    run(&p, 4 * SECOND);
+    assert_int_equal(cluster_report(&p.c, 1, 0).records, 2000);
+    assert_int_equal(k_shard_state(p.c.live[1][0]), K_SHARD_LEAD);
+    finish(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_a_fresh_run_along_the_same_journal),
         cmocka_unit_test(test_an_added_source_is_refused),
         cmocka_unit_test(test_taken_back),
+        cmocka_unit_test(test_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
