@@ -19,6 +19,7 @@ struct k_change {
     uint32_t count;
 };
 // why_all: a reason to rebuild everything that the two graphs do not show (another version of the operators, another
-// content of a file that they name); NULL: none. Everything lies in the arena, but for names; the plans must outlive it.
+// content of a file that they name); NULL: none. Everything lies in the arena, but for names: the plans must outlive
+// it.
 void k_change_make(const struct k_plan *old, const struct k_plan *new, const char *why_all, struct k_arena *arena,
                    struct k_change *ret);
