@@ -42,6 +42,7 @@ static struct k_expr *compile(struct k_binder *binder, const char **ret_name)
         return NULL;
     }
     if (ret_name) *ret_name = name;
+    k_expr_share(binder->report->arena, expr);
     return expr;
 }
 

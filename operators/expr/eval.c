@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include "base/error.h"
+#include "operators/expr/kernels.h"
 
 struct k_rows k_rows_of(const uint32_t *list, uint32_t count)
 {
@@ -107,8 +108,34 @@ static void strict_valid(struct k_call *call)
     }
 }
 
+// Whether the call was computed for all of these rows, which come before in the order of evaluation.
+static bool is_kept(const struct k_kept *kept, struct k_rows rows)
+{
+    uint32_t first = kept->rows.first, end = first + kept->rows.count;
+    if (kept->rows.count == 0) return false;
+    if (kept->rows.dense) {
+        uint32_t last = rows.dense ? rows.first + rows.count - 1 : rows.list[rows.count - 1];
+        return rows.first >= first && last < end;
+    }
+    uint8_t all = 1;
+    K_EACH_ROW(rows, r, all &= kept->done[r];);
+    return all;
+}
+
+static void keep(struct k_eval *eval, struct k_kept *kept, const struct k_vec *vec, struct k_rows rows)
+{
+    if (rows.count <= kept->rows.count) return;
+    *kept = (struct k_kept){.vec = *vec, .rows = rows};
+    if (rows.dense) return;
+    uint8_t *done = k_arena_zeroed(eval->arena, eval->size);
+    for (uint32_t k = 0; k < rows.count; k++) done[rows.list[k]] = 1;
+    kept->done = done;
+}
+
 static struct k_vec eval_call(struct k_eval *eval, const struct k_expr *node, struct k_rows rows)
 {
+    struct k_kept *kept = node->share ? &eval->kept[node->share - 1] : NULL;
+    if (kept && is_kept(kept, rows)) return kept->vec;
     struct k_vec few[K_FUNCTION_ARGS], *args = few;
     if (node->count > K_FUNCTION_ARGS) args = k_arena_array(eval->arena, struct k_vec, node->count);
     for (uint32_t i = 0; i < node->count; i++) args[i] = k_eval_node(eval, node->args[i], rows);
@@ -116,7 +143,9 @@ static struct k_vec eval_call(struct k_eval *eval, const struct k_expr *node, st
     call.out = k_eval_values(eval, node->type);
     if (!(node->function->flags & (K_FN_NULLS | K_FN_LOOSE))) strict_valid(&call);
     node->function->kernel(&call);
-    return (struct k_vec){.column = {.type = node->type, .valid = call.valid, .data = call.out}};
+    struct k_vec vec = {.column = {.type = node->type, .valid = call.valid, .data = call.out}};
+    if (kept) keep(eval, kept, &vec, rows);
+    return vec;
 }
 
 static struct k_vec eval_column(struct k_eval *eval, const struct k_expr *node)

@@ -5,6 +5,13 @@
 
 enum { K_EVAL_SLOTS = K_EXPR_DEPTH_MAX }; // LETs nest at most as deep as the tree
 
+// What a call that stands several times came to.
+struct k_kept {
+    struct k_vec vec;
+    struct k_rows rows;  // for which; count 0: none yet
+    const uint8_t *done; // where the rows are not dense: 1 for each of them
+};
+
 struct k_eval {
     const struct k_batch *batch;
     struct k_arena *arena;
@@ -12,6 +19,7 @@ struct k_eval {
     const struct k_expr_error **failed; // per row; NULL before the first failure
     uint32_t failures;
     struct k_vec slots[K_EVAL_SLOTS];
+    struct k_kept kept[K_EXPR_SHARED];
 };
 
 struct k_vec k_eval_node(struct k_eval *eval, const struct k_expr *node, struct k_rows rows);

@@ -211,6 +211,26 @@ static double interval_field(enum field field, struct k_interval v)
 static const char timestamp_fields[] = "a timestamp has the fields " DATE_FIELDS BOTH_FIELDS;
 static const char interval_fields[] = "an interval has the fields " BOTH_FIELDS;
 
+// Hours and minutes of many timestamps, without a look at the field for each of them.
+static void clock_of(struct k_call *call, int64_t unit, int64_t modulus)
+{
+    const int64_t *us = call->args[1].column.data;
+    double *out = call->out;
+    K_EACH_ROW(call->rows, r, {
+        int64_t rest = us[r] % DAY;
+        out[r] = (double)((rest + (rest < 0 ? DAY : 0)) / unit % modulus);
+    });
+}
+
+static bool clock_field(struct k_call *call, enum field field)
+{
+    if (call->args[1].constant) return false;
+    if (field == HOUR) clock_of(call, 3600 * SECOND, 24);
+    else if (field == MINUTE) clock_of(call, 60 * SECOND, 60);
+    else return false;
+    return true;
+}
+
 #define EXTRACT_KERNEL(name, T, is_interval, texts, expression)                              \
     void k_kernel_extract_##name(struct k_call *call)                                        \
     {                                                                                        \
@@ -220,6 +240,7 @@ static const char interval_fields[] = "an interval has the fields " BOTH_FIELDS;
         enum field field = FIELD_COUNT;                                                      \
         (void)date;                                                                          \
         if (constant) field = find_field(K_ARG(call, 0, struct k_str, 0), is_interval);      \
+        if (!is_interval && constant && clock_field(call, field)) return;                    \
         K_EACH_ROW(call->rows, r, {                                                          \
             if (k_call_null(call, r)) continue;                                              \
             if (!constant) field = find_field(K_ARG(call, 0, struct k_str, r), is_interval); \

@@ -62,16 +62,46 @@ static struct k_str map_characters(struct k_arena *arena, struct k_str text, utf
     return (struct k_str){out, length};
 }
 
+// Eight bytes at a time; the last eight may be looked at twice.
+static const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
+
+static uint64_t load8(const char *data)
+{
+    uint64_t word;
+    memcpy(&word, data, sizeof word);
+    return word;
+}
+
+// Turns the case of the letters from `first` on, in eight ASCII bytes.
+static uint64_t turn8(uint64_t word, char first)
+{
+    uint64_t from = word + ones * (uint64_t)(0x80 - first), behind = word + ones * (uint64_t)(0x80 - first - 26);
+    return word ^ (((from & ~behind) & highs) >> 2);
+}
+
 static bool is_ascii(struct k_str text)
 {
-    unsigned char all = 0;
-    for (uint32_t i = 0; i < text.length; i++) all |= (unsigned char)text.data[i];
-    return all < 0x80;
+    uint64_t all = 0;
+    if (text.length < 8) {
+        for (uint32_t i = 0; i < text.length; i++) all |= (unsigned char)text.data[i];
+    } else {
+        for (uint32_t i = 0; i + 8 < text.length; i += 8) all |= load8(text.data + i);
+        all |= load8(text.data + text.length - 8);
+    }
+    return (all & highs) == 0;
 }
 
 static struct k_str map_ascii(struct k_arena *arena, struct k_str text, char first)
 {
     char *out = k_arena_get(arena, text.length);
+    if (text.length >= 8) {
+        for (uint32_t i = 0; i < text.length; i += 8) {
+            uint32_t at = i + 8 <= text.length ? i : text.length - 8;
+            uint64_t word = turn8(load8(text.data + at), first);
+            memcpy(out + at, &word, sizeof word);
+        }
+        return (struct k_str){out, text.length};
+    }
     for (uint32_t i = 0; i < text.length; i++) {
         char c = text.data[i];
         out[i] = (char)(c ^ (((unsigned char)(c - first) < 26) << 5));
@@ -116,6 +146,7 @@ void k_kernel_string_bytes(struct k_call *call)
 static const char *find(struct k_str text, uint32_t at, struct k_str what)
 {
     if (what.length == 0) return text.data + at; // memmem wants pointers, and an empty text may have none
+    if (what.length == 1) return memchr(text.data + at, what.data[0], text.length - at);
     return memmem(text.data + at, text.length - at, what.data, what.length);
 }
 

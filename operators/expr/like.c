@@ -57,16 +57,21 @@ static bool match(struct k_str text, struct k_str pattern)
 
 enum shape { GENERAL, WHOLE, PREFIX, SUFFIX, INSIDE };
 
-static enum shape shape_of(struct k_str pattern, struct k_str *ret_literal)
+// The literal of a pattern without wildcards but at its ends, without the escapes before its characters.
+static enum shape shape_of(struct k_str pattern, struct k_arena *arena, struct k_str *ret_literal)
 {
-    struct k_str text = pattern;
-    bool before = text.length && text.data[0] == '%';
-    if (before) text = (struct k_str){text.data + 1, text.length - 1};
-    bool behind = text.length && text.data[text.length - 1] == '%';
-    if (behind) text.length--;
-    for (uint32_t i = 0; i < text.length; i++)
-        if (strchr("%_\\", text.data[i])) return GENERAL;
-    *ret_literal = text;
+    char *literal = k_arena_get(arena, pattern.length + 1);
+    uint32_t at = 0, length = 0;
+    bool before = pattern.length && pattern.data[0] == '%', behind = false;
+    for (at = before; at < pattern.length; at++) {
+        char c = pattern.data[at];
+        behind = c == '%' && at + 1 == pattern.length;
+        if (behind) break;
+        if (c == '%' || c == '_') return GENERAL;
+        if (c == '\\' && ++at == pattern.length) return GENERAL;
+        literal[length++] = pattern.data[at];
+    }
+    *ret_literal = (struct k_str){literal, length};
     return before ? (behind ? INSIDE : SUFFIX) : behind ? PREFIX : WHOLE;
 }
 
@@ -92,7 +97,7 @@ static void like_constant(struct k_call *call, bool fold)
 {
     uint8_t *out = call->out;
     struct k_str pattern = folded(call, fold, K_ARG(call, 1, struct k_str, 0)), literal = {0};
-    enum shape shape = shape_of(pattern, &literal);
+    enum shape shape = shape_of(pattern, k_call_arena(call), &literal);
     bool bad = is_dangling(pattern);
     K_EACH_ROW(call->rows, r, {
         if (k_call_null(call, r)) continue;

@@ -44,6 +44,7 @@ struct k_expr {
     uint32_t cost; // roughly nanoseconds a row
     uint32_t offset; // in the text
     uint32_t index;
+    uint32_t share;   // CALL: calls with one number, from 1, are equal; 0: there is no other
     const char *name; // COLUMN
     struct k_value value;
     const struct k_function *function;
@@ -149,6 +150,10 @@ struct k_function {
 };
 // The table itself, functions.c.
 const struct k_function *k_functions(uint32_t *ret_count);
+
+// Numbers the calls of an expression that stand in it several times, the dearest few.
+enum { K_EXPR_SHARED = 8 };
+void k_expr_share(struct k_arena *arena, struct k_expr *expr);
 
 // Evaluates a tree of constants; a failure is in *ret_error (not NULL) with the text for people.
 struct k_value k_expr_fold(struct k_arena *arena, const struct k_expr *expr, const char **ret_error);

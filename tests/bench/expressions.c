@@ -147,7 +147,7 @@ static const struct shape shapes[] = {
      {"CASE WHEN extract(hour FROM time) >= 8 AND extract(hour FROM time) <= 18 THEN 'dayTime' "
       "WHEN extract(hour FROM time) <= 6 OR extract(hour FROM time) >= 20 THEN 'nightTime' ELSE 'otherTime' END"},
      q14_by_hand},
-    {"q21 lower, IN, CASE, search in a url", "url LIKE '%channel_id=%' OR "
+    {"q21 lower, IN, CASE, search in a url", "url LIKE '%channel\\_id=%' OR "
      "lower(channel) IN ('apple', 'google', 'facebook', 'baidu')", NULL,
      {"CASE WHEN lower(channel) = 'apple' THEN '0' WHEN lower(channel) = 'google' THEN '1' "
       "WHEN lower(channel) = 'facebook' THEN '2' WHEN lower(channel) = 'baidu' THEN '3' "
