@@ -1,18 +1,24 @@
 // kappa plan: what the engine would do with a graph. Types on every edge, what is read of each record, what is
 // remembered and what bounds it, how repeatable each result is, which topics are needed.
-#include "cli/load.h"
+#include "cli/kafka.h"
+#include "cli/plan_change.h"
 
 #include "base/json_out.h"
 #include "base/units.h"
 
 #include <stdio.h>
 
-enum { SET, SHARDS, OUTPUT };
+enum { SET, SHARDS, OUTPUT, AGAINST, STATE_DIR, KAFKA_OPTIONS };
 static const struct k_option options[] = {
     [SET] = OPTION_SET,
     [SHARDS] = OPTION_SHARDS,
     [OUTPUT] =
         {.name = "output", .letter = 'o', .argument = "text|json", .help = "form of the output", .text = "text"},
+    [AGAINST] = {.name = "against",
+                 .argument = "live|FILE",
+                 .help = "instead, what a replay of this graph keeps of the live generation's, or of another file's"},
+    [STATE_DIR] = OPTION_STATE_DIR,
+    KAFKA_OPTION_TABLE(KAFKA_OPTIONS),
 };
 
 static const char *order_name(enum k_order order)
@@ -173,6 +179,18 @@ static int run(struct call *call)
     struct loaded loaded;
     int status = load_plan(call, call->options.operands[0], SET, (uint32_t)shards, &loaded);
     if (status) return status;
+    const char *against = k_options_text(&call->options, AGAINST);
+    const struct plan_change ask = {.against = against,
+                                    .live = against && strcmp(against, "live") == 0,
+                                    .json = form == 1,
+                                    .state_dir = k_options_text(&call->options, STATE_DIR),
+                                    .set = SET,
+                                    .kafka = KAFKA_OPTIONS};
+    if (against) {
+        status = plan_change(call, &ask, &loaded);
+        loaded_fini(&loaded);
+        return status;
+    }
     struct k_buf out = {0};
     if (form == 1) print_json(&out, loaded.plan);
     else print_text(&out, loaded.plan);
@@ -186,6 +204,11 @@ static int run(struct call *call)
 const struct command command_plan = {.name = "plan",
                                      .operands = "FILE",
                                      .doc = "show the typed plan of a graph: rows, reads, state, order, topics",
+                                     .more =
+                                         "With --against: keep (nothing that its rows depend on has changed; a\n"
+                                         "comparison must find it equal, though a replay computes it again),\n"
+                                         "rebuild, remove or refuse, each with its reason. Against live it looks in\n"
+                                         "--state-dir for the live graph and asks the broker what is to be read.",
                                      .options = options,
                                      .option_count = sizeof options / sizeof *options,
                                      .operands_min = 1,

@@ -1,4 +1,5 @@
 // kappa replay start: a generation from a changed graph, built from the log beside the live one.
+#include "cli/change.h"
 #include "cli/hosting.h"
 #include "replay/generations.h"
 #include "replay/preflight.h"
@@ -35,6 +36,21 @@ static int find_own(struct hosting *h, const struct k_control *control, uint64_t
                               : 0;
 }
 
+// As far as it can be known: the live graph lies beside its state, which may be on another machine.
+static void show_change(struct hosting *h)
+{
+    struct loaded live = {0};
+    struct k_error err = {0};
+    struct k_buf out = {0};
+    const char *why_all = NULL;
+    if (change_load_live(h->worker.state_dir, h->worker.plan->name, &live, &why_all, &err))
+        printf("what changes is not known here: %s\n", err.text);
+    else change_print(live.plan, h->worker.plan, why_all, false, &out);
+    if (out.length) fwrite(out.data, 1, out.length, stdout);
+    k_buf_fini(&out);
+    loaded_fini(&live);
+}
+
 static int choose(struct hosting *h, struct k_log *log, bool new, bool dry_run, uint64_t *ret, struct k_error *err)
 {
     struct k_control control;
@@ -49,6 +65,7 @@ static int choose(struct hosting *h, struct k_log *log, bool new, bool dry_run, 
         if (*ret)
             printf("generation %llu has this graph already: it would be hosted here\n", (unsigned long long)*ret);
         else printf("a new generation would follow the journals of \"%s\" from their beginning\n", graph);
+        show_change(h);
         printf("to read: at most %llu records of the sources, by %llu of the journals\n",
                (unsigned long long)found.records, (unsigned long long)found.journal_records);
         return 0;
@@ -98,7 +115,7 @@ static int run(struct call *call)
     if (!code) code = k_options_integer(&call->options, RATE, 1, INT64_MAX / 1000000, &rate, &err);
     h.worker.follow_rate = (uint64_t)rate;
     if (!code) code = k_options_flag(&call->options, NEW, &new, &err);
-    if (!code && new && h.wanted) code = k_fail(&err, K_E_USAGE, "--new and --generation contradict each other");
+    if (!code && new &&h.wanted) code = k_fail(&err, K_E_USAGE, "--new and --generation contradict each other");
     if (!code) code = k_options_flag(&call->options, DRY_RUN, &dry_run, &err);
     if (code) return command_misused(call, &err);
     struct loaded loaded;

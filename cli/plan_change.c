@@ -1,0 +1,64 @@
+// kappa plan FILE --against: what a changed graph keeps, and what a replay of it would read.
+#include "cli/plan_change.h"
+
+#include <stdio.h>
+
+#include "cli/change.h"
+#include "cli/kafka.h"
+#include "replay/preflight.h"
+
+static void print_reading(const struct k_preflight *found, bool json, struct k_buf *out)
+{
+    k_buf_printf(out,
+                 json ? ",\"records\":%llu,\"journal_records\":%llu"
+                      : "to read: at most %llu records of the sources, by %llu of the journals\n",
+                 (unsigned long long)found->records, (unsigned long long)found->journal_records);
+}
+
+static int show(struct call *call, const struct plan_change *ask, const struct loaded *old, const struct loaded *new,
+                const char *why_all)
+{
+    struct k_error err = {0};
+    struct k_buf out = {0};
+    struct k_preflight found;
+    struct k_log *log = NULL;
+    if (ask->json)
+        k_buf_printf(&out, "{\"kind\":\"plan_of_change\",\"from\":\"%s\",\"to\":\"%s\",", old->plan->fingerprint,
+                     new->plan->fingerprint);
+    uint32_t refused = change_print(old->plan, new->plan, why_all, ask->json, &out);
+    int code = 0;
+    if (!refused && ask->live) {
+        code = kafka_open(call, ask->kafka, &log, &err);
+        if (!code) code = k_preflight(log, new->plan, &found, &err);
+        if (!code) print_reading(&found, ask->json, &out);
+        if (log) log->ops->close(log);
+    }
+    if (ask->json) k_buf_add_text(&out, "}\n");
+    k_params_mask(new->params, &out);
+    fwrite(out.data, 1, out.length, stdout);
+    fflush(stdout);
+    k_buf_fini(&out);
+    if (refused)
+        code = k_fail(&err, K_E_CONFIG, "a replay of this graph would be refused; give the graph another name");
+    return code ? command_failed(call, code, &err) : 0;
+}
+
+int plan_change(struct call *call, const struct plan_change *ask, const struct loaded *new)
+{
+    struct loaded old = {0};
+    struct k_error err = {0};
+    const char *why_all = NULL;
+    int status = 0;
+    if (ask->live) {
+        int code = change_load_live(ask->state_dir, new->plan->name, &old, &why_all, &err);
+        if (!code && old.plan->shards != new->plan->shards)
+            code = k_fail(&err, K_E_CONFIG, "the pipeline has %u shards, --shards says %u", old.plan->shards,
+                          new->plan->shards);
+        if (code) status = command_failed(call, code, &err);
+    } else {
+        status = load_plan(call, ask->against, ask->set, new->plan->shards, &old);
+    }
+    if (!status) status = show(call, ask, &old, new, why_all);
+    loaded_fini(&old);
+    return status;
+}
