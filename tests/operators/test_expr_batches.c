@@ -98,6 +98,17 @@ static const char *const expressions[] = {
     "trim(s)", "trim(LEADING p FROM s)", "rtrim(s, 'bä')", "left(s, i)", "right(s, j)", "position(p IN s)",
     "strpos(s, 'b')", "starts_with(s, p)", "replace(s, p, 'xy')", "reverse(s)", "repeat(s, i)", "lpad(s, j, p)",
     "rpad(s, 7)", "md5(s)", "sha256(y)", "xxhash(s)", "length(y)", "i & j", "i | 5", "7 # i", "i << j", "i >> 3", "~i",
+    // Parts that stand several times, for all rows and for some, failing and not.
+    "CASE WHEN lower(s) = 'a' THEN 1 WHEN lower(s) = 'ab' THEN length(lower(s)) ELSE octet_length(lower(p)) END",
+    "CASE WHEN b THEN 7 / (i - 1) WHEN c THEN 8 / (i - 1) ELSE 7 / (i - 1) + 7 / (i - 1) END",
+    "b AND 7 / (i - 1) > 0 OR 7 / (i - 1) < j", "COALESCE(NULLIF(s::int64 + 1, 13), s::int64 + 1, i)",
+    "CASE WHEN sqrt(d + 1) > 1 THEN s WHEN sqrt(d + 1) > 0.5 THEN p END || lower(s) || lower(s)",
+    "(d + 0.5) * (d + 0.5) > (d + 1.5) * (d - 0.5)", "i BETWEEN abs(j - 2) AND abs(j - 2) + abs(j - 2)",
+    "abs(i)", "abs(d)", "sign(d)", "round(d)", "trunc(d)", "floor(d)", "ceil(d)", "sqrt(d)", "cbrt(d)", "exp(d)",
+    "ln(d)", "log(d)", "d ^ e", "power(d, 3)", "round(d, j)", "trunc(d, 1)", "round(i, j)", "trunc(i, -2)",
+    "extract(hour FROM t)", "extract(week FROM t)", "extract(epoch FROM t - '2026-01-01')", "date_part(s, t)",
+    "to_timestamp(d)", "date_bin('7 min', t, '2026-01-01')", "(t - '2026-01-01') * d > '1 day'",
+    "js -> s", "js ->> 0", "js #>> '{a,1}'", "js #> s", "json_typeof(js)", "json_array_length(js)", "s::json ->> -1",
 };
 
 // The outcome of a row as text: its value, or its error with the text.
