@@ -177,8 +177,9 @@ def generated(folder, dice):
     print(f"{COUNT} texts, {accepted} broken ones that are still right, {refused} that are wrong")
 
 
-print("seed", SEED)
-with tempfile.TemporaryDirectory() as work:
-    corpus(work)
-    generated(work, random.Random(SEED))
-print("equal")
+if __name__ == "__main__":
+    print("seed", SEED)
+    with tempfile.TemporaryDirectory() as work:
+        corpus(work)
+        generated(work, random.Random(SEED))
+    print("equal")
