@@ -105,6 +105,9 @@ struct value function_call(const char *name, const struct value *args, uint32_t 
 // LIKE; escape NULL: the backslash.
 // numbers.c: one of the functions of one number; false: it is none of them.
 bool number_call(const char *name, const struct value *arg, struct value *ret, const char **reason);
+// texts.c: one of the functions that take a string apart; false: it is none of them.
+bool text_call(const char *name, const struct value *args, uint32_t count, struct k_arena *arena, struct value *ret,
+               const char **reason);
 // A field of a timestamp, in any case. false: no such field.
 bool time_part(struct k_str field, int64_t us, double *ret);
 // The start of the bin. 1: no such bin; -1: out of range.

@@ -18,6 +18,23 @@ static const struct function {
     {"split_part", 3, {TYPE_STRING, TYPE_STRING, TYPE_INT64}, TYPE_STRING},
     {"substring", 2, {TYPE_STRING, TYPE_INT64}, TYPE_STRING},
     {"substring", 3, {TYPE_STRING, TYPE_INT64, TYPE_INT64}, TYPE_STRING},
+    {"btrim", 1, {TYPE_STRING}, TYPE_STRING},
+    {"btrim", 2, {TYPE_STRING, TYPE_STRING}, TYPE_STRING},
+    {"ltrim", 1, {TYPE_STRING}, TYPE_STRING},
+    {"ltrim", 2, {TYPE_STRING, TYPE_STRING}, TYPE_STRING},
+    {"rtrim", 1, {TYPE_STRING}, TYPE_STRING},
+    {"rtrim", 2, {TYPE_STRING, TYPE_STRING}, TYPE_STRING},
+    {"left", 2, {TYPE_STRING, TYPE_INT64}, TYPE_STRING},
+    {"right", 2, {TYPE_STRING, TYPE_INT64}, TYPE_STRING},
+    {"strpos", 2, {TYPE_STRING, TYPE_STRING}, TYPE_INT64},
+    {"starts_with", 2, {TYPE_STRING, TYPE_STRING}, TYPE_BOOL},
+    {"replace", 3, {TYPE_STRING, TYPE_STRING, TYPE_STRING}, TYPE_STRING},
+    {"reverse", 1, {TYPE_STRING}, TYPE_STRING},
+    {"repeat", 2, {TYPE_STRING, TYPE_INT64}, TYPE_STRING},
+    {"lpad", 2, {TYPE_STRING, TYPE_INT64}, TYPE_STRING},
+    {"lpad", 3, {TYPE_STRING, TYPE_INT64, TYPE_STRING}, TYPE_STRING},
+    {"rpad", 2, {TYPE_STRING, TYPE_INT64}, TYPE_STRING},
+    {"rpad", 3, {TYPE_STRING, TYPE_INT64, TYPE_STRING}, TYPE_STRING},
     {"mod", 2, {TYPE_INT64, TYPE_INT64}, TYPE_INT64},
     {"date_trunc", 2, {TYPE_STRING, TYPE_TIMESTAMP}, TYPE_TIMESTAMP},
     {"date_part", 2, {TYPE_STRING, TYPE_TIMESTAMP}, TYPE_DOUBLE},
@@ -150,8 +167,9 @@ struct value function_call(const char *name, const struct value *args, uint32_t 
         if (code) return fail(reason, code > 0 ? "argument" : "overflow", TYPE_TIMESTAMP);
         return value_time(us);
     }
-    struct value number;
-    if (number_call(name, &args[0], &number, reason)) return *reason ? value_null(number.type) : number;
+    struct value made;
+    if (number_call(name, &args[0], &made, reason)) return *reason ? value_null(made.type) : made;
+    if (text_call(name, args, count, arena, &made, reason)) return made;
     return value_int(characters(text));
 }
 

@@ -27,6 +27,7 @@ static const struct {
 };
 
 // --- texts: what each type can be made of; a capital alone stands for any text of its type --------------------------
+// The names of units are of u: what functions make may be an abbreviation, which the reference does not know.
 
 static const char *const forms[] = {
     "I=i", "I=j", "I=7", "I=-3", "I=0", "I=9223372036854775807", "I=(I + I)", "I=(I - I)", "I=(I * I)", "I=(I / I)",
@@ -40,8 +41,11 @@ static const char *const forms[] = {
     "I=abs(I)", "D=abs(D)", "D=sign(D)", "D=round(D)", "D=trunc(D)", "D=floor(D)", "D=ceil(I)", "D=ceiling(D)",
     "D=sqrt(D)", "D=date_part('hour', T)", "D=date_part('week', T)", "D=date_part('isoyear', T)",
     "D=date_part('doy', T)", "D=date_part('dow', T)", "D=date_part('epoch', T)", "D=date_part('second', T)",
-    "D=date_part(S, T)", "D=date_part('isodow', T)", "D=date_part('year', T)", "D=date_part('quarter', T)",
+    "D=date_part(u, T)", "D=date_part('isodow', T)", "D=date_part('year', T)", "D=date_part('quarter', T)",
     "T=date_bin('15 min', T, T)", "T=date_bin(V, T, TIMESTAMP '2026-01-01')",
+    "S=btrim(S)", "S=btrim(S, S)", "S=ltrim(S)", "S=ltrim(S, 'a ')", "S=rtrim(S, S)", "S=left(S, I)", "S=right(S, I)",
+    "S=replace(S, S, S)", "S=replace(S, 'a', 'äb')", "S=reverse(S)", "S=repeat(S, I % 5)", "S=repeat(S, I)",
+    "S=lpad(S, I % 9, S)", "S=rpad(S, 5)", "S=rpad(S, I % 12, S)", "I=strpos(S, S)", "B=starts_with(S, S)",
     "S=s", "S=u", "S='abc'", "S='x%_'", "S=''", "S=(S || S)", "S=lower(S)", "S=upper(S)", "S=split_part(S, S, I)",
     "S=split_part(S, ',', 2)", "S=substring(S, I)", "S=substring(S, I, I)", "S=substring(S FROM 2 FOR 3)",
     "S=I::string", "S=D::string", "S=T::string", "S=B::string", "S=COALESCE(S, S)", "S=NULLIF(S, S)",
@@ -54,7 +58,7 @@ static const char *const forms[] = {
     "B=S NOT LIKE '%b_'", "B=S LIKE S ESCAPE '!'", "B=S::bool", "B=I::bool", "B=COALESCE(B, B)", "B=b",
     "B=(i > '5')", "B=(t > '2026-01-01')", "B=(T - T > INTERVAL '1 hour')", "B=D NOT IN (I, D)", "B=1 < I AND I < 9",
     "T=t", "T=TIMESTAMP '2026-02-28 12:30:15.25'", "T=date_trunc('hour', T)", "T=date_trunc('week', T)",
-    "T=date_trunc('month', T)", "T=date_trunc(S, T)", "T=(T + V)", "T=(T - V)", "T=COALESCE(T, T)",
+    "T=date_trunc('month', T)", "T=date_trunc(u, T)", "T=(T + V)", "T=(T - V)", "T=COALESCE(T, T)",
     "T=CASE WHEN B THEN T ELSE T END", "T=t", "T=(V + T)", "T=S::timestamp", "T=date_trunc('year', T)",
     "V=INTERVAL '1 day'", "V=INTERVAL '1 month 3 days'", "V=INTERVAL '-01:30:00.5'", "V=(T - T)", "V=INTERVAL '90 s'",
 };

@@ -135,7 +135,7 @@ static void draw_set(struct drawing *g, const struct stream *in, struct stream *
     char text[128] = "";
     char type = 'i';
     const struct column *t = stream_column(g, in, "t");
-    switch (k_random_below(g->random, 12)) {
+    switch (k_random_below(g->random, 15)) {
     case 0: if (n) snprintf(text, sizeof text, "%s * 2 + 1", n->name); break;
     case 1: if (n) snprintf(text, sizeof text, "100 / %s", n->name); break;
     case 2: if (s) type = 's', snprintf(text, sizeof text, "upper(%s)", s->name); break;
@@ -149,6 +149,12 @@ static void draw_set(struct drawing *g, const struct stream *in, struct stream *
     case 8: if (d) type = 'd', snprintf(text, sizeof text, "sqrt(%s) + floor(%s)", d->name, d->name); break;
     case 9: if (d) type = 'd', snprintf(text, sizeof text, "round(%s * 3) - sign(%s)", d->name, d->name); break;
     case 10: if (t) type = 'd', snprintf(text, sizeof text, "date_part('second', %s)", t->name); break;
+    case 11: if (s) type = 's', snprintf(text, sizeof text, "replace(reverse(%s), 'a', 'äb')", s->name); break;
+    case 12:
+        if (s) type = 's', snprintf(text, sizeof text, "rpad(ltrim(%s, 'ab'), 3, 'é') || left(%s, 1)", s->name,
+                                    s->name);
+        break;
+    case 13: if (s) snprintf(text, sizeof text, "strpos(%s, 'b') + length(btrim(%s))", s->name, s->name); break;
     default:
         if (d) type = 'd', snprintf(text, sizeof text, "CASE WHEN %s > 2 THEN %s * 4 ELSE 0.5 END", d->name, d->name);
     }
