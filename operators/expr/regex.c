@@ -140,7 +140,7 @@ void k_regex_close(struct k_regex_run *run)
 
 void k_regex_text(struct k_regex_run *run, struct k_str text)
 {
-    run->text = text.length ? text : K_STR("");
+    run->text = text.data ? text : K_STR(""); // the same place as the caller has, where there is one
     run->work = 0;
     run->work_max = WORK_MAX + (uint64_t)WORK_PER_BYTE * text.length;
     run->is_counted = text.length > SHORT_MAX;
