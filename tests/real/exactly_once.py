@@ -7,6 +7,49 @@ import signal
 
 from proof import *
 
+# And a join with a table that goes on changing: a compacted topic, so that its records are in the journal.
+JOINED = GRAPH + """
+schema { name: "User" field: "who string not null" field: "city string not null" field: "moves int64" }
+source { name: "users" kafka { topic: "${NAME}.users" partitioned_by: "who" } format { json {} } schema: "User"
+         key: "who" time { out_of_order: "2s" } }
+node { name: "homes" input: "priced" input: "users" join { type: LEFT on: "priced.who = users.who" select: "priced.n"
+       select: "priced.who" select: "coalesce(users.city, 'nowhere') AS city" select: "users.moves"
+       late_topic: "${NAME}.strangers" } }
+node { name: "residents" input: "priced" input: "users" join { on: "priced.who = users.who" select: "priced.who"
+       select: "users.city" select: "priced.amount" } }
+node { name: "cities" input: "residents" aggregate { group_by: "who" group_by: "city" window { tumbling { size: "1m" } }
+       select: "count(*) AS rows" select: "sum(amount) AS total" } }
+table { name: "cities_by_user" input: "cities" key: "who" key: "city" key: "window_start" }
+sink { name: "moved" input: "homes" kafka { topic: "${NAME}.homes" } format { json {} } key: "who" }
+"""
+JOINED_OUTPUTS, JOINED_TABLES = [*OUTPUTS, "homes", "strangers"], [*TABLES, "cities_by_user"]
+
+
+def make_all_topics(cluster, name, partitions):
+    make_topics(cluster, name, partitions)
+    # As long as the test runs the broker may not compact: the reference reads the topic when all is done.
+    cluster.create(f"{name}.users", partitions=partitions, cleanup_policy="compact", min_compaction_lag_ms=86400000)
+    for output in JOINED_OUTPUTS[len(OUTPUTS):]:
+        cluster.create(f"{name}.{output}", partitions=3)
+
+
+def events_and_users(count, rng, name):
+    """One line in twenty is a change of the table; every partition has some, or the joins would wait for it."""
+    others, users = events(count, rng), 300  # of as many users as events() has
+    for n in range(count):
+        if rng.random() >= 0.05:
+            yield next(others)
+            continue
+        at, who = BEGIN_MS + n * 95 * STEP_MS // 100 - rng.randrange(1900), f"u{rng.randrange(users)}"
+        draw = rng.random()
+        if draw < 0.03:
+            at -= rng.randrange(5000, 60000)  # too late
+        user = {"who": who, "city": rng.choice("abcde"), "moves": n}
+        if 0.03 <= draw < 0.04:
+            del user["city"]
+        yield json.dumps({"topic": f"{name}.users", "key": who, "timestamp": at,
+                          "value": None if 0.04 <= draw < 0.2 else user})
+
 OPTIONS = ["--session-timeout", "2s", "--memory", "96MiB", "--commit-interval", "100ms",
            "--checkpoint-interval", "500ms"]
 
@@ -20,18 +63,20 @@ def run_through(cluster, name, graph, shards, state_dir):
     return stats
 
 
-def judge(cluster, name, graph, partitions, state_dir, stats):
+def judge(cluster, name, graph, partitions, state_dir, stats, joined=False):
     begin = time.monotonic()
-    source = os.path.join(scratch("input"), "in.jsonl")
-    save(cluster, f"{name}.in", source)
-    want = reference_results(graph, name, {f"{name}.in": (source, partitions)})
-    got = engine_results(cluster, name, OUTPUTS, TABLES, state_dir, stats)
+    inputs, outputs, tables = {}, JOINED_OUTPUTS if joined else OUTPUTS, JOINED_TABLES if joined else TABLES
+    for topic in [f"{name}.in"] + [f"{name}.users"] * joined:
+        inputs[topic] = (os.path.join(scratch("input"), "in.jsonl"), partitions)
+        save(cluster, topic, inputs[topic][0])
+    want = reference_results(graph, name, inputs)
+    got = engine_results(cluster, name, outputs, tables, state_dir, stats)
     got.must_equal(want)
     for topic, column in (("changes", "rows"), ("closed", "window_start")):
         got.must_ascend(f"{name}.{topic}", column)
-    for what in OUTPUTS:  # a comparison of nothing with nothing would prove nothing
+    for what in outputs:  # a comparison of nothing with nothing would prove nothing
         assert sum(want.topics[f"{name}.{what}"].values()) > 50, f"hardly anything in {name}.{what}"
-    assert sum(want.letters.values()) > 50 and all(len(want.tables[t]) > 50 for t in TABLES), "hardly any results"
+    assert sum(want.letters.values()) > 50 and all(len(want.tables[t]) > 50 for t in tables), "hardly any results"
     say(f"equal: {sum(sum(t.values()) for t in want.topics.values())} messages, {sum(want.letters.values())} dead "
         f"letters, {sum(len(t) for t in want.tables.values())} rows, {len(want.counters)} nodes' counters; compared in "
         f"{time.monotonic() - begin:.0f} s")
@@ -46,9 +91,9 @@ def progress(cluster, name, shards):
 def test_one_shard():
     "one shard: killed at random moments, and every output, dead letter, counter and row is the reference's"
     rng, kills, total = seeded("one shard"), sized(5, 100), sized(60_000, 2_000_000)
-    name, graph, state_dir = unique("once"), graph_file(), scratch("state")
-    make_topics(kafka, name, 3)
-    feed = Feed(kafka, f"{name}.in", events(total, rng), total, total / (kills * 2.5))
+    name, graph, state_dir = unique("once"), write("joined.textproto", JOINED), scratch("state")
+    make_all_topics(kafka, name, 3)
+    feed = Feed(kafka, f"{name}.in", events_and_users(total, rng, name), total, total / (kills * 2.5))
     worker = Worker("run", graph, "--brokers", kafka.brokers, "--set", f"NAME={name}", "--state-dir", state_dir,
                     *OPTIONS)
     delays = []
@@ -64,7 +109,7 @@ def test_one_shard():
         "records done by then")
     assert done > total * 0.3, f"only {done} of {total} records were done when the killing ended: it hit nothing"
     feed.finish()
-    judge(kafka, name, graph, 3, state_dir, run_through(kafka, name, graph, 1, state_dir))
+    judge(kafka, name, graph, 3, state_dir, run_through(kafka, name, graph, 1, state_dir), joined=True)
 
 
 class Faults:
