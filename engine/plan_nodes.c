@@ -134,10 +134,13 @@ static void plan_node(struct planning *p, struct k_planner *planner, struct thin
 static void plan_source(struct planning *p, struct k_planner *planner, struct thing *t)
 {
     struct k_source_plan *source = &p->plan->sources[p->plan->source_count];
+    uint32_t number = 0;
     t->planned = p->plan->source_count++;
+    while (p->plan->message->source[number] != t->source) number++;
     source->on_error = on_error_of(t->source->policy, p->plan->message->policy);
     source->dead_letter_topic = dead_letter_topic_of(p, t->source->policy);
     if (k_graph_is_broken(p->graph, t->source) || !k_source_plan(planner, t->source, source)) t->failed = true;
+    source->number = number;
 }
 
 static void link_outputs(struct planning *p)

@@ -266,6 +266,8 @@ const struct k_accumulator *k_accumulator_for(const struct k_aggregate_call *cal
     case K_AGG_MAX: return extreme_for(type, updating);
     case K_AGG_ARG_MIN:
     case K_AGG_ARG_MAX: return updating ? &k_accumulate_multiset : &k_accumulate_least_pair;
+    case K_AGG_FIRST:
+    case K_AGG_LAST: return &k_accumulate_end;
     case K_AGG_COUNT_DISTINCT: return &k_accumulate_distinct;
     case K_AGG_VAR_POP:
     case K_AGG_VAR_SAMP:

@@ -22,7 +22,7 @@ struct k_part {
     enum k_type type;     // of the result
     enum k_type argument; // of the first argument
     enum k_type by;       // arg_min, arg_max: of what is compared
-    bool greatest;        // max, arg_max
+    bool greatest;        // max, arg_max, last
     enum k_spread_kind spread; // variance and stddev
 };
 
@@ -33,6 +33,7 @@ struct k_hits {
     void *const *values;
     const int8_t *weight;             // by row; NULL: all +1
     const struct k_column *arguments; // of the call, by row
+    const struct k_batch *batch;      // that the rows are of
     struct k_buf *scratch;
 };
 
@@ -56,7 +57,8 @@ const struct k_accumulator *k_accumulator_for(const struct k_aggregate_call *cal
 extern const struct k_accumulator k_accumulate_rows; // the group's own count of rows: no part at all
 
 // The kinds that lie in other files.
-extern const struct k_accumulator k_accumulate_least, k_accumulate_least_string, k_accumulate_least_pair; // extremes.c
+extern const struct k_accumulator k_accumulate_least, k_accumulate_least_string; // extremes.c
+extern const struct k_accumulator k_accumulate_least_pair, k_accumulate_end; // pairs.c
 extern const struct k_accumulator k_accumulate_multiset;                                                // multiset.c
 extern const struct k_accumulator k_accumulate_int_spread, k_accumulate_double_spread; // variance.c
 extern const struct k_accumulator k_accumulate_distinct; // distinct.c

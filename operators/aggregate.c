@@ -127,6 +127,7 @@ int k_aggregate_add(struct k_aggregator *aggregate, const struct k_aggregate_inp
         }
         struct k_hits hits = {.count = count, .rows = rows, .values = values, .weight = input->batch->weight,
                               .arguments = config->calls[i].argument_count ? input->arguments[i] : NULL,
+                              .batch = input->batch,
                               .scratch = &aggregate->scratch};
         if (input->passes[i]) {
             uint32_t *passing = k_arena_array(arena, uint32_t, count), passed = 0;

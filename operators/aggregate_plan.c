@@ -185,12 +185,25 @@ static void plan_groups(struct planning *p)
     p->named = (struct k_schema){p->out.fields, p->out.count};
 }
 
+static bool is_end(const struct k_aggregate_call *call)
+{
+    return call->function == K_AGG_FIRST || call->function == K_AGG_LAST;
+}
+
 // Calls that a select has added: what they remember must have a form in the state.
 static bool check_calls(struct planning *p, uint32_t first, int index)
 {
     for (uint32_t i = first; i < p->config->call_count; i++) {
         const struct k_aggregate_call *call = &p->config->calls[i];
         if (call->function == K_AGG_COUNT) continue;
+        if (is_end(call) && p->input->updating) {
+            bool first = call->function == K_AGG_FIRST;
+            k_plan_error(p->planner, p->message, "select", index, K0407,
+                         "rows of \"%s\" are replaced and taken back, so that none stays the %s; say what orders them: "
+                         " %s(VALUE, COLUMN)",
+                         p->input->name, first ? "first" : "last", first ? "arg_min" : "arg_max");
+            return false;
+        }
         for (uint32_t a = 0; a < call->argument_count; a++) {
             enum k_type type = k_expr_type(call->arguments[a]);
             if (type != K_INTERVAL && type != K_NO_TYPE) continue;
@@ -257,9 +270,12 @@ static void plan_values(struct planning *p)
         struct k_part *part = &config->parts[i];
         part->kind = k_accumulator_for(call, p->input->updating, p->node->on_error == K_ON_ERROR_PASS_NULL);
         config->distinct |= part->kind == &k_accumulate_distinct;
+        // Rows of one record that came on several ways are late each by itself; a pane would not know which was first.
+        if (is_end(call) && p->input->rejoined) config->panes = false;
         part->offset = size;
         part->type = call->type;
-        part->greatest = call->function == K_AGG_MAX || call->function == K_AGG_ARG_MAX;
+        part->greatest =
+            call->function == K_AGG_MAX || call->function == K_AGG_ARG_MAX || call->function == K_AGG_LAST;
         if (call->function >= K_AGG_VAR_POP && call->function <= K_AGG_STDDEV_SAMP)
             part->spread = K_SPREAD_VAR_POP + (call->function - K_AGG_VAR_POP);
         if (call->argument_count > 0) part->argument = k_expr_type(call->arguments[0]);
@@ -268,7 +284,8 @@ static void plan_values(struct planning *p)
         config->made.fields[config->named_count + i] =
             (struct k_field){.name = k_arena_format(arena, "#%u", i), .type = call->type, .not_null = call->not_null};
     }
-    if (config->distinct) config->panes = false; // the values of a pane's group may be more than can be merged at once
+    if (config->distinct)
+        config->panes = false; // the values of a pane's group may be more than can be merged at once
     config->value_size = multiple_of_16(size);
     config->key_count = config->group_count + (config->window.kind == K_WINDOW_INHERIT ? 1 : 0);
 }

@@ -73,6 +73,7 @@ static void run_call(struct update *u, uint32_t call)
     struct k_hits hits = {.count = 1,
                           .weight = u->input->batch->weight,
                           .arguments = config->calls[call].argument_count ? u->input->arguments[call] : NULL,
+                          .batch = u->input->batch,
                           .scratch = &u->aggregate->scratch};
     for (uint32_t i = 0; i < u->targets->count; i++) {
         if (u->before[i] > 0 && !part->kind->result(part, u->values[i], arena, out, 2 * i)) misfit(u, 2 * i, call);

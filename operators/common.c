@@ -187,6 +187,7 @@ void k_edge_map(struct k_arena *arena, struct k_edge *edge, const struct k_edge 
     edge->order = input->order;
     edge->delay_us = input->delay_us;
     edge->made = input->made;
+    edge->rejoined = input->rejoined;
     edge->sources = input->sources;
     edge->source_count = input->source_count;
     edge->window_start = mapped(edge, from, input->window_start);

@@ -211,6 +211,7 @@ static void make_meta(struct flatten *f, const struct k_batch *batch, struct k_b
     out->weight = weight;
     out->cause = cause;
     out->origin = origin;
+    out->source = batch->source;
 }
 
 static int tell_failures(struct flatten *f, const struct k_batch *batch, struct k_error *err)

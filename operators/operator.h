@@ -40,6 +40,7 @@ struct k_edge {
     int64_t delay_us;        // how far the edge lags behind the shard's frontier: the sum of the graces before it
     bool keyed_by_partition; // all rows of one group of `partition_column` come from one partition of each source
     int32_t partition_column; // index of that column here, or -1
+    bool rejoined;           // rows of one record may have come on several ways
     bool made;               // rows may be made for a window: they are never late, because their event time lies in it
     const struct k_source_plan *const *sources; // from whose records the rows come, each once
     uint32_t source_count;

@@ -7,7 +7,8 @@
     X(dated_not_held, "rows are dated anew without the watermark being held back by as much as the frontier") \
     X(flatten_in_part, "of a row that failed for one of its elements the others are handed on") \
     X(spread_keeps_taken, "a variance forgets to take the squares back of rows that are taken back") \
-    X(distinct_once, "count(DISTINCT) forgets that a value can go again")
+    X(distinct_once, "count(DISTINCT) forgets that a value can go again") \
+    X(end_by_arrival, "first and last go by the order in which rows come")
 #ifdef K_PLANTED
 enum k_operator_plant {
     K_OPERATOR_PLANT_NONE,

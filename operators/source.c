@@ -389,6 +389,7 @@ static void read_rows(struct feed *feed)
                                    .columns = feed->columns,
                                    .rows = feed->count,
                                    .origin = feed->messages,
+                                   .source = feed->source->plan->number,
                                    .arena = feed->arena};
     decode(feed);
     add_system_columns(feed);

@@ -15,6 +15,7 @@ struct k_source_plan {
     const char *name;
     const void *message; // Kappa__V1__Source
     const char *topic;
+    uint32_t number;         // in the order of the graph
     struct k_edge edge;      // schema: declared columns, then the hidden _key, _timestamp, _partition, _offset,
                              // _headers, _tombstone, _index
     int64_t out_of_order_us, idle_us, max_ahead_us; // idle_us -1: never

@@ -150,6 +150,7 @@ static void plan_rows(struct planning *p, struct k_edge *edge)
         const struct k_edge *input = node->inputs[i];
         edge->updating |= input->updating;
         edge->made |= input->made;
+        edge->rejoined |= input->rejoined || p->config->gathers;
         if (input->order > edge->order) edge->order = input->order;
         if (input->delay_us > edge->delay_us) edge->delay_us = input->delay_us;
         edge->keyed_by_partition &= input->keyed_by_partition;

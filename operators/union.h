@@ -14,6 +14,7 @@ struct k_union_merge {
     struct k_union_part **parts;
     uint32_t part_count, part_room;
     uint64_t rows;
+    uint32_t source; // of what waits: all of it began with one batch
 };
 
 void k_union_merge_init(struct k_union_merge *merge, const struct k_edge *edge); // of the union

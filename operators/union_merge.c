@@ -112,6 +112,7 @@ void k_union_merge_take(struct k_union_merge *merge, uint32_t port, const struct
     copy_columns(merge, batch, part);
     copy_rows(merge, batch, part);
     merge->parts[merge->part_count++] = part;
+    merge->source = batch->source;
     merge->rows += part->count;
 }
 
@@ -207,6 +208,7 @@ static int emit(struct k_union_merge *merge, struct making *making, struct k_hos
                           .weight = weight,
                           .cause = cause,
                           .origin = origin,
+                          .source = merge->source,
                           .arena = arena};
     return host->ops->emit(host, 0, &out, err);
 }

@@ -59,6 +59,7 @@ struct k_batch {
     // puts the rows into the order that batches of one row would give.
     const uint32_t *cause;
     const struct k_message *const *origin; // the message behind each row, for dead letters; NULL (all or one): made
+    uint32_t source;                       // the number of the source of those messages, in the order of the graph
     struct k_arena *arena;                 // reset after the whole batch has gone through the graph
 };
 

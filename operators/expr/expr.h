@@ -25,7 +25,8 @@ struct k_expr; // typed and compiled; lives in the arena of its compilation
 
 enum k_aggregate {
     K_AGG_COUNT_STAR, K_AGG_COUNT, K_AGG_SUM, K_AGG_AVG, K_AGG_MIN, K_AGG_MAX, K_AGG_ARG_MIN, K_AGG_ARG_MAX,
-    K_AGG_COUNT_DISTINCT, K_AGG_VAR_POP, K_AGG_VAR_SAMP, K_AGG_STDDEV_POP, K_AGG_STDDEV_SAMP
+    K_AGG_COUNT_DISTINCT, K_AGG_VAR_POP, K_AGG_VAR_SAMP, K_AGG_STDDEV_POP, K_AGG_STDDEV_SAMP,
+    K_AGG_FIRST, K_AGG_LAST
 };
 
 // One aggregate call found inside a select of an aggregate node.

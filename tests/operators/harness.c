@@ -284,12 +284,17 @@ static int feed_batch(struct harness *h, const struct row *rows, uint32_t count,
     const struct k_message **pointers = k_arena_array(arena, const struct k_message *, physical);
     int64_t *time = k_arena_array(arena, int64_t, physical), *watermark = k_arena_array(arena, int64_t, physical);
     int8_t *weight = k_arena_array(arena, int8_t, physical);
+    const struct k_message **origin = k_arena_zeroed(arena, physical * sizeof *origin);
     uint32_t *selection = k_arena_array(arena, uint32_t, count);
     for (uint32_t i = 0; i < physical; i++) {
         const struct row *row = &rows[i / h->stride];
         messages[i].value = k_str_of(row->json);
         messages[i].has_value = true;
+        struct place place = h->places ? h->places[h->fed + i / h->stride] : (struct place){0};
+        messages[i].partition = place.partition;
+        messages[i].offset = place.offset;
         pointers[i] = &messages[i];
+        if (place.offset) origin[i] = &messages[i];
         time[i] = row->time_us;
         watermark[i] = row->watermark_us;
         weight[i] =
@@ -312,8 +317,10 @@ static int feed_batch(struct harness *h, const struct row *rows, uint32_t count,
                             .time = time,
                             .watermark = watermark,
                             .weight = h->source.edge.updating ? weight : NULL,
+                            .origin = origin,
                             .arena = arena};
     h->counters.in += count;
+    h->fed += count;
     int code = h->node.input_count == 1 ? h->node.type->on_batch(h->instance, 0, &batch, err)
                                         : feed_ports(h, rows, &batch, err);
     k_arena_reset(arena);

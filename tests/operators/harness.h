@@ -16,6 +16,12 @@
 #include "proto/kappa.pb-c.h"
 #include "state/state.h"
 
+// Of the record behind a row; offset 0: none.
+struct place {
+    int32_t partition;
+    int64_t offset;
+};
+
 struct harness {
     struct k_host host; // first: calls get its address
     struct k_arena plan_arena, arena;
@@ -34,6 +40,8 @@ struct harness {
     uint32_t stride;
     uint64_t last_units;
     int64_t watermarks[8]; // of the first rows emitted
+    const struct place *places; // by number of the row since the opening; NULL: all rows were made
+    uint64_t fed;
     bool quiet;            // what is emitted is counted, but not written down
     uint64_t batches;      // emitted
     size_t most_arena_bytes; // that a batch's arena held

@@ -88,6 +88,53 @@ static void calls_and_nulls(void **unused)
     }
 }
 
+#define END(s, time) {"{\"s\":" s ",\"ws\":0,\"we\":0}", time, INT64_MIN, 0}
+#define WINDOW "\"window_start\":\"1970-01-01T00:00:00Z\",\"window_end\":\"1970-01-01T00:01:00Z\","
+
+static void check_ends(const struct row *rows, const struct place *places, uint32_t count,
+                       const char *expected)
+{
+    for (uint32_t batch = 1; batch <= count; batch += count - 1) {
+        struct harness h;
+        struct k_buf state = {0};
+        harness_open(&h,
+                     AGGREGATE("window { hopping { size: '1m' every: '30s' } } select: 'first(s) AS f' "
+                               "select: 'last(s) AS l' select: 'last(s) FILTER (WHERE s IS NOT NULL) AS n'"),
+                     NULL);
+        h.places = places;
+        assert_int_equal(harness_feed(&h, rows, count, batch), 0);
+        harness_dump(&h, &state); // a checkpoint
+        harness_reopen(&h);
+        harness_frontier(&h, 60 * SECOND, 1);
+        const char *second = strchr(h.emitted.data, '\n') + 1; // the first window began before 1970
+        assert_string_equal(second, expected);
+        k_buf_fini(&state);
+        harness_close(&h);
+    }
+}
+
+// The order in which rows come says nothing, but of one record.
+static void ends_go_by_place(void **unused)
+{
+    (void)unused;
+    static const struct row rows[] = {
+        END("\"p1o9\"", 5), END("null", 5), // this is the last
+        END("\"p1o8\"", 5), END("\"early\"", 4),
+        END("\"z\"", 3), // this is the first: of its record the first to come
+        END("\"a\"", 3),    END("\"0\"", 3),  END("\"p0o99\"", 5),
+    };
+    static const struct place places[] = {{1, 9}, {1, 10}, {1, 8}, {1, 11}, {0, 7}, {0, 7}, {1, 6}, {0, 99}};
+    check_ends(rows, places, 8, "0 +1 59999999 {" WINDOW "\"f\":\"z\",\"l\":null,\"n\":\"p1o9\"}\n");
+}
+
+// What a window made has no place but its time, so that the value decides.
+static void ends_of_made_rows(void **unused)
+{
+    (void)unused;
+    static const struct row rows[] = {END("\"c\"", 5), END("null", 5), END("\"z\"", 5), END("\"d\"", 5)};
+    check_ends(rows, NULL, 4, "0 +1 59999999 {" WINDOW "\"f\":null,\"l\":\"z\",\"n\":\"z\"}\n");
+}
+
 static void sums_overflow_at_the_end_only(void **unused)
 {
     (void)unused;
@@ -433,6 +480,9 @@ static void says_what_is_wrong(void **unused)
             "g:3:138: error[K0404]: there are two columns \"k\"; name one of them otherwise with AS\n");
     refuses(AGGREGATE("select: \"arg_min(we - ws, v) > interval '1s' AS x\""), NULL,
             "g:3:49: error[K0403]: an aggregate function cannot remember a value of type interval; convert it first\n");
+    refuses(AGGREGATE("select: 'last(v) AS x'"), &updating,
+            "g:3:49: error[K0407]: rows of \"s\" are replaced and taken back, so that none stays the last; say what "
+            "orders them:  arg_max(VALUE, COLUMN)\n");
     refuses(AGGREGATE("group_by: 'kk' select: 'sum(s) AS x'"), NULL,
             "g:3:52: error[K0310]: unknown column \"kk\"; \"s\" offers k, v, d, s, ws, we\n"
             "g:3:65: error[K0321]: there is no sum(string); there is sum(int64) → int64, sum(double) → double\n");
@@ -447,6 +497,7 @@ int main(void)
         cmocka_unit_test(windows_close_in_order),    cmocka_unit_test(late_is_late_to_the_microsecond),
         cmocka_unit_test(windows_speak_on_update),   cmocka_unit_test(windows_are_inherited),
         cmocka_unit_test(unbounded_groups_keep_a_window_column), cmocka_unit_test(group_values_look_alike),
+        cmocka_unit_test(ends_go_by_place),          cmocka_unit_test(ends_of_made_rows),
         cmocka_unit_test(state_comes_back),          cmocka_unit_test(many_distinct_values_close_in_portions),
         cmocka_unit_test(says_what_is_wrong),
     };

@@ -107,6 +107,7 @@ static void types_of_results(void **state)
         {"max(s)", K_STRING, false},       {"min(b)", K_BOOL, false},   {"arg_min(s, t)", K_STRING, false},
         {"arg_max(js, i)", K_JSON, false}, {"max(i) + 0.5", K_DOUBLE, false}, {"COALESCE(sum(i), 0)", K_INT64, true},
         {"count(NULL)", K_INT64, true},    {"max('a')", K_STRING, false},
+        {"first(js)", K_JSON, false},      {"last(b)", K_BOOL, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct result r;

@@ -86,7 +86,8 @@ class Program:
         def columns(row):
             return ", ".join(f"{pg_literal(self.template.args[i], row[i])} AS {names[i]}" for i in self.columns)
         if self.groups is not None:
-            source = " UNION ALL ".join("SELECT " + (columns(row) or "1") for row in case)
+            source = " UNION ALL ".join(f"SELECT {n} AS n" + (", " + columns(row) if self.columns else "")
+                                        for n, row in enumerate(case))
             inner = f"SELECT {expression} AS x FROM ({source}) v"
         else:  # OFFSET 0 keeps the planner from computing with columns as if they were constants
             source = f" FROM (SELECT {columns(case)} OFFSET 0) v" if self.columns else ""

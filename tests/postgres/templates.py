@@ -58,6 +58,13 @@ def best(name, order):
     return out
 
 
+def end(name, order):
+    """By n, the number of a row; PostgreSQL has no such function."""
+    return [t for x in STORED
+            for t in aggregate(f"{name}({{0}})", f"(array_agg({{0}} ORDER BY n {order}) FILTER (WHERE <where>))[1]",
+                               [x], x)]
+
+
 def modulo(a, b):
     if a is None or b is None:
         return None
@@ -165,6 +172,8 @@ SPECIAL = {
     "max": extreme("max", "DESC"),
     "arg_min": best("arg_min", ""),
     "arg_max": best("arg_max", "DESC"),
+    "first": end("first", ""),
+    "last": end("last", "DESC"),
 }
 
 POOLS = {

@@ -274,7 +274,7 @@ static int add(struct reference *r, struct node *node, const struct hit *hit, in
     uint32_t i = 0;
     for (const struct call *call = a->calls; call; call = call->next, i++)
         if (hit->passes[i])
-            memory_add(group->memories[i], call, hit->args[i], hit->row->weight, a->updating_input, &r->arena);
+            memory_add(group->memories[i], call, hit->args[i], hit->row, a->updating_input, &r->arena);
     if (a->on_update) after = make_row(r, node, group);
     if (group->rows == 0) map_remove(&a->map, entry);
     return a->on_update ? emit_change(r, node, group, &before, &after, hit->row, err) : 0;

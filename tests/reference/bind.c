@@ -92,7 +92,7 @@ static void bind_column(struct binder *b, struct expr *expr)
 static struct call *new_call(struct binder *b, const struct expr *expr)
 {
     static const char *const names[] = {"count", "sum", "avg", "min", "max", "arg_min", "arg_max",
-                                        "var_pop", "var_samp", "stddev_pop", "stddev_samp"};
+                                        "var_pop", "var_samp", "stddev_pop", "stddev_samp", "first", "last"};
     const char *name = strcmp(expr->name, "variance") == 0 ? "var_samp"
                        : strcmp(expr->name, "stddev") == 0 ? "stddev_samp"
                                                            : expr->name;
@@ -125,8 +125,10 @@ static void bind_aggregate(struct binder *b, struct expr *expr)
     if (b->failed) return;
     if (call->filter) call->filter = coerce(b, call->filter, TYPE_BOOL);
     call->type = call->function == AGG_COUNT || call->function == AGG_COUNT_DISTINCT ? TYPE_INT64
-                 : call->function == AGG_AVG || call->function >= AGG_VAR_POP ? TYPE_DOUBLE
-                                             : call->args[0]->type;
+                 : call->function == AGG_AVG ||
+                         (call->function >= AGG_VAR_POP && call->function <= AGG_STDDEV_SAMP)
+                     ? TYPE_DOUBLE
+                     : call->args[0]->type;
     struct call **end = b->calls;
     int32_t number = 0;
     for (; *end; end = &(*end)->next) number++;

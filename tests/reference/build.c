@@ -214,6 +214,7 @@ int build(struct reference *r, const int32_t *partitions, struct k_error *err)
         struct node *node = new_node(r, NODE_SOURCE, graph->source[i]->name, graph->source[i]->policy);
         r->by_graph[i] = r->nodes[r->node_count++] = node;
         code = build_source(r, node, graph->source[i], partitions ? partitions[i] : 0, err);
+        if (!code) node->source->number = (int32_t)i;
         if (code) return k_wrap(err, code, "source \"%s\"", node->name);
     }
     if (!code) code = add_nodes(r, err);

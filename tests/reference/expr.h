@@ -61,7 +61,7 @@ struct expr {
 };
 
 enum aggregate { AGG_COUNT, AGG_SUM, AGG_AVG, AGG_MIN, AGG_MAX, AGG_ARG_MIN, AGG_ARG_MAX, AGG_VAR_POP,
-                 AGG_VAR_SAMP, AGG_STDDEV_POP, AGG_STDDEV_SAMP, AGG_COUNT_DISTINCT };
+                 AGG_VAR_SAMP, AGG_STDDEV_POP, AGG_STDDEV_SAMP, AGG_FIRST, AGG_LAST, AGG_COUNT_DISTINCT };
 
 // One aggregate call inside a select.
 struct call {

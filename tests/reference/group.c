@@ -1,5 +1,5 @@
-// What a group remembers of one aggregate call. Nothing depends on the order of the rows, and a row of weight -1 takes
-// back what the same row of weight +1 added.
+// What a group remembers of one aggregate call. Nothing depends on how records of several partitions come, and a row of
+// weight -1 takes back what the same row of weight +1 added (first and last have no such rows).
 #include <math.h>
 
 #include "tests/reference/inside.h"
@@ -14,13 +14,24 @@ struct item {
     int64_t times;
 };
 
+// Where a row stands. Rows of one record (partition and offset of a source) come in an order that means something; rows
+// without a record have but their time, and stand before those that have one.
+struct place {
+    int64_t time;
+    int source; // -1: no record
+    int32_t partition;
+    int64_t offset;
+};
+
 struct memory {
     int64_t count; // of rows that count
     wide whole;    // sum, avg of int64: 128 bits hold every sum of 2^64 rows
     struct sum *exact;
     struct spread *spread; // variance, stddev
-    struct item *items; // ascending by (by, argument); of rows that are never taken back only the best
+    struct item *items;    // ascending by (by, argument); of rows that are never taken back only the best
     uint32_t item_count, item_room;
+    struct place place; // first, last
+    struct value at_place;
 };
 
 static bool is_extreme(const struct call *call)
@@ -97,9 +108,41 @@ static void add_item(struct memory *memory, const struct item *item, struct k_ar
         memmove(memory->items + low, memory->items + low + 1, (--memory->item_count - low) * sizeof *memory->items);
 }
 
-void memory_add(struct memory *memory, const struct call *call, const struct value *args, int weight, bool updating,
-                struct k_arena *arena)
+static int compare_places(const struct place *a, const struct place *b)
 {
+    if (a->time != b->time) return a->time < b->time ? -1 : 1;
+    if (a->source != b->source) return a->source < b->source ? -1 : 1;
+    if (a->partition != b->partition) return a->partition < b->partition ? -1 : 1;
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+static void keep_end(struct memory *memory, const struct call *call, const struct value *value, const struct row *row,
+                     struct k_arena *arena)
+{
+    struct value mine = unified(*value);
+    struct place place = {row->time, -1, 0, 0};
+    if (row->origin)
+        place = (struct place){row->time, row->source->number, row->origin->partition, row->origin->offset};
+    bool last = call->function == AGG_LAST;
+    if (memory->count > 1) {
+        int order = compare_places(&place, &memory->place);
+        if (order == 0)
+            order = row->origin ? 1 : compare(&mine, &memory->at_place); // of one record: the later to come
+        if (last ? order < 0 : order >= 0) return;
+    }
+    memory->place = place;
+    memory->at_place = value_keep(&mine, arena);
+}
+
+void memory_add(struct memory *memory, const struct call *call, const struct value *args, const struct row *row,
+                bool updating, struct k_arena *arena)
+{
+    int weight = row->weight;
+    if (call->function == AGG_FIRST || call->function == AGG_LAST) {
+        memory->count++;
+        keep_end(memory, call, &args[0], row, arena);
+        return;
+    }
     bool pair = call->function == AGG_ARG_MIN || call->function == AGG_ARG_MAX;
     if (call->args[0] && args[pair].null) return; // NULL does not count; for arg_* in what is compared
     memory->count += weight;
@@ -125,7 +168,8 @@ static struct value best(const struct memory *memory, const struct call *call)
 {
     const struct item *best = NULL;
     for (uint32_t i = 0; i < memory->item_count; i++)
-        if (memory->items[i].times > 0 && (!best || is_better(call, &memory->items[i], best))) best = &memory->items[i];
+        if (memory->items[i].times > 0 && (!best || is_better(call, &memory->items[i], best)))
+            best = &memory->items[i];
     bool pair = call->function == AGG_ARG_MIN || call->function == AGG_ARG_MAX;
     return !best ? value_null(call->type) : pair ? best->argument : best->by;
 }
@@ -155,6 +199,7 @@ struct value memory_result(const struct memory *memory, const struct call *call,
     if (call->function == AGG_COUNT_DISTINCT) return value_int(distinct(memory));
     if (is_extreme(call)) return best(memory, call);
     if (memory->count == 0) return value_null(call->type);
+    if (call->function == AGG_FIRST || call->function == AGG_LAST) return memory->at_place;
     if (memory->spread) return spread_of(memory->spread, call, reason);
     if (memory->exact) {
         double total = sum_result(memory->exact);

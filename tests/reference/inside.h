@@ -89,7 +89,7 @@ struct source {
     const char *topic;
     int32_t partitioned_by, key; // columns, or -1; with a key it is a table
     struct partition *partitions;
-    int32_t partition_count;
+    int32_t partition_count, number; // number: in the order of the graph
     bool grows; // partitions appear as they are fed
 };
 
@@ -194,7 +194,7 @@ bool compute(struct reference *r, const struct node *node, const struct expr *ex
 // group.c: what a group remembers of one call.
 struct memory;
 struct memory *memory_new(struct k_arena *arena, const struct call *call);
-void memory_add(struct memory *memory, const struct call *call, const struct value *args, int weight, bool updating,
-                struct k_arena *arena);
+void memory_add(struct memory *memory, const struct call *call, const struct value *args, const struct row *row,
+                bool updating, struct k_arena *arena);
 // *reason: "overflow" when the result does not fit its type.
 struct value memory_result(const struct memory *memory, const struct call *call, const char **reason);

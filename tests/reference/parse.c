@@ -229,7 +229,8 @@ static struct expr *cast_to(struct parser *p, struct expr *what)
 static bool is_aggregate(const char *name)
 {
     static const char *const names[] = {"count", "sum", "avg", "min", "max", "arg_min", "arg_max",
-                                        "variance", "var_pop", "var_samp", "stddev", "stddev_pop", "stddev_samp"};
+                                        "variance", "var_pop", "var_samp", "stddev", "stddev_pop", "stddev_samp",
+                                        "first", "last"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0) return true;
     return false;

@@ -12,11 +12,10 @@ static void draw_call(struct drawing *g, const struct stream *in, int number, st
     char type = 'i';
     bool nullable = false;
     snprintf(name, sizeof name, "a%d", number);
-    uint64_t which = k_random_below(g->random, 10);
+    uint64_t which = k_random_below(g->random, 11);
     if (which == 1) SEEN(count), snprintf(call, sizeof call, "count(%s)", any->name);
     else if (which == 2 && n) SEEN(sum), nullable = true, snprintf(call, sizeof call, "sum(%s)", n->name);
-    else if (which == 3 && d)
-        SEEN(avg), nullable = true, type = 'd', snprintf(call, sizeof call, "avg(%s)", d->name);
+    else if (which == 3 && d) SEEN(avg), nullable = true, type = 'd', snprintf(call, sizeof call, "avg(%s)", d->name);
     else if (which == 4 && d)
         SEEN(sum), nullable = true, type = d->type, snprintf(call, sizeof call, "sum(%s)", d->name);
     else if (which == 5 && c)
@@ -39,6 +38,11 @@ static void draw_call(struct drawing *g, const struct stream *in, int number, st
     } else if (which == 9 && any->type != 'j') {
         SEEN(count_distinct);
         snprintf(call, sizeof call, "count(DISTINCT %s)", any->name);
+    } else if (which == 10 && !in->updating) {
+        SEEN(first_last);
+        nullable = true;
+        type = any->type;
+        snprintf(call, sizeof call, "%s(%s)", one_in(g->random, 2) ? "first" : "last", any->name);
     } else SEEN(count_star);
     SAY(" select: \"%s", call);
     if (one_in(g->random, 4)) {

@@ -8,7 +8,7 @@
     X(aggregate_unbounded) X(aggregate_tumbling) X(aggregate_hopping) X(aggregate_inherit)                  \
     X(aggregate_over_updates) X(on_close) X(on_update) X(grace) X(late_topic) X(where)                      \
     X(count_star) X(count) X(sum) X(avg) X(min) X(max) X(arg_min) X(arg_max)                           \
-    X(variance) X(count_distinct)                                                                           \
+    X(variance) X(count_distinct) X(first_last)                                                                        \
     X(table) X(retention) X(keyed_sink) X(unkeyed_sink) X(updating_sink)                                    \
     X(json) X(line) X(raw) X(csv) X(packed)                                                           \
     X(two_sources) X(idle) X(two_shards) X(compacted_source) X(crc32)                \
