@@ -3,12 +3,14 @@
 // Both inputs go into the sorter as they come. When the frontier has passed them they are taken in order: a row of the
 // table changes the state, a row of the stream looks there and comes out.
 #include "operators/join.h"
+#include "operators/plant.h"
 #include "state/encoding.h"
 
 enum {
     SLICE = 1024,
     SIDE_TABLE = 0, // of two rows with one event time, the table's comes first
     SIDE_STREAM = 1,
+    SIDE_TABLE_LAST = 2, // of a planted bug
 };
 
 struct join {
@@ -99,8 +101,8 @@ static int join_on_batch(void *instance, uint32_t port, const struct k_batch *ba
         bytes[i].length = (uint32_t)join->scratch.length;
         bytes[i].data = k_arena_copy(batch->arena, join->scratch.data, join->scratch.length);
     }
-    return k_sorter_add(&join->sorter, port == K_JOIN_TABLE ? SIDE_TABLE : SIDE_STREAM, batch, rows, bytes, count,
-                        err);
+    uint8_t table = K_OPERATOR_PLANT(join_stream_first) ? SIDE_TABLE_LAST : SIDE_TABLE;
+    return k_sorter_add(&join->sorter, port == K_JOIN_TABLE ? table : SIDE_STREAM, batch, rows, bytes, count, err);
 }
 
 static struct k_str key_of(struct join *join, const struct k_value *value)
@@ -122,6 +124,7 @@ static int change_table(struct join *join, const struct k_sorted *rows, uint32_t
         if (code) return code;
         struct k_str key = key_of(join, &values[0]);
         if (values[1].b) {
+            if (K_OPERATOR_PLANT(join_keeps_removed)) continue;
             code = k_family_remove(join->table, 0, key, err);
             if (code) return code;
             continue;
@@ -243,6 +246,7 @@ static int match(struct join *join, const struct k_sorted *rows, uint32_t count,
         const struct k_value *own = values + (size_t)i * width;
         const struct k_row_value *match = own[0].null ? NULL : found[looked++];
         if (!match && !config->left) continue;
+        if (K_OPERATOR_PLANT(join_null_key) && own[0].null) continue;
         if (match) code = k_row_decode(k_row_value_bytes(match), of_table, table, err);
         if (code == 0) code = give(join, &m, &rows[i], own + 1, match ? table : NULL, err);
     }
@@ -259,11 +263,13 @@ static int join_on_frontier(void *instance, int64_t frontier_us, uint64_t max, u
         k_arena_reset(&join->arena);
         struct k_sorted *rows = k_arena_array(&join->arena, struct k_sorted, some);
         int code = k_sorter_take(&join->sorter, frontier_us, some, &join->arena, rows, &count, err);
+        for (uint32_t i = 0; K_OPERATOR_PLANT(join_ahead) && i < count && code == 0; i++)
+            if (rows[i].side == SIDE_TABLE) code = change_table(join, rows + i, 1, err);
         for (uint32_t at = 0, end; at < count && code == 0; at = end) {
             end = at + 1;
             while (end < count && rows[end].side == rows[at].side) end++;
-            code = rows[at].side == SIDE_TABLE ? change_table(join, rows + at, end - at, err)
-                                               : match(join, rows + at, end - at, err);
+            code = rows[at].side == SIDE_STREAM ? match(join, rows + at, end - at, err)
+                                                : change_table(join, rows + at, end - at, err);
         }
         if (code) return code;
         *ret_done += count;

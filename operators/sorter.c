@@ -1,5 +1,6 @@
 #include "operators/sorter.h"
 
+#include "operators/plant.h"
 #include "state/encoding.h"
 
 enum { HEAD = 25, BUCKET_US = 100000 };
@@ -36,6 +37,7 @@ static struct k_str key_of(uint8_t side, int64_t time_us, const struct k_message
     char *key = k_arena_get(arena, HEAD + (size_t)bytes.length);
     int64_t offset = message ? message->offset : -1;
     uint32_t partition = __builtin_bswap32((message ? (uint32_t)message->partition : UINT32_MAX) ^ 1u << 31);
+    if (K_OPERATOR_PLANT(sorter_no_partition)) partition = 0;
     uint32_t number = __builtin_bswap32(message ? message->index : 0);
     k_key_put_i64(key, time_us);
     key[8] = (char)side;

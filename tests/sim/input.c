@@ -18,6 +18,7 @@ void input_init(struct input *in, const struct scenario *scenario, struct k_clou
     *in = (struct input){.cloud = cloud, .scenario = scenario, .random = random};
     k_arena_init(&in->arena);
     in->key_count = one_in(random, 4) ? 400 : 6; // few keys meet often, many do not fit into a small cache
+    in->coarse = one_in(random, 3);
     in->log = k_cloud_connect(cloud, "foreign");
     for (uint32_t s = 0; s < SOURCES_MAX; s++)
         for (uint32_t p = 0; p < PARTITIONS_MAX; p++)
@@ -38,7 +39,8 @@ static int64_t event_time(struct input *in, uint32_t s, int32_t p)
     *at += between(in->random, 0, 800) * 1000;
     if (one_in(in->random, 40)) *at += 20 * SECOND;
     if (one_in(in->random, 200)) return *at + 7200ll * SECOND; // beyond max_ahead
-    return one_in(in->random, 4) ? *at - between(in->random, 0, 9000) * 1000 : *at;
+    int64_t time_us = one_in(in->random, 4) ? *at - between(in->random, 0, 9000) * 1000 : *at;
+    return in->coarse ? time_us / SECOND * SECOND : time_us;
 }
 
 static void json_time(struct input *in, struct k_buf *out, int64_t time_us)

@@ -123,6 +123,7 @@ struct input {
     bool quiet[SOURCES_MAX][PARTITIONS_MAX]; // stands still for now
     struct records records[SOURCES_MAX][PARTITIONS_MAX];
     uint32_t key_count;
+    bool coarse; // event times are whole seconds, so that many are equal
     uint64_t made, removals; // messages, and of them those that remove rows of a table
 };
 void input_init(struct input *input, const struct scenario *scenario, struct k_cloud *cloud, uint64_t *random);
