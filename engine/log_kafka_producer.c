@@ -26,6 +26,7 @@ enum {
     QUEUE_MESSAGES = 500000,
     MESSAGE_BYTES = 64 * 1024 * 1024, // the topic's own limit is the one that counts
     ABORT_US = 3000000,
+    SETTLE_US = 2000000,              // for the answers to requests under way, before a producer is closed
     LINGER_MS = 500,     // longer than a commit interval mostly is; see configuration()
     RUN = 256,           // messages without a key that go to one partition before the next
     SPARE_HEADERS = 65536,
@@ -200,13 +201,22 @@ int k_kafka_producer_open(struct k_log *log, const char *transactional_id, int64
     return 0;
 }
 
+// What is still queued belongs to a transaction that nobody will commit; what is under way is waited for. librdkafka
+// 2.0.2 frees the text of a transaction's error when a handle is destroyed (rd_kafka_txns_term), and once more when a
+// produce request is refused behind that: met where a zombie woke, with its requests fenced.
+static void settle(rd_kafka_t *rk)
+{
+    int64_t deadline_us = k_kafka_clock_us() + SETTLE_US;
+    do rd_kafka_purge(rk, RD_KAFKA_PURGE_F_QUEUE);
+    while (rd_kafka_flush(rk, REPORT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR && k_kafka_clock_us() < deadline_us);
+    rd_kafka_purge(rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+}
+
 void k_kafka_producer_close(struct k_producer *producer)
 {
     if (producer == NULL) return;
     if (producer->handle.rk != NULL) {
-        // What is still queued belongs to a transaction that nobody will commit.
-        rd_kafka_purge(producer->handle.rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
-                                                RD_KAFKA_PURGE_F_NON_BLOCKING);
+        settle(producer->handle.rk);
         k_kafka_listen(&producer->handle);
         for (size_t i = 0; i < producer->topic_count; i++) rd_kafka_topic_destroy(producer->topics[i].rkt);
         k_kafka_handle_close(&producer->handle, 0);
