@@ -144,9 +144,10 @@ static const char *run_to_end(struct cluster *c)
     return cluster_read(c, "o", 0);
 }
 
-#define TWO_SOURCES(MORE)                                                                                      \
-    "name: \"p\" schema { name: \"S\" field: \"id int64 not null\" field: \"k string\" field: \"x int64\" }\n" \
-    "schema { name: \"T\" field: \"k string not null\" field: \"v int64\" field: \"w int64\" }\n"              \
+#define TWO_SOURCES(MORE)                                                                                          \
+    "name: \"p\" schema { name: \"S\" field: \"id int64 not null\" field: \"k string\" field: \"x int64\" field: " \
+    "\"a json\" }\n"                                                                                               \
+    "schema { name: \"T\" field: \"k string not null\" field: \"v int64\" field: \"w int64\" }\n"                  \
     "source { name: \"s\" kafka { topic: \"s\" " MORE " } format { json {} } schema: \"S\" }\n"
 
 // Also with columns that nothing else reads.
@@ -169,34 +170,45 @@ static void late_rows_are_sent_whole(void **state)
     cluster_put(&c, "t", 0, 9 * SECOND, "a", "{\"k\":\"a\",\"v\":7,\"w\":8}");
     cluster_put(&c, "t", 0, 7 * SECOND, "a", "{\"k\":\"a\",\"v\":9,\"w\":10}");
     const char *got = run_to_end(&c);
-    assert_non_null(strstr(got, "{\"id\":2,\"k\":\"b\",\"x\":6} "));
+    assert_non_null(strstr(got, "{\"id\":2,\"k\":\"b\",\"x\":6,\"a\":null} "));
     assert_non_null(strstr(got, "{\"k\":\"a\",\"v\":9,\"w\":10} "));
     cluster_fini(&c);
 }
 
 // Behind a join there is no record to send; a row that fails is sent as it is, with columns that nobody reads.
-static void failed_rows_are_sent_whole(void **state)
+static void check_failed(const char *between, const char *expected)
 {
-    (void)state;
     struct cluster c;
-    cluster_init(&c,
+    struct k_buf graph = {0};
+    k_buf_printf(&graph,
                  TWO_SOURCES("") "source { name: \"t\" kafka { topic: \"t\" } format { json {} } schema: \"T\" "
                                  "key: \"k\" }\n"
                                  "node { name: \"j\" input: \"s\" input: \"t\" join { on: \"s.k = t.k\" "
                                  "select: \"s.*\" select: \"t.v\" } }\n"
-                                 "node { name: \"f\" input: \"j\" filter { where: \"id > 1\" } }\n"
-                                 "node { name: \"u\" input: \"j\" input: \"f\" union {} }\n"
+                                 "%s"
                                  "node { name: \"m\" input: \"u\" map { select: \"10 / x AS y\" } policy { "
                                  "dead_letter_topic: \"o\" } }\n"
                                  "sink { name: \"out\" input: \"m\" kafka { topic: \"p\" } format { json {} } }\n",
-                 1);
+                 between);
+    cluster_init(&c, graph.data, 1);
     cluster_topic(&c, "s", 1, false);
     cluster_topic(&c, "t", 1, false);
     cluster_prepare(&c);
     cluster_put(&c, "t", 0, 8 * SECOND, "a", "{\"k\":\"a\",\"v\":7}");
-    cluster_put(&c, "s", 0, 9 * SECOND, NULL, "{\"id\":1,\"k\":\"a\",\"x\":0}");
-    assert_string_equal(run_to_end(&c), "{\"id\":1,\"k\":\"a\",\"x\":0,\"v\":7} ");
+    cluster_put(&c, "s", 0, 9 * SECOND, NULL, "{\"id\":1,\"k\":\"a\",\"x\":0,\"a\":[5]}");
+    assert_string_equal(run_to_end(&c), expected);
     cluster_fini(&c);
+    k_buf_fini(&graph);
+}
+
+static void failed_rows_are_sent_whole(void **state)
+{
+    (void)state;
+    check_failed("node { name: \"f\" input: \"j\" filter { where: \"id > 1\" } }\n"
+                 "node { name: \"u\" input: \"j\" input: \"f\" union {} }\n",
+                 "{\"id\":1,\"k\":\"a\",\"x\":0,\"a\":[5],\"v\":7} ");
+    check_failed("node { name: \"u\" input: \"j\" flatten { field: \"a\" as: \"item\" } }\n",
+                 "{\"id\":1,\"k\":\"a\",\"x\":0,\"item\":5,\"v\":7} ");
 }
 
 // Whether a plan for two shards is made, by the partitioners of the two topics.
