@@ -26,7 +26,7 @@ enum {
     QUEUE_MESSAGES = 500000,
     MESSAGE_BYTES = 64 * 1024 * 1024, // the topic's own limit is the one that counts
     ABORT_US = 3000000,
-    SETTLE_US = 2000000,              // for the answers to requests under way, before a producer is closed
+    SETTLE_US = 1000000,              // for the answers to requests under way, before a producer is closed
     LINGER_MS = 500,     // longer than a commit interval mostly is; see configuration()
     RUN = 256,           // messages without a key that go to one partition before the next
     SPARE_HEADERS = 65536,

@@ -148,8 +148,11 @@ static int follower_finish(struct k_shard *shard, bool *ret_finished, struct k_e
     // A journal that nobody has begun is begun: its first checkpoint is what shows that the tables are there, if empty.
     bool begun = shard->point.sequence > 0;
     bool in_place = shard->state == K_SHARD_STANDBY || !orders_lead(shard); // who shall lead is through as a leader
-    bool once = shard->options.once && shard->once_ends && in_place && begun &&
-                feed_once_reached(shard) && (!shard->options.final || k_machine_is_final(shard->machine));
+    bool final = k_machine_is_final(shard->machine);
+    // Whose generation shall not lead reads no source, and so cannot know that only markers are left there; but behind
+    // the end of a complete journal it is through.
+    bool reached = shard->once_ends && (feed_once_reached(shard) || (final && !orders_lead(shard)));
+    bool once = shard->options.once && in_place && begun && reached && (!shard->options.final || final);
     // Whether work is left is asked of the operators: a follower hears of a frontier only when there was work at it.
     bool due = false;
     if (once)
