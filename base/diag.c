@@ -77,11 +77,15 @@ void k_diags_print(struct k_diags *diags, struct k_buf *out)
     sort(diags);
     for (uint32_t i = 0; i < diags->count; i++) {
         const struct k_diag *diag = &diags->items[i];
+        const char *severity = !diags->colored ? "" : diag->warning ? K_DIAG_YELLOW : K_DIAG_RED;
+        const char *plain = diags->colored ? K_DIAG_PLAIN : "";
+        if (diags->colored) k_buf_add_text(out, K_DIAG_BOLD);
         if (diag->pos.file != NULL) k_buf_printf(out, "%s:", diag->pos.file);
         if (diag->pos.line > 0) k_buf_printf(out, "%u:", diag->pos.line);
         if (diag->pos.line > 0 && diag->pos.column > 0) k_buf_printf(out, "%u:", diag->pos.column);
         if (diag->pos.file != NULL || diag->pos.line > 0) k_buf_add_char(out, ' ');
-        k_buf_printf(out, "%s[%s]: %s\n", diag->warning ? "warning" : "error", diag->code, diag->text);
+        k_buf_printf(out, "%s%s%s[%s]:%s %s\n", plain, severity, diag->warning ? "warning" : "error", diag->code, plain,
+                     diag->text);
     }
     if (diags->dropped > 0) k_buf_printf(out, "… and %u more\n", diags->dropped);
 }

@@ -24,7 +24,12 @@ struct k_diags {
     uint32_t count;   // items filled
     uint32_t errors;  // errors seen, also those beyond K_DIAG_MAX
     uint32_t dropped; // diagnostics seen beyond K_DIAG_MAX
+    bool colored;     // k_diags_print marks places and severities with a terminal's colours
 };
+#define K_DIAG_RED "\033[1;31m"
+#define K_DIAG_YELLOW "\033[1;33m"
+#define K_DIAG_BOLD "\033[1m"
+#define K_DIAG_PLAIN "\033[0m"
 
 void k_diag_error(struct k_diags *diags, struct k_pos pos, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -114,7 +114,7 @@ static void print_bash(void)
         struct k_str word = first_word(commands[i], &second);
         if (is_first_of_its_family(i)) printf("%.*s ", (int)word.length, word.data);
     }
-    puts("--help --version' -- \"$cur\")); return; fi\n"
+    puts("--help --version --color' -- \"$cur\")); return; fi\n"
          "    case \"$verb $prev\" in");
     for (uint32_t i = 0; i < command_count; i++) bash_values_of(commands[i]);
     puts("    esac\n"
@@ -183,7 +183,7 @@ static void zsh_command(const struct command *command)
         fputs("           ", stdout);
         zsh_option(&table[i], table[i].letter);
     }
-    fputs("            '--help[show this help]' ", stdout);
+    fputs("            '--help[show this help]' '--color[whether errors are coloured]:when:(auto always never)' ", stdout);
     if (lists_values(command->operands)) {
         fputs("'*:operand:(", stdout);
         print_values(command->operands, " ");

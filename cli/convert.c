@@ -1,5 +1,6 @@
 // kappa convert: the same graph as text, JSON or binary. Parameters stay as they are.
 #include "cli/load.h"
+#include "cli/color.h"
 #include "proto/print.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ static int convert(struct call *call, const char *path, struct k_str content, en
     struct k_buf out = {0};
     struct k_graph *graph = NULL;
     int code = k_graph_read(path, content, K_FORM_AUTO, &diags, &graph);
-    k_diags_print(&diags, &out);
+    color_diags(&diags, &out);
     if (out.length) fwrite(out.data, 1, out.length, stderr);
     k_buf_clear(&out);
     if (!code) {

@@ -1,6 +1,7 @@
 // kappa fmt: the canonical form of graphs. Only reads and prints: parameters stay as they are, comments too, and a
 // graph that makes no sense yet can be formatted all the same.
 #include "cli/load.h"
+#include "cli/color.h"
 #include "proto/print.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@ static int format(struct call *call, const char *path, struct k_str content, str
         return command_failed(call, code, &err);
     }
     int code = k_graph_read(path, content, form, &diags, &graph);
-    k_diags_print(&diags, &text);
+    color_diags(&diags, &text);
     if (text.length) fwrite(text.data, 1, text.length, stderr);
     if (!code) k_print(k_graph_document(graph), form, out);
     k_graph_destroy(graph);

@@ -1,6 +1,7 @@
 // Loading a graph, with every error at once. A graph with errors of reading is planned all the same, as far as it
 // could be read: people want to see what else is wrong.
 #include "cli/load.h"
+#include "cli/color.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ int load_file(const char *path, struct k_buf *ret, struct k_error *err)
 static void show(struct k_diags *diags, const struct k_params *params)
 {
     struct k_buf text = {0};
-    k_diags_print(diags, &text);
+    color_diags(diags, &text);
     k_params_mask(params, &text);
     if (text.length) fwrite(text.data, 1, text.length, stderr);
     k_buf_fini(&text);

@@ -1,5 +1,6 @@
 // kappa: finds the verb, reads its options, runs it.
 #include "cli/command.h"
+#include "cli/color.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +13,15 @@ extern char **environ;
 
 int command_failed(const struct call *call, int code, const struct k_error *err)
 {
-    fprintf(stderr, "kappa %s: %s\n", call->command->name, err->text[0] ? err->text : k_error_meaning(code));
+    color_begin_error(call->command->name);
+    fprintf(stderr, "%s\n", err->text[0] ? err->text : k_error_meaning(code));
     return k_error_status(code);
 }
 
 int command_misused(const struct call *call, const struct k_error *err)
 {
-    fprintf(stderr, "kappa %s: %s; see  kappa %s --help\n", call->command->name, err->text, call->command->name);
+    color_begin_error(call->command->name);
+    fprintf(stderr, "%s; see  kappa %s --help\n", err->text, call->command->name);
     return k_error_status(K_E_USAGE);
 }
 
@@ -27,7 +30,7 @@ static void print_help(void)
     puts("kappa: the stream engine whose state can always be proved by its log\n\nusage: kappa VERB [OPTION…] "
          "[OPERAND…]\n");
     for (uint32_t i = 0; i < command_count; i++) printf("  %-14s %s\n", commands[i]->name, commands[i]->doc);
-    puts("\nkappa VERB --help says more of each. Every option is also KAPPA_<OPTION> in the environment.");
+    puts("\nkappa VERB --help says more of each. Every option is also KAPPA_<OPTION> in the environment.\n" COLOR_HELP);
 }
 
 static void print_command_help(const struct command *command)
@@ -110,6 +113,11 @@ static int run_command(const struct command *command, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    struct k_error err = {0};
+    if (argc > 0 && color_take(&argc, argv, &err)) {
+        fprintf(stderr, "kappa: %s\n", err.text);
+        return k_error_status(K_E_USAGE);
+    }
     if (argc < 2) {
         print_help();
         return k_error_status(K_E_USAGE);

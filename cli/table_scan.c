@@ -1,5 +1,6 @@
 // kappa table scan: the rows of a table in the order of their keys, one after the other; nothing is gathered first.
 #include "cli/table.h"
+#include "cli/color.h"
 
 #include "base/diag.h"
 #include "operators/expr/expr.h"
@@ -59,7 +60,7 @@ static int compile_where(const struct k_table_info *table, const char *text, str
     int code = diags.errors ? K_E_USAGE : 0;
     if (code) {
         struct k_buf out = {0};
-        k_diags_print(&diags, &out);
+        color_diags(&diags, &out);
         fwrite(out.data, 1, out.length, stderr);
         k_buf_fini(&out);
         *ret_status = k_error_status(K_E_USAGE);

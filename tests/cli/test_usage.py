@@ -68,4 +68,35 @@ def test_every_verb():
         holds(done.err, f"kappa {name}: unknown flag \"--nonsense\"", f"kappa {name} --help")
 
 
+def on_terminal(*words, **env):
+    """What a terminal at stderr gets."""
+    master, slave = os.openpty()
+    subprocess.run([KAPPA, *words], cwd=TMP, env={**ENV, "TERM": "xterm", **env}, stderr=slave,
+                   stdout=subprocess.DEVNULL, timeout=60, check=False)
+    os.close(slave)
+    text = os.read(master, 65536).decode()
+    os.close(master)
+    return text
+
+
+def test_color():
+    "errors are coloured on a terminal or if asked for, and never if not wanted"
+    write("bad.textproto", 'name: "bad"\nnodee {}\n')
+    words = ("validate", "--offline", "bad.textproto")
+    red = "\033[1;31merror[K0102]:\033[0m"
+    plain = kappa(*words, status=78).err
+    assert "\033" not in plain and "bad.textproto:2:1: error[K0102]: " in plain, plain
+    for more in (("--color", "always"), ("--color=always",)):
+        colored = kappa(*words, *more, status=78, env={"NO_COLOR": "1"}).err
+        assert red in colored and re.sub("\033\\[[0-9;]*m", "", colored) == plain, colored
+    assert red in kappa(*words, status=78, env={"KAPPA_COLOR": "always"}).err
+    assert "\033[1;31mkappa fmt:\033[0m unknown" in kappa("--color", "always", "fmt", "--frob", status=64).err
+    expect(kappa("validate", "--", "--color", status=65).err.count("--color"), 1)
+    assert red in on_terminal(*words)
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"KAPPA_COLOR": "never"}):
+        assert "\033" not in on_terminal(*words, **env), env
+    holds(kappa(*words, "--color", "purple", status=64).err, '--color: "purple" is not auto, always or never')
+    holds(kappa(*words, "--color", status=64).err, "--color needs a word")
+
+
 run_cases(globals())
