@@ -183,7 +183,7 @@ static void zsh_command(const struct command *command)
         fputs("           ", stdout);
         zsh_option(&table[i], table[i].letter);
     }
-    fputs("            '--help[show this help]' '--color[whether errors are coloured]:when:(auto always never)' ", stdout);
+    fputs("            '--help[show this help]' '--color[colour errors]:when:(auto always never)' ", stdout);
     if (lists_values(command->operands)) {
         fputs("'*:operand:(", stdout);
         print_values(command->operands, " ");
