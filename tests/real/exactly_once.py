@@ -88,6 +88,16 @@ def progress(cluster, name, shards):
                for offset in cluster.committed(f"{name}.shard.{shard}", f"{name}.in").values())
 
 
+def reach(cluster, name, shards, records):
+    def reached():
+        try:
+            return progress(cluster, name, shards) >= records
+        except RuntimeError:
+            return False  # a broker that was just restarted does not know the groups yet
+
+    until(reached, f"{records:.0f} records are done", 90)
+
+
 def test_one_shard():
     "one shard: killed at random moments, and every output, dead letter, counter and row is the reference's"
     rng, kills, total = seeded("one shard"), sized(5, 100), sized(60_000, 2_000_000)
@@ -100,8 +110,12 @@ def test_one_shard():
     for kill in range(kills):
         feed.allow((kill + 1) / (kills + 1))
         worker.start()
-        # The group waits two seconds for the member that died: some kills come before the next one leads.
-        delays.append(rng.uniform(0.05, 2.0) if rng.random() < 0.25 else rng.uniform(2.0, 5.0))
+        # The group waits two seconds for the member that died: some kills come before the next one leads. The others
+        # wait until it is half way through what was fed: on a slow machine sleeping alone would hit nothing but starts.
+        early = rng.random() < 0.25 and kill < kills - 1
+        delays.append(rng.uniform(0.05, 2.0) if early else rng.uniform(0.0, 2.5))
+        if not early:
+            reach(kafka, name, 1, feed.allowed / 2)
         time.sleep(delays[-1])
         worker.kill()
     done = progress(kafka, name, 1)
@@ -152,10 +166,14 @@ class Faults:
             self.broker.up()
         self.restarted = time.monotonic()
 
-    def run(self, feed):
+    def run(self, feed, name):
         for number, kind in enumerate(self.plan):
             feed.allow((number + 1) / (len(self.plan) + 1))
-            time.sleep(self.rng.uniform(0.2, 1) if self.rng.random() < 0.3 else self.rng.uniform(1, 4.5))
+            if self.rng.random() < 0.3:
+                time.sleep(self.rng.uniform(0.2, 1))  # in the middle of what the fault before this one began
+            else:
+                reach(self.broker.kafka, name, 3, feed.allowed / 2)
+                time.sleep(self.rng.uniform(0, 3))
             getattr(self, kind)()
             self.counts[kind] += 1
             for worker in self.workers:
@@ -177,7 +195,7 @@ def test_three_shards():
     plan = sized({"kill": 5, "stop": 1, "restart": 1}, {"kill": 100, "stop": 20, "restart": 3})
     feed = Feed(broker.kafka, f"{name}.in", events(total, rng), total, total / (sum(plan.values()) * 2.5))
     faults = Faults(rng, broker, workers, plan)
-    faults.run(feed)
+    faults.run(feed, name)
     time.sleep(3)
     done = progress(broker.kafka, name, 3)
     say(f"{dict(faults.counts)}; {done} of {total} records done by then")
