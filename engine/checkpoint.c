@@ -55,6 +55,7 @@ static void encode_position(struct k_shard *shard, struct k_buf *out)
 int checkpoint_take(struct k_shard *shard, struct k_error *err)
 {
     if (!shard->moved) return 0;
+    TRY(outputs_commit(shard, err));
     struct k_buf position = {0};
     encode_position(shard, &position);
     // Without room for what is there, nothing is added to it.

@@ -51,6 +51,9 @@ static int next_record(struct k_shard *shard, struct k_error *err)
     f->range = f->fed = 0;
     f->hash = 0;
     TRY(check_record(shard, f->record, err));
+    const Kappa__Internal__JournalRecord__Leadership *said = f->record->leadership;
+    if (said && said->generation && strcmp(said->generation, shard->options.generation) == 0)
+        TRY(outputs_end(shard, err));
     return f->record->leadership ? leadership_adopt(shard, f->record->leadership, f->after.offset, err) : 0;
 }
 

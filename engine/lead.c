@@ -30,7 +30,8 @@ static int ensure_transaction(struct k_shard *shard, struct k_error *err)
 int lead_output(void *context, const struct k_output *output, struct k_error *err)
 {
     struct k_shard *shard = context;
-    TRY(ensure_transaction(shard, err));
+    bool leads = shard->state == K_SHARD_LEAD;
+    if (leads) TRY(ensure_transaction(shard, err));
     // Every message says which generation and which journal record made it.
     struct k_header headers[16];
     K_ASSERT(output->header_count < 16);
@@ -46,6 +47,7 @@ int lead_output(void *context, const struct k_output *output, struct k_error *er
                                     .headers = headers,
                                     .header_count = output->header_count + 1};
     shard->output_bytes += output->key.length + output->value.length + 64;
+    if (!leads) return outputs_send(shard, &message, err);
     int code = shard->options.log->ops->produce(shard->producer, &message, err);
     return code ? k_wrap(err, code, "topic %s", output->topic) : 0;
 }
@@ -105,7 +107,7 @@ static uint32_t gather_ends(struct k_shard *shard, struct k_at_end *ends, bool *
 }
 
 // What waits in the producer is memory too.
-static uint64_t output_limit(const struct k_shard *shard)
+uint64_t lead_output_limit(const struct k_shard *shard)
 {
     uint64_t share = shard->options.state.cache_bytes / 4;
     return share < OUTPUT_BYTES_MAX ? share : OUTPUT_BYTES_MAX;
@@ -115,7 +117,7 @@ static int work_off(struct k_shard *shard, uint64_t *work, struct k_error *err)
 {
     int64_t began = shard_now(shard);
     while (!k_machine_is_settled(shard->machine) && shard_since(shard, began) < shard->options.step_budget_us &&
-           shard->output_bytes < output_limit(shard)) {
+           shard->output_bytes < lead_output_limit(shard)) {
         uint64_t done;
         TRY(k_machine_work(shard->machine, shard->options.work_portion, &done, err));
         *work += done;
@@ -301,7 +303,7 @@ static int announce(struct k_shard *shard, struct k_error *err)
 static bool commit_is_full(struct k_shard *shard)
 {
     return k_state_dirty_bytes(shard->store) >= checkpoint_dirty_limit(shard) ||
-           shard->output_bytes >= output_limit(shard) ||
+           shard->output_bytes >= lead_output_limit(shard) ||
            shard->pending.range_count >= RANGES_MAX || shard->crowded;
 }
 

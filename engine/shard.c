@@ -65,6 +65,7 @@ void shard_forget(struct k_shard *shard)
     log->producer_close(shard->producer);
     shard->producer = NULL;
     shard->in_transaction = shard->announced = shard->moved = shard->crowded = false;
+    outputs_forget(shard);
     shard->report.stalled = false;
     shard->output_bytes = 0;
     k_pending_clear(&shard->pending);
@@ -107,6 +108,8 @@ static int step_open(struct k_shard *shard, int64_t *ret_wait_us, struct k_error
 // For how long nothing is followed, to keep the rate. Who is to lead hurries.
 static int64_t rate_left(struct k_shard *shard)
 {
+    // An open transaction has a timeout; what is followed too early is waited for behind the record.
+    if (shard->following.record && outputs_open(shard)) return 0;
     if (!shard->options.follow_rate || orders_lead(shard)) return 0;
     int64_t left_us = shard->rate_due_us - shard_now(shard);
     return left_us <= 0 ? 0 : left_us < RATE_WAIT_US ? left_us : RATE_WAIT_US;
@@ -121,13 +124,15 @@ static void rate_count(struct k_shard *shard, uint64_t records)
 
 static int follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
 {
+    bool may_follow;
+    TRY(outputs_step(shard, &may_follow, err));
     if (shard->report.stalled && (*ret_wait_us = shard_left(shard)) > 0) return 0;
     if (!shard->following.record && (shard->report.stalled || checkpoint_is_due(shard))) {
         TRY(checkpoint_or_stall(shard, err));
         if (shard->report.stalled) return 0;
     }
     if (shard->mark_due && !shard->following.record) return checkpoint_keep_mark(shard, err);
-    if ((*ret_wait_us = rate_left(shard)) > 0) return 0;
+    if ((*ret_wait_us = may_follow ? rate_left(shard) : FOLLOW_WAIT_US) > 0) return 0;
     bool progress;
     uint64_t before = shard->report.records;
     TRY(follow_step(shard, &progress, err));
@@ -329,6 +334,7 @@ static int step_catch_up(struct k_shard *shard, int64_t *ret_wait_us, struct k_e
     bool at_end = K_PLANT(overlook_ticks) ? source_offsets_agree(shard) : follow_is_at(shard, shard->journal_end);
     if (K_PLANT(cut_early) && overlook_last(shard)) at_end = true;
     if (!at_end || is_behind(shard, shard->seq)) return 0; // the next step gives up what an old record began
+    TRY(outputs_end(shard, err));
     shard->report.records_followed_after_takeover = shard->report.records - shard->records_at_open;
     shard->report.leaderships++;
     shard->commit_at_us = shard_now(shard);
@@ -477,7 +483,9 @@ int k_shard_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *er
     if (!code) code = look_at_topics(shard, err);
     if (!code) {
         look_at_lag(shard);
-        if (shard->state == K_SHARD_STOPPED && before != K_SHARD_STOPPED && shard->member) {
+        if (shard->state == K_SHARD_STOPPED && before != K_SHARD_STOPPED) {
+            outputs_forget(shard); // in the middle of a record there may be a transaction
+            outputs_leave(shard);
             shard->options.log->ops->member_leave(shard->member);
             shard->member = NULL;
         }
@@ -518,6 +526,7 @@ int k_shard_create(const struct k_shard_options *options, struct k_shard **ret, 
     shard->journal_topic = k_format("%s.journal.%u", options->plan->name, options->shard);
     shard->group = k_format("%s.shard.%u", options->plan->name, options->shard);
     shard->transactional_id = k_format("%s-%u", options->plan->name, options->shard);
+    outputs_init(shard);
     shard->report.lag_records = -1;
     shard->state = K_SHARD_OPEN;
     *ret = shard;
@@ -572,7 +581,7 @@ void k_shard_wait(struct k_shard *shard, int64_t timeout_us)
     struct k_reader *readers[257];
     uint32_t n = 0, count = 0;
     bool leads = shard->state == K_SHARD_LEAD, follows = !leads && shard->state != K_SHARD_RESET;
-    if (follows && rate_left(shard) > 0) follows = false; // there are records, and they wait
+    if (follows && (shard->outputs.held || rate_left(shard) > 0)) follows = false; // there are records, and they wait
     if (shard->machine) k_machine_inputs(shard->machine, &count);
     if (follows && !shard->report.stalled && shard->journal && !shard->following.record) readers[n++] = shard->journal;
     for (uint32_t i = 0; shard->feeds && i < count && n < 257; i++)
@@ -585,9 +594,10 @@ void k_shard_wait(struct k_shard *shard, int64_t timeout_us)
 void k_shard_destroy(struct k_shard *shard)
 {
     if (!shard) return;
-    shard->in_transaction = false; // a crash would not abort either
+    shard->in_transaction = shard->outputs.in_transaction = false; // a crash would not abort either
     shard_forget(shard);
     shard->options.log->ops->member_leave(shard->member);
+    outputs_fini(shard);
     k_pending_fini(&shard->pending);
     free(shard->once_ends);
     free(shard->journal_topic);

@@ -119,6 +119,9 @@ struct k_shard_options {
     void *unit_context;
     bool mute;    // a leader makes no outputs
     uint64_t follow_rate; // records a second, while its generation is not to lead; 0: as fast as it goes
+    // While it follows and its generation has not led yet, outputs go to their topics' names with this behind them,
+    // exactly once (outputs.c). Needs the topic `<graph>.outputs.<generation>`, a partition a shard. NULL: dropped.
+    const char *output_suffix;
     bool in_order; // with once: inputs are merged by event time, then input, then offset
 };
 

@@ -39,6 +39,23 @@ struct leadership {
     uint32_t source_count;
 };
 
+// What a follower with an output_suffix does about its outputs (outputs.c has what the phases mean).
+enum outputs_phase { OUTPUTS_LOOK, OUTPUTS_WAIT, OUTPUTS_CATCH_UP, OUTPUTS_WRITE, OUTPUTS_OVER };
+struct outputs {
+    enum outputs_phase phase;
+    struct k_member *member;     // of the group that names who writes; kept over RESET
+    struct k_producer *producer; // CATCH_UP, WRITE
+    struct k_reader *reader;     // of the progress topic; NULL in WRITE and OVER
+    int64_t start, begin, end;   // of what is read in LOOK and CATCH_UP: the log's start, and [begin, end)
+    bool some;                   // there is a record of progress
+    bool held;                   // nothing may be followed now
+    int64_t committed;           // journal offset up to which outputs are committed
+    uint64_t chain;              // the journal's, there
+    bool in_transaction;
+    int64_t since_us;
+    char *topic, *group, *id;
+};
+
 struct k_shard {
     struct k_shard_options options;
     enum k_shard_state state;
@@ -76,6 +93,8 @@ struct k_shard {
     int64_t transaction_since_us, commit_at_us;
     uint64_t output_bytes;
     uint32_t next_input;
+
+    struct outputs outputs; // of a follower
 
     // Kept over RESET.
     struct k_member *member;
@@ -119,8 +138,22 @@ int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err);
 bool follow_is_at(const struct k_shard *shard, int64_t journal_end);
 // Whether records of this input would be taken now.
 bool follow_wants(const struct k_shard *shard, uint32_t input);
+// outputs.c: outputs of a follower. Without an output_suffix all of them do nothing.
+void outputs_init(struct k_shard *shard);
+void outputs_fini(struct k_shard *shard);
+void outputs_forget(struct k_shard *shard);
+void outputs_leave(struct k_shard *shard); // the group: somebody else may write
+// One bounded step. *ret_follow: the next journal record (or the rest of this one) may be followed.
+int outputs_step(struct k_shard *shard, bool *ret_follow, struct k_error *err);
+// At a boundary: what was followed up to here is committed; before a checkpoint, because that must not be ahead.
+int outputs_commit(struct k_shard *shard, struct k_error *err);
+// The generation leads from here on: commits, and there are no more of them.
+int outputs_end(struct k_shard *shard, struct k_error *err);
+bool outputs_open(const struct k_shard *shard); // a transaction is open: nobody may wait for long
+int outputs_send(struct k_shard *shard, struct k_out_message *message, struct k_error *err);
 // lead.c
 int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err);
+uint64_t lead_output_limit(const struct k_shard *shard); // so many bytes of outputs in one transaction
 int lead_output(void *context, const struct k_output *output, struct k_error *err);
 // leadership.c
 uint64_t orders_seq(const struct k_shard *shard);

@@ -175,6 +175,7 @@ static void *shard_thread(void *context)
                                       .can_lead = true,
                                       .mute = o->mute,
                                       .follow_rate = (o->follow_rate + o->plan->shards - 1) / o->plan->shards,
+                                      .output_suffix = o->output_suffix,
                                       .in_order = o->in_order};
     struct k_kafka_options kafka = o->kafka;
     kafka.queue_bytes = w->budget.queue_bytes;
