@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+enum { RATE_WAIT_US = 100000 }; // orders and the group are looked at that often
 static const int64_t CLOCK_MAX_US = INT64_C(1) << 61; // leaves room for sums
 
 typedef Kappa__Internal__JournalRecord Record;
@@ -304,4 +305,21 @@ bool follow_is_at(const struct k_shard *shard, int64_t journal_end)
 {
     if (shard->following.record || shard->journal_at < shard->journal_count) return false;
     return shard->options.log->ops->position(shard->journal) >= journal_end;
+}
+
+int64_t follow_rate_left(struct k_shard *shard)
+{
+    // An open transaction has a timeout; what is followed too early is waited for behind the record.
+    if (shard->following.record && outputs_open(shard)) return 0;
+    if (!shard->options.follow_rate || orders_lead(shard)) return 0;
+    int64_t left_us = shard->rate_due_us - shard_now(shard);
+    return left_us <= 0 ? 0 : left_us < RATE_WAIT_US ? left_us : RATE_WAIT_US;
+}
+
+void follow_rate_count(struct k_shard *shard, uint64_t records)
+{
+    if (!shard->options.follow_rate) return;
+    int64_t now_us = shard_now(shard);
+    if (shard->rate_due_us < now_us) shard->rate_due_us = now_us; // what was not used is not saved up
+    shard->rate_due_us += (int64_t)((double)records * 1e6 / (double)shard->options.follow_rate);
 }

@@ -17,7 +17,6 @@ enum {
     TOPICS_US = 30000000,
     IDLE_WAIT_US = 100000,
     FOLLOW_WAIT_US = 20000,
-    RATE_WAIT_US = 100000, // orders and the group are looked at that often
     IN_STEP_US = 1000000,
     VAIN_US = 1000000
 };
@@ -105,23 +104,6 @@ static int step_open(struct k_shard *shard, int64_t *ret_wait_us, struct k_error
 
 // What following does in every state that follows: a bounded step, a checkpoint at a boundary. While there is no room
 // for one, nothing is followed: what cannot be saved stays in memory.
-// For how long nothing is followed, to keep the rate. Who is to lead hurries.
-static int64_t rate_left(struct k_shard *shard)
-{
-    // An open transaction has a timeout; what is followed too early is waited for behind the record.
-    if (shard->following.record && outputs_open(shard)) return 0;
-    if (!shard->options.follow_rate || orders_lead(shard)) return 0;
-    int64_t left_us = shard->rate_due_us - shard_now(shard);
-    return left_us <= 0 ? 0 : left_us < RATE_WAIT_US ? left_us : RATE_WAIT_US;
-}
-
-static void rate_count(struct k_shard *shard, uint64_t records)
-{
-    int64_t now_us = shard_now(shard);
-    if (shard->rate_due_us < now_us) shard->rate_due_us = now_us; // what was not used is not saved up
-    shard->rate_due_us += (int64_t)((double)records * 1e6 / (double)shard->options.follow_rate);
-}
-
 static int follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
 {
     bool may_follow;
@@ -132,11 +114,11 @@ static int follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *e
         if (shard->report.stalled) return 0;
     }
     if (shard->mark_due && !shard->following.record) return checkpoint_keep_mark(shard, err);
-    if ((*ret_wait_us = may_follow ? rate_left(shard) : FOLLOW_WAIT_US) > 0) return 0;
+    if ((*ret_wait_us = may_follow ? follow_rate_left(shard) : FOLLOW_WAIT_US) > 0) return 0;
     bool progress;
     uint64_t before = shard->report.records;
     TRY(follow_step(shard, &progress, err));
-    if (shard->options.follow_rate) rate_count(shard, shard->report.records - before);
+    follow_rate_count(shard, shard->report.records - before);
     *ret_wait_us = progress ? 0 : FOLLOW_WAIT_US;
     return 0;
 }
@@ -581,7 +563,9 @@ void k_shard_wait(struct k_shard *shard, int64_t timeout_us)
     struct k_reader *readers[257];
     uint32_t n = 0, count = 0;
     bool leads = shard->state == K_SHARD_LEAD, follows = !leads && shard->state != K_SHARD_RESET;
-    if (follows && (shard->outputs.held || rate_left(shard) > 0)) follows = false; // there are records, and they wait
+    if (follows && shard->outputs.held && shard->outputs.reader) readers[n++] = shard->outputs.reader;
+    // There are records, and they wait.
+    if (follows && (shard->outputs.held || follow_rate_left(shard) > 0)) follows = false;
     if (shard->machine) k_machine_inputs(shard->machine, &count);
     if (follows && !shard->report.stalled && shard->journal && !shard->following.record) readers[n++] = shard->journal;
     for (uint32_t i = 0; shard->feeds && i < count && n < 257; i++)

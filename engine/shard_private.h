@@ -135,6 +135,9 @@ bool feed_once_reached(const struct k_shard *shard);
 int feed_lag(struct k_shard *shard, struct k_error *err);
 // follow.c: one bounded step. *ret_progress false: nothing to do until more arrives.
 int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err);
+// For how long nothing is followed, to keep the rate. Who is to lead hurries.
+int64_t follow_rate_left(struct k_shard *shard);
+void follow_rate_count(struct k_shard *shard, uint64_t records);
 bool follow_is_at(const struct k_shard *shard, int64_t journal_end);
 // Whether records of this input would be taken now.
 bool follow_wants(const struct k_shard *shard, uint32_t input);
