@@ -3,11 +3,12 @@
 #include "operators/expr/kernels.h"
 
 #include "base/error.h"
+#include "operators/expr/find.h"
 
-#define SIMPLE(type, T, expression)                                                               \
-    void k_kernel_##type(struct k_call *call)                                                     \
-    {                                                                                             \
-        K_BINARY_LOOP(call, T, T, uint8_t, out[r] = (uint8_t)(expression););                      \
+#define SIMPLE(type, T, expression)                                          \
+    void k_kernel_##type(struct k_call *call)                                \
+    {                                                                        \
+        K_BINARY_LOOP(call, T, T, uint8_t, out[r] = (uint8_t)(expression);); \
     }
 
 SIMPLE(int64_eq, int64_t, a == b)
@@ -40,44 +41,43 @@ SIMPLE(interval_gt, struct k_interval, k_interval_span(a) > k_interval_span(b))
 SIMPLE(interval_ge, struct k_interval, k_interval_span(a) >= k_interval_span(b))
 
 // Strings compare by bytes, which for UTF-8 is the order of code points, in every locale. NULL rows have no string.
-#define STRINGS(type, expression)                                                                              \
-    void k_kernel_##type(struct k_call *call)                                                                  \
-    {                                                                                                          \
-        if (call->valid)                                                                                       \
-            K_BINARY_LOOP(call, struct k_str, struct k_str, uint8_t,                                           \
-                          out[r] = call->valid[r] && (expression););                                           \
-        else K_BINARY_LOOP(call, struct k_str, struct k_str, uint8_t, out[r] = (uint8_t)(expression););        \
+#define STRINGS(type, expression)                                                                               \
+    void k_kernel_##type(struct k_call *call)                                                                   \
+    {                                                                                                           \
+        if (call->valid)                                                                                        \
+            K_BINARY_LOOP(call, struct k_str, struct k_str, uint8_t, out[r] = call->valid[r] && (expression);); \
+        else K_BINARY_LOOP(call, struct k_str, struct k_str, uint8_t, out[r] = (uint8_t)(expression););         \
     }
-STRINGS(string_eq, k_str_equal(a, b))
-STRINGS(string_ne, !k_str_equal(a, b))
+STRINGS(string_eq, a.length == b.length && k_same_bytes(a.data, b.data, a.length))
+STRINGS(string_ne, a.length != b.length || !k_same_bytes(a.data, b.data, a.length))
 STRINGS(string_lt, k_str_compare(a, b) < 0)
 STRINGS(string_le, k_str_compare(a, b) <= 0)
 STRINGS(string_gt, k_str_compare(a, b) > 0)
 STRINGS(string_ge, k_str_compare(a, b) >= 0)
 
-#define NULL_TEST(name, valid_is)                                                                  \
-    void k_kernel_##name(struct k_call *call)                                                      \
-    {                                                                                              \
-        const struct k_vec *vec = &call->args[0];                                                  \
-        uint8_t *out = call->out;                                                                  \
-        const uint8_t *valid = vec->column.valid;                                                  \
-        if (!valid) K_EACH_ROW(call->rows, r, out[r] = valid_is;);                                 \
-        else if (vec->constant) K_EACH_ROW(call->rows, r, out[r] = (valid[0] != 0) == valid_is;);  \
-        else K_EACH_ROW(call->rows, r, out[r] = (valid[r] != 0) == valid_is;);                     \
+#define NULL_TEST(name, valid_is)                                                                 \
+    void k_kernel_##name(struct k_call *call)                                                     \
+    {                                                                                             \
+        const struct k_vec *vec = &call->args[0];                                                 \
+        uint8_t *out = call->out;                                                                 \
+        const uint8_t *valid = vec->column.valid;                                                 \
+        if (!valid) K_EACH_ROW(call->rows, r, out[r] = valid_is;);                                \
+        else if (vec->constant) K_EACH_ROW(call->rows, r, out[r] = (valid[0] != 0) == valid_is;); \
+        else K_EACH_ROW(call->rows, r, out[r] = (valid[r] != 0) == valid_is;);                    \
     }
 NULL_TEST(is_null, 0)
 NULL_TEST(is_not_null, 1)
 
 // known: the value of the argument where it is not NULL; unknown: the outcome for NULL.
-#define TRUTH_TEST(name, known, unknown)                                                           \
-    void k_kernel_##name(struct k_call *call)                                                      \
-    {                                                                                              \
-        const struct k_vec *vec = &call->args[0];                                                  \
-        uint8_t *out = call->out;                                                                  \
-        K_EACH_ROW(call->rows, r, {                                                                \
-            bool value = K_ARG(call, 0, uint8_t, r) != 0;                                          \
-            out[r] = k_vec_null(vec, r) ? unknown : (value == known) != unknown;                   \
-        });                                                                                        \
+#define TRUTH_TEST(name, known, unknown)                                         \
+    void k_kernel_##name(struct k_call *call)                                    \
+    {                                                                            \
+        const struct k_vec *vec = &call->args[0];                                \
+        uint8_t *out = call->out;                                                \
+        K_EACH_ROW(call->rows, r, {                                              \
+            bool value = K_ARG(call, 0, uint8_t, r) != 0;                        \
+            out[r] = k_vec_null(vec, r) ? unknown : (value == known) != unknown; \
+        });                                                                      \
     }
 TRUTH_TEST(is_true, true, false)
 TRUTH_TEST(is_not_true, true, true)
@@ -89,18 +89,21 @@ void k_kernel_logic_not(struct k_call *call)
     K_UNARY_LOOP(call, uint8_t, uint8_t, out[r] = !a;);
 }
 
-static int order(bool less, bool greater) { return greater - less; }
+static int order(bool less, bool greater)
+{
+    return greater - less;
+}
 
 int k_value_order(const struct k_value *a, const struct k_value *b)
 {
     K_ASSERT(a->type == b->type && !a->null && !b->null);
     switch (a->type) {
-    case K_BOOL: return order(a->b < b->b, a->b > b->b);
+    case K_BOOL: return order(a->b<b->b, a->b> b->b);
     case K_INT64:
-    case K_TIMESTAMP: return order(a->i < b->i, a->i > b->i);
+    case K_TIMESTAMP: return order(a->i<b->i, a->i> b->i);
     case K_DOUBLE:
         if (a->d != a->d || b->d != b->d) return order(a->d == a->d, b->d == b->d);
-        return order(a->d < b->d, a->d > b->d);
+        return order(a->d<b->d, a->d> b->d);
     case K_STRING:
     case K_BYTES: return k_str_compare(a->s, b->s);
     case K_INTERVAL:

@@ -1,6 +1,7 @@
 // Parts of strings, and where they are: trim, left, right, position and their kin. What they give borrows from what
 // they are given. Positions and lengths are characters.
 #include "operators/expr/characters.h"
+#include "operators/expr/find.h"
 #include "operators/expr/kernels.h"
 
 // The characters that are to be trimmed.
@@ -111,8 +112,8 @@ void k_kernel_right(struct k_call *call)
 static int64_t position(struct k_str text, struct k_str what)
 {
     if (what.length == 0) return 1;
-    const char *found = text.length ? memmem(text.data, text.length, what.data, what.length) : NULL;
-    return found ? k_characters((struct k_str){text.data, (uint32_t)(found - text.data)}) + 1 : 0;
+    uint32_t found = k_find(text, 0, what);
+    return found < text.length ? k_characters((struct k_str){text.data, found}) + 1 : 0;
 }
 
 void k_kernel_position(struct k_call *call)

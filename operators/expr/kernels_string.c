@@ -1,18 +1,22 @@
 // Functions on strings. Positions and lengths are characters, as in SQL, never bytes. What is a part of its argument
 // borrows from it; what is new lies in the batch's arena.
+#include "operators/expr/find.h"
 #include "operators/expr/kernels.h"
 
 #include <utf8proc.h>
 
-#define EACH_STRING(call, r, ...)                         \
-    struct k_str *out = (call)->out;                      \
-    K_EACH_ROW((call)->rows, r, {                         \
-        if (k_call_null(call, r)) continue;               \
+#define EACH_STRING(call, r, ...)                            \
+    struct k_str *out = (call)->out;                         \
+    K_EACH_ROW((call)->rows, r, {                            \
+        if (k_call_null(call, r)) continue;                  \
         struct k_str text = K_ARG(call, 0, struct k_str, r); \
-        __VA_ARGS__                                        \
+        __VA_ARGS__                                          \
     })
 
-static bool is_continuation(char c) { return ((unsigned char)c & 0xC0) == 0x80; }
+static bool is_continuation(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
 
 static int64_t count_characters(struct k_str text)
 {
@@ -45,7 +49,8 @@ static utf8proc_int32_t to_upper(utf8proc_int32_t c)
 
 // Each character through a table that comes with the program, so that no locale and no system changes the result.
 // Mappings are one to one; a character may take more bytes than before, at most half as many again.
-static struct k_str map_characters(struct k_arena *arena, struct k_str text, utf8proc_int32_t (*map)(utf8proc_int32_t))
+static struct k_str map_characters(struct k_arena *arena, struct k_str text,
+                                   utf8proc_int32_t (*map)(utf8proc_int32_t))
 {
     char *out = k_arena_get(arena, text.length + text.length / 2 + 4);
     uint32_t length = 0;
@@ -65,13 +70,6 @@ static struct k_str map_characters(struct k_arena *arena, struct k_str text, utf
 // Eight bytes at a time; the last eight may be looked at twice.
 static const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
 
-static uint64_t load8(const char *data)
-{
-    uint64_t word;
-    memcpy(&word, data, sizeof word);
-    return word;
-}
-
 // Turns the case of the letters from `first` on, in eight ASCII bytes.
 static uint64_t turn8(uint64_t word, char first)
 {
@@ -85,8 +83,8 @@ static bool is_ascii(struct k_str text)
     if (text.length < 8) {
         for (uint32_t i = 0; i < text.length; i++) all |= (unsigned char)text.data[i];
     } else {
-        for (uint32_t i = 0; i + 8 < text.length; i += 8) all |= load8(text.data + i);
-        all |= load8(text.data + text.length - 8);
+        for (uint32_t i = 0; i + 8 < text.length; i += 8) all |= k_load8(text.data + i);
+        all |= k_load8(text.data + text.length - 8);
     }
     return (all & highs) == 0;
 }
@@ -97,7 +95,7 @@ static struct k_str map_ascii(struct k_arena *arena, struct k_str text, char fir
     if (text.length >= 8) {
         for (uint32_t i = 0; i < text.length; i += 8) {
             uint32_t at = i + 8 <= text.length ? i : text.length - 8;
-            uint64_t word = turn8(load8(text.data + at), first);
+            uint64_t word = turn8(k_load8(text.data + at), first);
             memcpy(out + at, &word, sizeof word);
         }
         return (struct k_str){out, text.length};
@@ -122,9 +120,8 @@ void k_kernel_string_lower(struct k_call *call)
 void k_kernel_string_upper(struct k_call *call)
 {
     struct k_arena *arena = k_call_arena(call);
-    EACH_STRING(call, r, {
-        out[r] = is_ascii(text) ? map_ascii(arena, text, 'a') : map_characters(arena, text, to_upper);
-    });
+    EACH_STRING(call, r,
+                { out[r] = is_ascii(text) ? map_ascii(arena, text, 'a') : map_characters(arena, text, to_upper); });
 }
 
 void k_kernel_string_length(struct k_call *call)
@@ -143,33 +140,27 @@ void k_kernel_string_bytes(struct k_call *call)
     });
 }
 
-static const char *find(struct k_str text, uint32_t at, struct k_str what)
-{
-    if (what.length == 0) return text.data + at; // memmem wants pointers, and an empty text may have none
-    if (what.length == 1) return memchr(text.data + at, what.data[0], text.length - at);
-    return memmem(text.data + at, text.length - at, what.data, what.length);
-}
-
 // The n-th part from 1; past the last: empty.
 static struct k_str part_at(struct k_str text, struct k_str delimiter, int64_t n)
 {
     uint32_t begin = 0;
-    for (;;) {
-        const char *end = find(text, begin, delimiter);
-        uint32_t length = (end ? (uint32_t)(end - text.data) : text.length) - begin;
-        if (n == 1) return (struct k_str){text.data + begin, length};
-        if (!end) return (struct k_str){text.data, 0};
-        begin += length + delimiter.length;
-        n--;
+    struct k_str part = {text.data, 0};
+    if (delimiter.length == 1) {
+        k_find_part(text, delimiter.data[0], (uint64_t)n, &part);
+        return part;
+    }
+    for (;; n--) {
+        uint32_t end = k_find(text, begin, delimiter);
+        if (n == 1) return (struct k_str){text.data + begin, end - begin};
+        if (end == text.length) return part;
+        begin = end + delimiter.length;
     }
 }
 
 static int64_t count_parts(struct k_str text, struct k_str delimiter)
 {
     int64_t count = 1;
-    uint32_t at = 0;
-    for (const char *found; (found = find(text, at, delimiter)); count++)
-        at = (uint32_t)(found - text.data) + delimiter.length;
+    for (uint32_t at = 0; (at = k_find(text, at, delimiter)) < text.length; count++) at += delimiter.length;
     return count;
 }
 

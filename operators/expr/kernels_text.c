@@ -1,5 +1,6 @@
 // Functions that make strings of others: their results are bounded, since what they are given is not.
 #include "operators/expr/characters.h"
+#include "operators/expr/find.h"
 #include "operators/expr/kernels.h"
 
 bool k_made_fits(struct k_call *call, uint32_t row, uint64_t length)
@@ -61,12 +62,6 @@ void k_kernel_concat_ws(struct k_call *call)
     });
 }
 
-// Where the text has it at or behind a byte; NULL if nowhere. Neither is empty.
-static const char *find(struct k_str text, const char *from, struct k_str what)
-{
-    return memmem(from, (size_t)(text.data + text.length - from), what.data, what.length);
-}
-
 // false: the row was made an error.
 static bool replace(struct k_call *call, uint32_t row, struct k_str text, struct k_str from, struct k_str to,
                     struct k_str *ret)
@@ -74,17 +69,17 @@ static bool replace(struct k_call *call, uint32_t row, struct k_str text, struct
     uint64_t found = 0;
     *ret = text;
     if (from.length == 0 || text.length < from.length) return true;
-    for (const char *at = text.data; (at = find(text, at, from)); at += from.length) found++;
+    for (uint32_t at = 0; (at = k_find(text, at, from)) < text.length; at += from.length) found++;
     if (found == 0) return true;
     uint64_t length = text.length - found * from.length + found * to.length;
     if (!k_made_fits(call, row, length)) return false;
     char *data = k_arena_get(k_call_arena(call), length), *end = data;
-    const char *at = text.data;
-    for (const char *next; (next = find(text, at, from)); at = next + from.length) {
-        end = add(end, (struct k_str){at, (uint32_t)(next - at)});
+    uint32_t at = 0;
+    for (uint32_t next; (next = k_find(text, at, from)) < text.length; at = next + from.length) {
+        end = add(end, (struct k_str){text.data + at, next - at});
         end = add(end, to);
     }
-    add(end, (struct k_str){at, (uint32_t)(text.data + text.length - at)});
+    add(end, (struct k_str){text.data + at, text.length - at});
     *ret = (struct k_str){data, (uint32_t)length};
     return true;
 }

@@ -1,6 +1,7 @@
 // LIKE. A pattern is matched by characters; the escape character is the backslash, and ESCAPE rewrites the pattern to
 // it. A constant pattern of one of the common shapes (a, a%, %a, %a%) is a comparison of bytes, which is safe in
 // UTF-8 since no character is inside another.
+#include "operators/expr/find.h"
 #include "operators/expr/kernels.h"
 
 static const char dangling[] = "the pattern of LIKE ends with the escape character";
@@ -83,7 +84,7 @@ static bool match_shape(enum shape shape, struct k_str text, struct k_str litera
     case WHOLE: return k_str_equal(text, literal);
     case PREFIX: return memcmp(text.data, literal.data, literal.length) == 0;
     case SUFFIX: return memcmp(text.data + text.length - literal.length, literal.data, literal.length) == 0;
-    default: return memmem(text.data, text.length, literal.data, literal.length) != NULL;
+    default: return k_find(text, 0, literal) < text.length;
     }
 }
 
