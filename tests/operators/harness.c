@@ -146,7 +146,8 @@ static bool choose(struct harness *h, const Kappa__V1__Graph *graph)
     node->on_error = policy_of(policy);
     node->input_count = graph->n_sink + graph->n_table ? 1 : (uint32_t)graph->node[0]->n_input;
     node->inputs = k_arena_array(&h->plan_arena, struct k_edge *, node->input_count);
-    for (uint32_t i = 0; i < node->input_count; i++) node->inputs[i] = &h->source.edge;
+    for (uint32_t i = 0; i < node->input_count; i++)
+        node->inputs[i] = i > 0 && h->source_count == 2 ? &h->second.edge : &h->source.edge;
     return true;
 }
 
@@ -167,7 +168,9 @@ void harness_plan(struct harness *h, const char *text, const struct harness_inpu
                                 .shards = input && input->shards ? input->shards : 1};
     h->stride = input && input->spread ? 2 : 1;
     h->source.on_error = policy_of(graph->source[0]->policy ? graph->source[0]->policy : graph->policy);
-    h->planned = k_source_plan(&planner, graph->source[0], &h->source);
+    h->source_count = (uint32_t)graph->n_source;
+    h->planned = k_source_plan(&planner, graph->source[0], &h->source) &&
+                 (h->source_count < 2 || k_source_plan(&planner, graph->source[1], &h->second));
     if (h->planned) {
         input_edge(h, input);
         if (choose(h, graph)) h->planned = h->node.type->plan(&planner, &h->node);
@@ -209,6 +212,20 @@ static void open_instance(struct harness *h)
     k_arena_reset(&h->arena);
 }
 
+// Rows are made whole: what the operator does not read must not matter, and is not given to it.
+static struct k_decoder *open_rows(struct harness *h, const struct k_edge *edge)
+{
+    struct k_error err = {0};
+    struct k_decoder *rows;
+    uint32_t declared = 0;
+    while (declared < edge->schema.count && !edge->schema.fields[declared].hidden) declared++;
+    struct k_schema *schema = k_arena_get(&h->plan_arena, sizeof *schema);
+    *schema = (struct k_schema){edge->schema.fields, declared};
+    struct k_decoder_options options = {.schema = schema, .read = edge->read};
+    assert_int_equal(k_decoder_json(&options, &rows, &err), 0);
+    return rows;
+}
+
 void harness_open(struct harness *h, const char *graph, const struct harness_input *input)
 {
     harness_plan(h, graph, input);
@@ -216,14 +233,7 @@ void harness_open(struct harness *h, const char *graph, const struct harness_inp
     h->disk = k_memory_disk_create();
     open_instance(h);
     if (!h->node.type) return;
-    struct k_error err = {0};
-    // Rows are made whole: what the operator does not read must not matter, and is not given to it.
-    uint32_t declared = 0;
-    while (declared < h->source.edge.schema.count && !h->source.edge.schema.fields[declared].hidden) declared++;
-    struct k_schema *schema = k_arena_get(&h->plan_arena, sizeof *schema);
-    *schema = (struct k_schema){h->source.edge.schema.fields, declared};
-    struct k_decoder_options options = {.schema = schema, .read = h->source.edge.read};
-    assert_int_equal(k_decoder_json(&options, &h->rows, &err), 0);
+    for (uint32_t i = 0; i < h->source_count; i++) h->rows[i] = open_rows(h, i ? &h->second.edge : &h->source.edge);
 }
 
 static void close_instance(struct harness *h)
@@ -246,7 +256,7 @@ void harness_reopen(struct harness *h)
 void harness_close(struct harness *h)
 {
     close_instance(h);
-    k_decoder_destroy(h->rows);
+    for (uint32_t i = 0; i < h->source_count; i++) k_decoder_destroy(h->rows[i]);
     k_memory_disk_destroy(h->disk);
     k_graph_destroy(h->graph);
     k_diags_fini(&h->diags);
@@ -275,13 +285,41 @@ static int feed_ports(struct harness *h, const struct row *rows, const struct k_
     return code == 0 && h->node.gathers ? h->node.type->on_flush(h->instance, err) : code;
 }
 
+static struct side side_of(const struct harness *h, uint64_t fed)
+{
+    return h->sides ? h->sides[fed] : (struct side){0};
+}
+
+// The columns of these messages, each a row. A tombstone has its key in its JSON.
+static struct k_column *columns_of(struct harness *h, uint32_t source, const struct k_message *messages,
+                                   uint32_t rows)
+{
+    struct k_arena *arena = &h->arena;
+    const struct k_edge *edge = source ? &h->second.edge : &h->source.edge;
+    const struct k_message **pointers = k_arena_array(arena, const struct k_message *, rows);
+    for (uint32_t i = 0; i < rows; i++) pointers[i] = &messages[i];
+    struct k_decode_result decoded;
+    k_decode(h->rows[source], pointers, rows, arena, &decoded);
+    if (decoded.bad_count) fail_msg("row %s: %s", pointers[decoded.bad[0].row]->value.data, decoded.bad[0].text);
+    struct k_column *columns = k_arena_zeroed(arena, edge->schema.count * sizeof *columns);
+    for (uint32_t i = 0; i < edge->schema.count; i++) {
+        columns[i].type = edge->schema.fields[i].type;
+        if (!edge->schema.fields[i].hidden) columns[i] = decoded.columns[i];
+    }
+    if (edge->is_table) {
+        uint8_t *gone = k_arena_array(arena, uint8_t, rows);
+        for (uint32_t i = 0; i < rows; i++) gone[i] = side_of(h, h->fed + i / h->stride).tombstone;
+        columns[k_schema_find(&edge->schema, K_STR("_tombstone"))].b = gone;
+    }
+    return columns;
+}
+
 static int feed_batch(struct harness *h, const struct row *rows, uint32_t count, struct k_error *err)
 {
     struct k_arena *arena = &h->arena;
-    const struct k_schema *schema = &h->source.edge.schema;
-    uint32_t physical = count * h->stride;
+    uint32_t physical = count * h->stride, source = side_of(h, h->fed).source;
+    const struct k_edge *edge = source ? &h->second.edge : &h->source.edge;
     struct k_message *messages = k_arena_zeroed(arena, physical * sizeof *messages);
-    const struct k_message **pointers = k_arena_array(arena, const struct k_message *, physical);
     int64_t *time = k_arena_array(arena, int64_t, physical), *watermark = k_arena_array(arena, int64_t, physical);
     int8_t *weight = k_arena_array(arena, int8_t, physical);
     const struct k_message **origin = k_arena_zeroed(arena, physical * sizeof *origin);
@@ -293,7 +331,6 @@ static int feed_batch(struct harness *h, const struct row *rows, uint32_t count,
         struct place place = h->places ? h->places[h->fed + i / h->stride] : (struct place){0};
         messages[i].partition = place.partition;
         messages[i].offset = place.offset;
-        pointers[i] = &messages[i];
         if (place.offset) origin[i] = &messages[i];
         time[i] = row->time_us;
         watermark[i] = row->watermark_us;
@@ -301,28 +338,22 @@ static int feed_batch(struct harness *h, const struct row *rows, uint32_t count,
             row->weight < 0 && i % h->stride == 0 ? -1 : 1; // between rows, what would be a change's other side
         selection[i / h->stride] = i - i % h->stride;
     }
-    struct k_decode_result decoded;
-    k_decode(h->rows, pointers, physical, arena, &decoded);
-    if (decoded.bad_count) fail_msg("row %s: %s", pointers[decoded.bad[0].row]->value.data, decoded.bad[0].text);
-    struct k_column *columns = k_arena_zeroed(arena, schema->count * sizeof *columns);
-    for (uint32_t i = 0; i < schema->count; i++) {
-        columns[i].type = schema->fields[i].type;
-        if (!schema->fields[i].hidden) columns[i] = decoded.columns[i];
-    }
-    struct k_batch batch = {.schema = schema,
+    struct k_column *columns = columns_of(h, source, messages, physical);
+    struct k_batch batch = {.schema = &edge->schema,
                             .columns = columns,
                             .rows = physical,
                             .selection = selection,
                             .selected = count,
                             .time = time,
                             .watermark = watermark,
-                            .weight = h->source.edge.updating ? weight : NULL,
+                            .weight = edge->updating ? weight : NULL,
                             .origin = origin,
                             .arena = arena};
     h->counters.in += count;
     h->fed += count;
-    int code = h->node.input_count == 1 ? h->node.type->on_batch(h->instance, 0, &batch, err)
-                                        : feed_ports(h, rows, &batch, err);
+    int code = h->node.input_count == 1 || h->source_count == 2
+                   ? h->node.type->on_batch(h->instance, source, &batch, err)
+                   : feed_ports(h, rows, &batch, err);
     k_arena_reset(arena);
     return code;
 }
@@ -331,8 +362,11 @@ int harness_feed(struct harness *h, const struct row *rows, uint32_t count, uint
 {
     struct k_error err = {0};
     int code = 0;
-    for (uint32_t at = 0; at < count && code == 0; at += batch) {
-        code = feed_batch(h, rows + at, count - at < batch ? count - at : batch, &err);
+    for (uint32_t at = 0, some; at < count && code == 0; at += some) {
+        some = 1;
+        while (some < batch && at + some < count && side_of(h, h->fed + some).source == side_of(h, h->fed).source)
+            some++;
+        code = feed_batch(h, rows + at, some, &err);
         k_state_trim(h->state);
     }
     return code;

@@ -22,12 +22,20 @@ struct place {
     int64_t offset;
 };
 
+// Of a row for an operator that reads two sources: of which it is, and whether it is a tombstone, whose JSON has only
+// the key.
+struct side {
+    uint32_t source;
+    bool tombstone;
+};
+
 struct harness {
     struct k_host host; // first: calls get its address
     struct k_arena plan_arena, arena;
     struct k_diags diags;
     struct k_graph *graph;
-    struct k_source_plan source;
+    struct k_source_plan source, second; // second: only if the graph has two
+    uint32_t source_count;
     struct k_node node;
     bool planned;
     struct k_memory_disk *disk;
@@ -36,16 +44,17 @@ struct harness {
     struct k_source *instance_source;
     struct k_counters counters;
     struct k_buf emitted, letters, late, outputs;
-    struct k_decoder *rows;
+    struct k_decoder *rows[2]; // of each source
     uint32_t stride;
     uint64_t last_units;
-    int64_t watermarks[8]; // of the first rows emitted
+    int64_t watermarks[8];      // of the first rows emitted
     const struct place *places; // by number of the row since the opening; NULL: all rows were made
+    const struct side *sides;   // likewise; NULL: all are rows of the first source
     uint64_t fed;
-    bool quiet;            // what is emitted is counted, but not written down
-    uint64_t batches;      // emitted
+    bool quiet;              // what is emitted is counted, but not written down
+    uint64_t batches;        // emitted
     size_t most_arena_bytes; // that a batch's arena held
-    uint64_t pairs;        // physical neighbours among the emitted rows that read as the two sides of a change
+    uint64_t pairs;          // physical neighbours among the emitted rows that read as the two sides of a change
 };
 
 // What the input edge is, beyond its schema.
@@ -74,8 +83,9 @@ struct row {
     int weight;           // 0 means +1
 };
 // Feeds rows in batches of at most batch rows, each batch on all ports before the next, as if the graph had divided
-// before; returns the first error's code. All inputs of the operator are the graph's one source; which one a row takes
-// is its event time modulo their number.
+// before; returns the first error's code. With one source in the graph all inputs of the operator are that source, and
+// which one a row takes is its event time modulo their number. With two the first input is the first and the second
+// the second; sides say of which a row is, and a batch ends where the source changes, as the engine's do.
 int harness_feed(struct harness *h, const struct row *rows, uint32_t count, uint32_t batch);
 // Works until nothing is left at this frontier, in portions of at most portion units.
 void harness_frontier(struct harness *h, int64_t frontier_us, uint64_t portion);
