@@ -185,15 +185,16 @@ def test_three_shards():
     "three shards on three processes: kills, zombies and a broker that restarts, and all equals the reference"
     rng, total = seeded("three shards"), sized(60_000, 2_000_000)
     broker = Broker("--heap", "384m")
-    name, graph = unique("once"), graph_file()
-    make_topics(broker.kafka, name, 6)
+    name, graph = unique("once"), write("joined.textproto", JOINED)
+    make_all_topics(broker.kafka, name, 6)
     directories = [scratch("state") for _ in range(3)]
     workers = [Worker("run", graph, "--brokers", broker.address, "--set", f"NAME={name}", "--shards", "3",
                       "--state-dir", directory, *OPTIONS) for directory in directories]
     for worker in workers:
         worker.start()
     plan = sized({"kill": 5, "stop": 1, "restart": 1}, {"kill": 100, "stop": 20, "restart": 3})
-    feed = Feed(broker.kafka, f"{name}.in", events(total, rng), total, total / (sum(plan.values()) * 2.5))
+    feed = Feed(broker.kafka, f"{name}.in", events_and_users(total, rng, name), total,
+                total / (sum(plan.values()) * 2.5))
     faults = Faults(rng, broker, workers, plan)
     faults.run(feed, name)
     time.sleep(3)
@@ -206,7 +207,7 @@ def test_three_shards():
     workers[0].must_run()
     workers[0].process.stop(60)
     judge(broker.kafka, name, graph, 6, directories[0],
-          run_through(broker.kafka, name, graph, 3, directories[0]))
+          run_through(broker.kafka, name, graph, 3, directories[0]), joined=True)
 
 
 run_cases(globals())
