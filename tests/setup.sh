@@ -6,7 +6,7 @@ set -euo pipefail
 
 build=(gcc g++ make meson ninja-build pkg-config python3 librdkafka-dev librocksdb-dev libprotobuf-c-dev
     protobuf-c-compiler libpg-query-dev libsimdjson-dev libpcre2-dev libxxhash-dev libutf8proc-dev libssl-dev
-    libarchive-dev libcmocka-dev)
+    libarchive-dev libjemalloc-dev libcmocka-dev)
 tests=(protobuf-compiler python3-protobuf clang libclang-rt-14-dev llvm-14 libjansson-dev
     valgrind libc6-dbg kcat postgresql-15)
 
