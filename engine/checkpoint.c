@@ -45,7 +45,8 @@ static void encode_position(struct k_shard *shard, struct k_buf *out)
     position.chain = shard->point.chain;
     position.leader_epoch = shard->point.epoch;
     position.taken_us = shard_now(shard);
-    leadership_save(shard, &position);
+    Kappa__Internal__Difference difference;
+    leadership_save(shard, &position, &difference);
     size_t size = kappa__internal__position__get_packed_size(&position);
     kappa__internal__position__pack(&position, (uint8_t *)k_buf_reserve(out, size));
     out->length += size;

@@ -53,9 +53,11 @@ static int next_record(struct k_shard *shard, struct k_error *err)
     f->hash = 0;
     TRY(check_record(shard, f->record, err));
     const Kappa__Internal__JournalRecord__Leadership *said = f->record->leadership;
-    if (said && said->generation && strcmp(said->generation, shard->options.generation) == 0)
-        TRY(outputs_end(shard, err));
-    return f->record->leadership ? leadership_adopt(shard, f->record->leadership, f->after.offset, err) : 0;
+    if (!said) return 0;
+    if (said->generation && strcmp(said->generation, shard->options.generation) == 0) TRY(outputs_end(shard, err));
+    if (said->difference_from && said->control_seq > shard->lead.seq)
+        TRY(difference_keep(shard, said->control_seq, err));
+    return leadership_adopt(shard, said, f->record->sequence, f->after.offset, err);
 }
 
 static int range_differs(struct k_shard *shard, const Range *range, uint32_t count, struct k_error *err)
@@ -249,6 +251,7 @@ static void note_facts(struct k_shard *shard)
 {
     const struct following *f = &shard->following;
     if (f->record->settled) shard->lead.settled = f->record->settled;
+    difference_note(shard, f->record->difference);
     if (!f->record->mark) return;
     shard->mark = f->record->mark;
     shard->mark_offset = f->after.offset;

@@ -187,6 +187,7 @@ void k_journal_encode(struct k_journal_point *point, const struct k_pending *pen
     record.settled = facts->settled;
     record.has_mark = facts->mark > 0;
     record.mark = facts->mark;
+    record.difference = (Kappa__Internal__Difference *)facts->difference;
     record.chain = chain_of(point->chain, &record, out);
     record.has_chain = true;
     size_t size = kappa__internal__journal_record__get_packed_size(&record);

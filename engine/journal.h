@@ -56,6 +56,7 @@ struct k_journal_facts {
     const struct k_work_run *runs; // when work is left: what was done in this record
     uint32_t run_count;
     bool work_left;
+    const Kappa__Internal__Difference *difference; // NULL: nothing of it was written
 };
 // Encodes the record that follows `point` into out (appended) and moves sequence and chain of *point behind it; the
 // offset is known only after the commit.

@@ -172,6 +172,7 @@ static uint64_t mark_here(const struct k_shard *shard)
 
 static void note_commit(struct k_shard *shard, const struct k_journal_facts *facts)
 {
+    if (facts->difference && facts->difference->done) difference_close(shard);
     if (facts->settled) shard->lead.settled = facts->settled;
     if (!facts->mark) return;
     shard->mark = facts->mark;
@@ -198,12 +199,16 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     for (uint32_t i = 0; i < facts.end_count; i++) inputs[ends[i].input].next = ends[i].next;
     struct k_journal_point point = shard->point;
     if (leadership) point.epoch++;
-    bool tainted = false;
+    bool tainted = false, differs = false;
+    Kappa__Internal__Difference difference;
     int code = ensure_transaction(shard, err);
     if (!code)
         code = k_machine_boundary(shard->machine, facts.clock_us, ends, facts.end_count, final,
                                   shard->options.work_portion, &facts.work, err);
     if (!code) code = work_off(shard, &facts.work, err);
+    if (!code && !leadership) code = difference_write(shard, &differs, err);
+    difference_fill(shard, &difference);
+    facts.difference = differs ? &difference : NULL;
     facts.settled = leadership ? 0 : settled_switch(shard);
     facts.mark = leadership || code ? 0 : mark_here(shard);
     facts.work_left = !k_machine_is_settled(shard->machine);
@@ -230,7 +235,7 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     shard->point = point;
     shard->moved = true;
     note_commit(shard, &facts);
-    if (leadership) TRY(leadership_adopt(shard, leadership, point.offset, err));
+    if (leadership) TRY(leadership_adopt(shard, leadership, point.sequence - 1, point.offset, err));
     k_pending_clear(&shard->pending);
     shard->output_bytes = 0;
     shard->commit_at_us = shard_now(shard);
@@ -279,6 +284,8 @@ static int announce(struct k_shard *shard, struct k_error *err)
     leadership.generation = (char *)shard->options.generation;
     leadership.has_control_seq = shard->seq > 0;
     leadership.control_seq = shard->seq;
+    const char *before = difference_wanted(shard); // its owner goes when this leadership is adopted
+    leadership.difference_from = before ? k_arena_format(&arena, "%s", before) : NULL;
     leadership.n_input = plan->source_count;
     leadership.input = k_arena_get(&arena, (plan->source_count + 1) * sizeof *leadership.input);
     for (uint32_t i = 0; i < plan->source_count; i++) {
@@ -293,7 +300,8 @@ static int announce(struct k_shard *shard, struct k_error *err)
     }
     snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
              shard->options.shard, (unsigned long long)shard->point.sequence);
-    int code = note_beginnings(shard, err);
+    int code = leadership.difference_from ? difference_keep(shard, shard->seq, err) : 0;
+    if (!code) code = note_beginnings(shard, err);
     if (!code) code = commit(shard, &leadership, false, err);
     k_arena_fini(&arena);
     if (!code) shard->announced = true;
@@ -330,6 +338,10 @@ static int commit_is_due(struct k_shard *shard, bool *ret_due, int64_t *ret_wait
     }
     if (shard_since(shard, shard->commit_at_us) < interval) {
         *ret_wait_us = shard->commit_at_us + interval - now;
+        return 0;
+    }
+    if (difference_is_due(shard)) {
+        *ret_due = true;
         return 0;
     }
     uint32_t count;

@@ -118,7 +118,8 @@ static int take(struct k_shard *shard, const Leadership *said, struct k_error *e
     return 0;
 }
 
-int leadership_adopt(struct k_shard *shard, const Leadership *said, int64_t offset, struct k_error *err)
+int leadership_adopt(struct k_shard *shard, const Leadership *said, uint64_t sequence, int64_t offset,
+                     struct k_error *err)
 {
     struct leadership *lead = &shard->lead;
     bool own = is_same(said->generation, shard->options.generation);
@@ -133,8 +134,10 @@ int leadership_adopt(struct k_shard *shard, const Leadership *said, int64_t offs
     bool first = !lead->said || said->control_seq != lead->seq;
     if (!code) code = take(shard, said, err);
     if (code) return code;
-    if (first) lead->offset = offset;
     lead->seq = said->control_seq;
+    if (!first) return 0;
+    lead->offset = offset;
+    difference_begin(shard, said->control_seq, said->difference_from, sequence);
     return 0;
 }
 
@@ -145,7 +148,8 @@ int32_t leadership_source(const struct k_shard *shard, uint32_t input)
     return input < lead->source_count ? lead->sources[input] : -2;
 }
 
-void leadership_save(const struct k_shard *shard, Kappa__Internal__Position *position)
+void leadership_save(const struct k_shard *shard, Kappa__Internal__Position *position,
+                     Kappa__Internal__Difference *ret_difference)
 {
     const struct leadership *lead = &shard->lead;
     position->leadership = lead->said;
@@ -156,6 +160,10 @@ void leadership_save(const struct k_shard *shard, Kappa__Internal__Position *pos
     position->has_mark = position->has_mark_offset = shard->mark > 0;
     position->mark = shard->mark;
     position->mark_offset = shard->mark_offset;
+    position->difference = NULL;
+    if (!shard->difference.seq) return;
+    difference_fill(shard, ret_difference);
+    position->difference = ret_difference;
 }
 
 int leadership_load(struct k_shard *shard, const Kappa__Internal__Position *position, struct k_error *err)
@@ -166,6 +174,7 @@ int leadership_load(struct k_shard *shard, const Kappa__Internal__Position *posi
     shard->mark_offset = position->mark_offset;
     shard->mark_due = position->mark > 0 && position->mark_offset == position->journal_offset;
     lead->settled = position->settled;
+    difference_load(shard, position->difference);
     if (!position->leadership) return 0;
     int code = take(shard, position->leadership, err);
     lead->offset = position->lead_offset;

@@ -246,6 +246,11 @@ void k_machine_times(struct k_machine *m, uint32_t input, const struct k_message
     k_arena_reset(&m->arena);
 }
 
+void *k_machine_instance(struct k_machine *m, uint32_t node)
+{
+    return m->posts[m->plan->source_count + node].instance;
+}
+
 const struct k_counters *k_machine_counters(const struct k_machine *m, uint32_t index, const char **ret_name)
 {
     *ret_name = m->posts[index].name;

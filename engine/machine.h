@@ -96,6 +96,9 @@ void k_machine_save(const struct k_machine *machine, struct k_arena *arena, Kapp
 K_CHECKED int k_machine_load(struct k_machine *machine, const Kappa__Internal__Position *position,
                              struct k_error *err);
 
+// The operator's instance of one of the plan's nodes.
+void *k_machine_instance(struct k_machine *machine, uint32_t node);
+
 // Counters by name, sources first, in plan order. Borrowed.
 const struct k_counters *k_machine_counters(const struct k_machine *machine, uint32_t index, const char **ret_name);
 uint32_t k_machine_counters_count(const struct k_machine *machine);

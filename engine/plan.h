@@ -42,6 +42,12 @@ void k_graph_canonical(const Kappa__V1__Graph *graph, struct k_buf *out);
 bool k_plan_find_output(const struct k_plan *plan, const char *name, int32_t *ret_source, int32_t *ret_node,
                         uint32_t *ret_port);
 
+// Whether a node is a sink whose messages have a key, so that the last one of each key is what its topic shows.
+bool k_plan_is_keyed_sink(const struct k_node *node);
+// The table that remembers what such a sink shows: it reads the same rows and has the same key columns. Its index among
+// the nodes, -1: there is none.
+int32_t k_plan_table_of_sink(const struct k_plan *plan, const struct k_node *sink);
+
 // The topics that a run needs: sources (must exist), sinks, late and dead-letter topics (made when absent), journals
 // (made by the engine). For `plan`, `doctor` and the start of a run. Names in the plan's arena; without duplicates.
 enum k_topic_use { K_TOPIC_SOURCE, K_TOPIC_OUTPUT, K_TOPIC_DEAD_LETTERS, K_TOPIC_JOURNAL };

@@ -82,6 +82,7 @@ void shard_forget(struct k_shard *shard)
     if (shard->following.record) kappa__internal__journal_record__free_unpacked(shard->following.record, NULL);
     shard->following.record = NULL;
     leadership_drop(shard);
+    difference_drop(shard);
     shard->mark = 0;
     shard->mark_due = false;
     k_machine_close(shard->machine);
@@ -536,6 +537,10 @@ void k_shard_report(const struct k_shard *shard, struct k_shard_report *ret)
     ret->lead_generation[0] = 0;
     if (shard->lead.said && shard->lead.said->generation)
         k_join_cut(ret->lead_generation, sizeof ret->lead_generation, 0, shard->lead.said->generation);
+    ret->difference_seq = shard->difference.seq;
+    ret->difference_compared = shard->difference.compared;
+    ret->difference_written = shard->difference.written;
+    ret->difference_done = shard->difference.done;
     ret->offset = shard->point.offset;
     ret->saved_offset = shard->saved_offset;
     ret->journal_end = shard->journal_end;

@@ -67,7 +67,9 @@ const char *k_shard_state_name(enum k_shard_state state);
     X(done_by_name, "a switch is called complete by the generation's name")                                     \
     X(done_early, "a switch is called complete before the new generation's checkpoint has passed it")           \
     X(control_unread, "control is written without reading it to its end")                                       \
-    X(warm_misses, "a warm generation misses a range")
+    X(warm_misses, "a warm generation misses a range")                                                          \
+    X(difference_twice, "how far a switch's difference is written is not noted")                                \
+    X(difference_old, "a switch's difference is written with the values of where the switch stands")
 #ifdef K_PLANTED
 enum k_plant {
     K_PLANT_NONE,
@@ -86,8 +88,18 @@ extern enum k_plant k_planted; // chosen at run time
 struct k_orders {
     _Atomic uint64_t order; // k_order_of
     _Atomic uint64_t mark;  // the last that was asked for
+    _Atomic uint64_t difference; // the seq whose difference is wanted; 0: none. Given before its order.
+    _Atomic uint64_t done;  // the last switch that is complete
 };
 static inline uint64_t k_order_of(uint64_t seq, bool leads) { return seq * 2 + leads; } // leads: this generation shall
+
+// A switch's difference is written at most so many messages a transaction, and so many keys compared for each.
+enum { K_DIFFERENCE_ROWS = 4096, K_DIFFERENCE_KEYS_PER_ROW = 16 };
+struct k_copies {
+    int (*keep)(void *context, struct k_store *store, uint64_t seq, struct k_error *err);
+    int (*open)(void *context, uint64_t seq, const char *generation, struct k_store **ret, struct k_error *err);
+    void (*drop)(void *context, uint64_t seq);
+};
 
 struct k_shard_options {
     const struct k_plan *plan; // borrowed
@@ -113,6 +125,12 @@ struct k_shard_options {
     // Keeps a copy of the state, as the store has it, for the mark; called again after a crash if there is none yet.
     int (*keep_mark)(void *context, struct k_store *store, uint64_t mark, struct k_error *err);
     void *mark_context;
+    // Copies of states as they stood before a switch, for its difference. keep makes that of this shard's state, in
+    // place of one that may be there; open gives that of any generation's (K_E_NOT_FOUND: there is none yet); drop
+    // removes this shard's own. NULL: no difference can be written here.
+    const struct k_copies *copies;
+    void *copies_context;
+    uint32_t difference_rows; // messages of a difference in one transaction, at most; 0: K_DIFFERENCE_ROWS
     void (*tap)(void *context, const char *edge, const struct k_batch *batch);
     void *tap_context;
     int (*unit)(void *context, struct k_error *err); // see k_machine_owner
@@ -140,6 +158,11 @@ struct k_shard_report {
     char lead_generation[32];
     int64_t lead_offset;   // the journal's, behind the first leadership with lead_seq
     int64_t offset, saved_offset, journal_end; // stands at; its checkpoint stands at; the end as last asked
+    // The difference of the last switch, if it was wanted: how many keys were compared, how many of them written.
+    uint64_t difference_seq; // 0: none
+    uint64_t difference_compared, difference_written;
+    bool difference_done;
+    char difference_waits[128]; // for what its leader waits; empty: for nothing
     bool stalled;        // no room on the disk: reading has stopped
     char trouble[256];   // the last error that is being waited on; empty: none
 };

@@ -1,6 +1,7 @@
 // What the files of a shard share: shard.c (the states), open.c, follow.c, lead.c, checkpoint.c, feed.c,
 // leadership.c.
 #pragma once
+#include "engine/difference.h"
 #include "engine/journal.h"
 #include "engine/shard.h"
 
@@ -83,6 +84,7 @@ struct k_shard {
     uint64_t mark;       // the last mark in the journal, and the journal offset behind it
     int64_t mark_offset;
     bool mark_due;       // the state stands behind it, and no copy is kept yet
+    struct difference difference;
 
     // Leading.
     struct k_producer *producer;
@@ -162,12 +164,15 @@ int lead_output(void *context, const struct k_output *output, struct k_error *er
 uint64_t orders_seq(const struct k_shard *shard);
 bool orders_lead(const struct k_shard *shard); // whether this shard's generation shall lead, by the same record
 uint64_t orders_mark(const struct k_shard *shard);
-int leadership_adopt(struct k_shard *shard, const Kappa__Internal__JournalRecord__Leadership *said, int64_t offset,
-                     struct k_error *err);
+// sequence: of its journal record; offset: behind it.
+int leadership_adopt(struct k_shard *shard, const Kappa__Internal__JournalRecord__Leadership *said, uint64_t sequence,
+                     int64_t offset, struct k_error *err);
 // The source of this graph that the leader's list has under this number: -1: this graph does not read it; -2: the list
 // has no such number.
 int32_t leadership_source(const struct k_shard *shard, uint32_t input);
-void leadership_save(const struct k_shard *shard, Kappa__Internal__Position *position);
+// ret_difference: room for what the position then points to.
+void leadership_save(const struct k_shard *shard, Kappa__Internal__Position *position,
+                     Kappa__Internal__Difference *ret_difference);
 int leadership_load(struct k_shard *shard, const Kappa__Internal__Position *position, struct k_error *err);
 void leadership_drop(struct k_shard *shard);
 // checkpoint.c

@@ -3,6 +3,7 @@
 #include "engine/worker.h"
 
 #include "base/trace.h"
+#include "engine/copies.h"
 #include "engine/snapshots.h"
 
 #include <pthread.h>
@@ -20,6 +21,7 @@ struct hosted {
     pthread_t thread;
     bool started;
     char *directory;
+    struct k_copy_place copies;
     struct k_log *kafka, *log; // log: what the shard works on, by default kafka
 
     pthread_mutex_t lock; // guards what follows
@@ -172,6 +174,8 @@ static void *shard_thread(void *context)
                                       .orders = o->orders,
                                       .keep_mark = keep_mark,
                                       .mark_context = h,
+                                      .copies = o->orders ? &k_copies_on_disk : NULL,
+                                      .copies_context = &h->copies,
                                       .can_lead = true,
                                       .mute = o->mute,
                                       .follow_rate = (o->follow_rate + o->plan->shards - 1) / o->plan->shards,
@@ -219,6 +223,7 @@ int k_worker_start(const struct k_worker_options *options, struct k_worker **ret
         h->shard = i;
         h->report.lag_records = -1;
         h->directory = k_format("%s/%s/%s/%u", options->state_dir, options->plan->name, options->generation, i);
+        h->copies = (struct k_copy_place){options->state_dir, options->plan->name, options->generation, i};
         pthread_mutex_init(&h->lock, NULL);
     }
     for (uint32_t i = 0; i < w->count; i++) {

@@ -7,30 +7,11 @@
 #include "base/units.h"
 #include "operators/common.h"
 #include "operators/row_value.h"
+#include "operators/table.h"
 #include "proto/internal.pb-c.h"
 #include "state/table.h"
 
 enum { EXPIRY_BASE = 8 };
-
-struct table_config {
-    struct k_schema schema; // visible columns
-    uint32_t *columns;      // which they are in the input
-    uint32_t *key;          // in the input's columns
-    uint32_t *stored_key;   // in the table's
-    uint32_t key_count;
-    int64_t retention_us;     // -1: for ever
-    uint32_t inline_capacity; // bytes in place in each value
-    const char *family;
-    struct k_family_type type;
-};
-
-struct table {
-    struct k_host *host;
-    const struct k_node *node;
-    const struct table_config *config;
-    struct k_family *family;
-    struct k_buf row;
-};
 
 static bool plan_key(struct k_planner *planner, struct k_node *node, struct table_config *config)
 {

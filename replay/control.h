@@ -42,6 +42,7 @@ struct k_control {
     int64_t give_up_us; // a switch that takes longer is taken back; 0: never
     int64_t hold_us;    // of the generation that the switch under way relieves; 0: for ever
     char reason[256];
+    bool difference; // the last switch wants its difference written to the keyed sinks
     uint64_t report; // the parity report that the last switch was asked for by; 0: none
     struct k_parity_report parities[K_PARITIES_MAX];    // the newest last
     struct k_generation generations[K_GENERATIONS_MAX]; // ascending

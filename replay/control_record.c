@@ -86,6 +86,8 @@ void k_control_encode(const struct k_control *control, const char *graph, struct
         g->has_hold_until_us = from->hold_until_us != 0;
         g->hold_until_us = from->hold_until_us;
     }
+    record.has_difference = control->difference;
+    record.difference = control->difference;
     record.has_report = control->report > 0;
     record.report = control->report;
     record.n_parity = control->parity_count;
@@ -140,6 +142,7 @@ int k_control_decode(struct k_str bytes, const char *graph, struct k_control *re
                                 .back = record->back,
                                 .give_up_us = record->give_up_us,
                                 .hold_us = record->hold_us,
+                                .difference = record->difference,
                                 .report = record->report};
     if (record->reason) snprintf(control.reason, sizeof control.reason, "%s", record->reason);
     bool good = record->revision > 0 && record->done <= record->seq && record->n_generation <= K_GENERATIONS_MAX;

@@ -151,6 +151,7 @@ int k_switch(void *context, struct k_control *control, bool *ret_write, struct k
     control->target = to;
     control->back = back;
     control->report = report;
+    control->difference = ask->difference;
     control->give_up_us = ask->give_up_us;
     control->hold_us = ask->hold_us;
     snprintf(control->reason, sizeof control->reason, "%s", ask->reason ? ask->reason : "");
@@ -187,6 +188,7 @@ int k_taking_back(void *context, struct k_control *control, bool *ret_write, str
     control->target = control->live;
     control->back = true;
     control->report = 0;
+    control->difference = false;
     control->give_up_us = 0;
     snprintf(control->reason, sizeof control->reason, "switch %llu did not come to its end in time",
              (unsigned long long)ask->seq);

@@ -30,6 +30,7 @@ struct k_switch {
     uint64_t to;
     int64_t give_up_us, hold_us;
     const char *reason; // NULL: none
+    bool difference;    // what differs is written to the keyed sinks afterwards
     // To another generation than the one that leads only if the newest report of these two says that they are equal, or
     // is the one accepted; or, where there is none, for a reason. Else K_E_CONFIG.
     bool with_warrant;

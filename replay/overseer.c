@@ -29,6 +29,8 @@ static void give_orders(struct k_overseer *o)
 {
     const struct k_control *control = &o->watch.control;
     atomic_store(&o->orders.mark, control->mark);
+    atomic_store(&o->orders.difference, control->difference ? control->seq : 0);
+    atomic_store(&o->orders.done, control->done);
     atomic_store(&o->orders.order, k_order_of(control->seq, control->target == o->options.generation));
     if (control->seq == o->seen_seq) return;
     o->seen_seq = control->seq;
