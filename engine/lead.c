@@ -322,8 +322,10 @@ static int commit_is_due(struct k_shard *shard, bool *ret_due, int64_t *ret_wait
     *ret_due = false;
     *ret_wait_us = interval;
     if (shard->in_transaction) {
+        // While frontier work is left over a transaction has one batch only: who feeds faster than the frontier's work
+        // goes on piles up rows that wait (of a join, until they no longer fit into the cache, and it is slower still).
         *ret_due = shard_since(shard, shard->transaction_since_us) >= interval || commit_is_full(shard) ||
-                   shard->stopping;
+                   shard->stopping || !k_machine_is_settled(shard->machine);
         *ret_wait_us = shard->transaction_since_us + interval - now;
         return 0;
     }

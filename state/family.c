@@ -12,6 +12,7 @@ enum {
     // A family that is declared over an old store looks which segments exist there, one seek each, so that new ones
     // need no lookups in the store. Beyond this many it stays unknown.
     LEARN_SEGMENTS_MAX = 1024,
+    LEARN_MORE = 64, // at a time, when those are gone through
 };
 
 static uint32_t lower_bound(const struct k_family *family, int64_t id)
@@ -103,7 +104,7 @@ void k_family_store_end(const struct k_family *family, char out[5])
 }
 
 void k_segment_store_range(const struct k_segment *segment, struct k_arena *arena, struct k_str *ret_from,
-                         struct k_str *ret_to)
+                           struct k_str *ret_to)
 {
     const struct k_family *family = segment->family;
     const char *behind = segment->gone_to ? segment->gone_to : segment->swept_to;
@@ -126,65 +127,53 @@ void k_segment_store_range(const struct k_segment *segment, struct k_arena *aren
 }
 
 int k_family_decode(const struct k_family *family, int64_t segment, struct k_str bytes, void *value,
-                  struct k_error *err)
+                    struct k_error *err)
 {
     int rc = family->type->decode(bytes, family->context, value, err);
     return rc ? k_wrap(err, rc, "family \"%s\" segment %lld", family->name, (long long)segment) : 0;
 }
 
-// The first segment at or behind `from` of which the store holds a key. *ret_found false: none.
-static int seek_segment(struct k_family *family, struct k_store_iterator *iterator, int64_t from,
-                        int64_t *ret_segment, bool *ret_found, struct k_error *err)
+// Looks which segments at or behind `from` the store has keys of; the family knows the first max of them from then on.
+// The look begins at `from`: before it lies what was removed, and RocksDB would pass over that each time.
+static int learn(struct k_family *family, int64_t from, uint32_t max, struct k_error *err)
 {
-    char prefix[K_STORE_PREFIX];
-    k_store_prefix(prefix, family->number, from);
+    char prefix[K_STORE_PREFIX], end[5];
     struct k_store *store = family->state->store;
+    struct k_store_iterator *iterator;
     struct k_str key, value;
     struct k_error failure = {0};
-    store->ops->seek(iterator, (struct k_str){prefix, K_STORE_PREFIX});
-    *ret_found = store->ops->next(iterator, &key, &value, &failure);
-    if (!*ret_found && failure.code) {
+    k_store_prefix(prefix, family->number, from);
+    k_family_store_end(family, end);
+    int rc =
+        store->ops->iterate(store, (struct k_str){prefix, K_STORE_PREFIX}, (struct k_str){end, 5}, &iterator, err);
+    if (rc) return rc;
+    bool more = store->ops->next(iterator, &key, &value, &failure), cut = false;
+    for (uint32_t n = 0; more && !cut; n++) {
+        if (key.length < K_STORE_PREFIX) {
+            k_fail(&failure, K_E_CORRUPT, "family \"%s\" holds a key of %u bytes", family->name, key.length);
+            break;
+        }
+        from = k_key_get_i64(key.data + 5);
+        cut = n == max;
+        if (!cut && !k_family_segment(family, from)) k_family_segment_make(family, from)->complete = false;
+        if (cut || from == INT64_MAX) break;
+        k_store_prefix(prefix, family->number, from + 1);
+        store->ops->seek(iterator, (struct k_str){prefix, K_STORE_PREFIX});
+        more = store->ops->next(iterator, &key, &value, &failure);
+    }
+    store->ops->iterate_end(iterator);
+    if (failure.code) {
         if (err) *err = failure;
         return failure.code;
     }
-    if (!*ret_found) return 0;
-    if (key.length < K_STORE_PREFIX)
-        return k_fail(err, K_E_CORRUPT, "family \"%s\" holds a key of %u bytes", family->name, key.length);
-    *ret_segment = k_key_get_i64(key.data + 5);
+    family->unknown = cut;
+    if (cut) family->unknown_from = from;
     return 0;
-}
-
-static int iterate_family(struct k_family *family, struct k_store_iterator **ret, struct k_error *err)
-{
-    char from[K_STORE_PREFIX], to[5];
-    k_store_prefix(from, family->number, INT64_MIN);
-    k_family_store_end(family, to);
-    struct k_store *store = family->state->store;
-    return store->ops->iterate(store, (struct k_str){from, K_STORE_PREFIX}, (struct k_str){to, 5}, ret, err);
 }
 
 int k_family_learn_segments(struct k_family *family, struct k_error *err)
 {
-    struct k_store_iterator *iterator;
-    int rc = iterate_family(family, &iterator, err);
-    if (rc) return rc;
-    int64_t from = INT64_MIN;
-    for (uint32_t i = 0;; i++) {
-        int64_t id;
-        bool found;
-        rc = seek_segment(family, iterator, from, &id, &found, err);
-        if (rc || !found) break;
-        if (i == LEARN_SEGMENTS_MAX) {
-            family->unknown = true;
-            family->unknown_from = id;
-            break;
-        }
-        k_family_segment_make(family, id)->complete = false;
-        if (id == INT64_MAX) break;
-        from = id + 1;
-    }
-    family->state->store->ops->iterate_end(iterator);
-    return rc;
+    return learn(family, INT64_MIN, LEARN_SEGMENTS_MAX, err);
 }
 
 // Whether the store holds a key of the segment that is valid. One that memory knows as removed is not, and one that
@@ -212,33 +201,11 @@ static int store_has_valid(struct k_segment *segment, bool *ret_has, struct k_er
     return failure.code;
 }
 
-// Looks at the first segment that nobody has looked at; the family knows it from then on.
-static int learn_next_segment(struct k_family *family, struct k_error *err)
-{
-    struct k_store_iterator *iterator;
-    int64_t id = 0;
-    bool found = false;
-    int rc = iterate_family(family, &iterator, err);
-    if (rc) return rc;
-    rc = seek_segment(family, iterator, family->unknown_from, &id, &found, err);
-    family->state->store->ops->iterate_end(iterator);
-    if (rc) return rc;
-    if (!found) {
-        family->unknown = false;
-        return 0;
-    }
-    struct k_segment *known = k_family_segment(family, id);
-    if (!known) k_family_segment_make(family, id)->complete = false;
-    if (id == INT64_MAX) family->unknown = false;
-    else family->unknown_from = id + 1;
-    return 0;
-}
-
 int k_family_first_segment(struct k_family *family, int64_t *ret_segment, bool *ret_found, struct k_error *err)
 {
     for (uint32_t i = lower_bound(family, family->empty_below);; i++) {
         while (family->unknown && (i == family->segment_count || family->segments[i]->id >= family->unknown_from)) {
-            int rc = learn_next_segment(family, err);
+            int rc = learn(family, family->unknown_from, LEARN_MORE, err);
             if (rc) return rc;
         }
         if (i == family->segment_count) break;
