@@ -1,6 +1,7 @@
 // A worker in this process, its steward, and the signals that end it.
 #include "cli/hosting.h"
 #include "replay/steward.h"
+#include "replay/suffixed.h"
 
 #include "base/trace.h"
 
@@ -134,6 +135,18 @@ void hosting_catch_signals(sigset_t *ret)
     pthread_sigmask(SIG_BLOCK, ret, NULL);
 }
 
+// What the control record says of the generation's outputs.
+static int prepare_outputs(struct hosting *h, struct k_log *log, struct k_error *err)
+{
+    struct k_control control;
+    int code = k_control_read(log, h->worker.plan->name, &control, err);
+    const struct k_generation *g = code ? NULL : k_control_find(&control, h->generation);
+    if (!g || !g->suffix[0] || g->role == K_ROLE_RETIRED) return code;
+    snprintf(h->suffix, sizeof h->suffix, "%s", g->suffix);
+    h->worker.output_suffix = h->suffix;
+    return k_suffixed_prepare(log, h->worker.plan, h->generation, h->suffix, &h->topics, err);
+}
+
 int hosting_begin(struct hosting *h, struct k_log *log, uint64_t generation, struct k_error *err)
 {
     h->generation = generation;
@@ -145,6 +158,7 @@ int hosting_begin(struct hosting *h, struct k_log *log, uint64_t generation, str
         k_trace(K_TRACE_WARN, "run", "%s; without it there is no replay beside this pipeline", err->text);
         return 0;
     }
+    if (!code) code = prepare_outputs(h, log, err);
     if (code) return code;
     const struct k_steward_options options = {.kafka = h->worker.kafka,
                                               .graph = h->worker.plan->name,
@@ -157,6 +171,20 @@ int hosting_begin(struct hosting *h, struct k_log *log, uint64_t generation, str
     }
     if (!code) h->worker.orders = k_steward_orders(h->steward);
     return code;
+}
+
+// Of a retired generation: its state, and the topics of its outputs.
+static void remove_generation(struct call *call, struct hosting *h)
+{
+    struct k_log *log = NULL;
+    struct k_error err = {0};
+    k_generation_remove(h->worker.state_dir, h->worker.plan->name, h->generation);
+    int code = k_log_kafka_open(&h->worker.kafka, &log, &err);
+    if (!code) code = k_suffixed_remove(log, h->worker.plan->name, h->generation, false, NULL, &err);
+    if (log) log->ops->close(log);
+    if (code)
+        fprintf(stderr, "kappa %s: topics of generation %s are left: %s; kappa replay abort %s %s tries again\n",
+                call->command->name, h->generation_name, err.text, h->worker.plan->name, h->generation_name);
 }
 
 int hosting_run(struct call *call, struct hosting *h, const sigset_t *signals)
@@ -174,7 +202,7 @@ int hosting_run(struct call *call, struct hosting *h, const sigset_t *signals)
     if (!retired) return status;
     fprintf(stderr, "kappa %s: generation %s is retired; its state is removed\n", call->command->name,
             h->generation_name);
-    k_generation_remove(h->worker.state_dir, h->worker.plan->name, h->generation);
+    remove_generation(call, h);
     return status;
 }
 

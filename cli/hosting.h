@@ -5,6 +5,7 @@
 #include "cli/progress.h"
 #include "engine/topics.h"
 #include "engine/worker.h"
+#include "replay/control.h"
 
 #include <signal.h>
 
@@ -83,13 +84,15 @@ struct hosting {
     struct k_steward *steward; // NULL: no control record is followed
     uint64_t generation;
     char generation_name[24];
+    char suffix[K_SUFFIX_SIZE]; // of the generation's outputs until it leads; "": none
 };
 
 // Reads the options above; the rest of worker (final, snapshots) is the verb's.
 K_CHECKED int hosting_read(struct call *call, struct hosting *ret, struct k_error *err);
 // Blocks SIGINT and SIGTERM in all threads that are made from now on, for hosting_supervise.
 void hosting_catch_signals(sigset_t *ret);
-// Follows the control record as this generation. log: any connection.
+// Follows the control record as this generation, and makes the topics that it needs for outputs of its own. log: any
+// connection.
 K_CHECKED int hosting_begin(struct hosting *h, struct k_log *log, uint64_t generation, struct k_error *err);
 // The queue budget of a shard is divided by how many partitions it reads.
 K_CHECKED int hosting_count_readers(struct hosting *h, struct k_log *log, struct k_error *err);

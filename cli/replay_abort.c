@@ -1,5 +1,7 @@
 // kappa replay abort: a generation that is not wanted any more.
 #include "cli/generation.h"
+#include "replay/presence.h"
+#include "replay/suffixed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,26 @@ static const struct k_option options[] = {
     GENERATION_OPTIONS,
     [DRY_RUN] = {.name = "dry-run", .help = "only say whether it would be retired"},
 };
+
+// Topics go when nobody writes to them any more: whoever hosts the generation removes them as the last thing; where
+// nobody does, this command.
+static int remove_topics(struct pipeline *pipeline, uint64_t number, bool dry_run, struct k_error *err)
+{
+    struct k_buf names = {0};
+    int64_t behind;
+    int code = k_presence_behind(pipeline->log, pipeline->name, number, &behind, err);
+    bool hosted = code == 0;
+    if (code == K_E_NOT_FOUND) code = 0;
+    if (!code) code = k_suffixed_remove(pipeline->log, pipeline->name, number, dry_run || hosted, &names, err);
+    if (!code && names.length)
+        printf("%s:\n%.*s",
+               dry_run  ? "topics of its outputs that would be removed"
+               : hosted ? "whoever hosts it removes the topics of its outputs"
+                        : "removed topics of its outputs",
+               (int)names.length, names.data);
+    k_buf_fini(&names);
+    return code;
+}
 
 static int retire(struct call *call, struct pipeline *pipeline, uint64_t number, bool dry_run)
 {
@@ -23,7 +45,8 @@ static int retire(struct call *call, struct pipeline *pipeline, uint64_t number,
     if (code) return command_failed(call, code, &err);
     printf("generation %llu %s; whoever hosts it %s and removes its state\n", (unsigned long long)number,
            dry_run ? "would be retired" : "is retired", dry_run ? "would stop" : "stops");
-    return 0;
+    code = remove_topics(pipeline, number, dry_run, &err);
+    return code ? command_failed(call, code, &err) : 0;
 }
 
 static int run(struct call *call)
@@ -46,7 +69,7 @@ static int run(struct call *call)
 const struct command command_replay_abort = {
     .name = "replay abort",
     .operands = "GRAPH GENERATION",
-    .doc = "retire a shadow or warm generation: its processes stop, and its state is removed",
+    .doc = "retire a shadow or warm generation: its processes stop, its state and topics are removed",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands_min = 2,

@@ -3,10 +3,11 @@
 #include "cli/hosting.h"
 #include "replay/generations.h"
 #include "replay/preflight.h"
+#include "replay/suffixed.h"
 
 #include <stdio.h>
 
-enum { TO_EARLIEST = HOST_OPTION_COUNT, RATE, NEW, DRY_RUN };
+enum { TO_EARLIEST = HOST_OPTION_COUNT, RATE, OUTPUT_SUFFIX, NEW, DRY_RUN };
 static const struct k_option options[] = {
     HOST_OPTIONS,
     [TO_EARLIEST] = {.name = "to-earliest",
@@ -15,6 +16,11 @@ static const struct k_option options[] = {
               .argument = "N",
               .help = "follow at most so many records a second, here and until this generation is to lead; default: "
                       "as fast as it goes"},
+    [OUTPUT_SUFFIX] = {.name = "output-suffix",
+                       .argument = "SUFFIX",
+                       .help =
+                           "write the outputs until this generation leads, exactly once, to new topics: the names "
+                           "of the real ones with this behind them; default: outputs are dropped"},
     [NEW] = {.name = "new", .help = "a new generation, also if there is one of this graph"},
     [DRY_RUN] = {.name = "dry-run", .help = "only say what would be done"},
 };
@@ -51,17 +57,47 @@ static void show_change(struct hosting *h)
     loaded_fini(&live);
 }
 
-static int choose(struct hosting *h, struct k_log *log, bool new, bool dry_run, uint64_t *ret, struct k_error *err)
+// Where outputs go belongs to a generation for its life.
+static int check_suffix(const struct k_control *control, uint64_t number, const char *suffix, struct k_error *err)
+{
+    for (uint32_t i = 0; i < control->generation_count && suffix; i++) {
+        const struct k_generation *g = &control->generations[i];
+        if (g->number != number || strcmp(g->suffix, suffix) == 0) continue;
+        return k_fail(err, K_E_CONFIG, "generation %llu has this graph already, and %s%s%s; --new makes another",
+                      (unsigned long long)number,
+                      g->suffix[0] ? "writes its outputs with the suffix \"" : "makes no outputs", g->suffix,
+                      g->suffix[0] ? "\"" : "");
+    }
+    return 0;
+}
+
+struct asking {
+    bool new, dry_run;
+    const char *suffix; // NULL: not given
+};
+
+static void show_topics(const struct k_buf *names)
+{
+    if (names->length) printf("topics for its outputs, until it leads:\n%.*s", (int)names->length, names->data);
+}
+
+static int choose(struct hosting *h, struct k_log *log, const struct asking *asking, uint64_t *ret,
+                  struct k_error *err)
 {
     struct k_control control;
+    struct k_buf names = {0};
     struct k_preflight found;
     const char *graph = h->worker.plan->name;
     int code = k_preflight(log, h->worker.plan, &found, err);
     if (!code) code = k_control_read(log, graph, &control, err);
-    if (!code && !new) code = find_own(h, &control, ret, err);
+    if (!code && !asking->new) code = find_own(h, &control, ret, err);
+    if (!code && *ret) code = check_suffix(&control, *ret, asking->suffix, err);
+    if (!code && !*ret && asking->suffix) code = k_suffixed_check(log, h->worker.plan, asking->suffix, &names, err);
+    if (!code && asking->dry_run) show_topics(&names);
+    k_buf_fini(&names);
     if (code) return code;
     if (*ret && h->wanted) return hosting_choose(h, log, ret, err);
-    if (dry_run) {
+    if (asking->dry_run) {
         if (*ret)
             printf("generation %llu has this graph already: it would be hosted here\n", (unsigned long long)*ret);
         else printf("a new generation would follow the journals of \"%s\" from their beginning\n", graph);
@@ -72,6 +108,7 @@ static int choose(struct hosting *h, struct k_log *log, bool new, bool dry_run, 
     }
     if (*ret) return 0;
     struct k_new_shadow ask = {.fingerprint = h->worker.plan->fingerprint,
+                               .suffix = asking->suffix,
                                .live_fingerprint = found.fingerprint,
                                .now_us = log->ops->now_us(log)};
     code = k_control_prepare(log, graph, h->topics.replication, err);
@@ -80,26 +117,26 @@ static int choose(struct hosting *h, struct k_log *log, bool new, bool dry_run, 
     return code;
 }
 
-static int start(struct call *call, struct hosting *h, bool new, bool dry_run)
+static int start(struct call *call, struct hosting *h, const struct asking *asking)
 {
     struct k_error err = {0};
     struct k_log *log = NULL;
     sigset_t signals;
     uint64_t generation = 0;
     hosting_catch_signals(&signals);
-    h->topics.create &= !dry_run;
-    h->topics.absent_is_fine = dry_run;
+    h->topics.create &= !asking->dry_run;
+    h->topics.absent_is_fine = asking->dry_run;
     int code = k_log_kafka_open(&h->worker.kafka, &log, &err);
     if (!code) code = k_topics_prepare(log, h->worker.plan, &h->topics, &err);
     if (!code) code = hosting_count_readers(h, log, &err);
-    if (!code) code = choose(h, log, new, dry_run, &generation, &err);
-    if (!code && !dry_run) {
+    if (!code) code = choose(h, log, asking, &generation, &err);
+    if (!code && !asking->dry_run) {
         fprintf(stderr, "kappa replay start: generation %llu\n", (unsigned long long)generation);
         code = hosting_begin(h, log, generation, &err);
     }
     if (log) log->ops->close(log);
     if (code) return command_failed(call, code, &err);
-    return dry_run ? 0 : hosting_run(call, h, &signals);
+    return asking->dry_run ? 0 : hosting_run(call, h, &signals);
 }
 
 static int run(struct call *call)
@@ -107,22 +144,29 @@ static int run(struct call *call)
     struct hosting h = {0};
     struct k_error err = {0};
     int64_t rate = 0;
-    bool to_earliest = false, new = false, dry_run = false;
+    bool to_earliest = false;
+    struct asking asking = {0};
     int code = hosting_read(call, &h, &err);
     if (!code) code = k_options_flag(&call->options, TO_EARLIEST, &to_earliest, &err);
     if (!code && k_options_given(&call->options, TO_EARLIEST) && !to_earliest)
         code = k_options_refuse(&call->options, TO_EARLIEST, "yes: there is no other way", &err);
     if (!code) code = k_options_integer(&call->options, RATE, 1, INT64_MAX / 1000000, &rate, &err);
     h.worker.follow_rate = (uint64_t)rate;
-    if (!code) code = k_options_flag(&call->options, NEW, &new, &err);
-    if (!code && new &&h.wanted) code = k_fail(&err, K_E_USAGE, "--new and --generation contradict each other");
-    if (!code) code = k_options_flag(&call->options, DRY_RUN, &dry_run, &err);
+    if (!code) code = k_options_flag(&call->options, NEW, &asking.new, &err);
+    if (!code && asking.new &&h.wanted)
+        code = k_fail(&err, K_E_USAGE, "--new and --generation contradict each other");
+    if (!code) code = k_options_flag(&call->options, DRY_RUN, &asking.dry_run, &err);
+    if (!code && k_options_given(&call->options, OUTPUT_SUFFIX)) {
+        asking.suffix = k_options_text(&call->options, OUTPUT_SUFFIX);
+        if (!k_suffix_is_good(asking.suffix))
+            code = k_options_refuse(&call->options, OUTPUT_SUFFIX, K_SUFFIX_WORDS, &err);
+    }
     if (code) return command_misused(call, &err);
     struct loaded loaded;
     int status = load_plan(call, call->options.operands[0], HOST_SET, (uint32_t)h.shards, &loaded);
     if (status) return status;
     h.worker.plan = loaded.plan;
-    status = start(call, &h, new, dry_run);
+    status = start(call, &h, &asking);
     hosting_fini(&h);
     loaded_fini(&loaded);
     return status;
@@ -132,10 +176,11 @@ const struct command command_replay_start = {
     .name = "replay start",
     .operands = "FILE",
     .doc = "build a generation from a changed graph, beside the pipeline of the same name",
-    .more =
-        "It follows the pipeline's journals with this graph, into a state of its own, and makes no outputs, until\n"
-        "kappa cutover lets it lead. Given again (on this machine or another) it hosts the same one. SIGTERM and\n"
-        "Ctrl-C end this process; the generation stays, and goes on when it is hosted again.",
+    .more = "It follows the pipeline's journals with this graph, into a state of its own, and makes no outputs (or, "
+            "with\n"
+            "--output-suffix, such that nobody mistakes for the real ones) until kappa cutover lets it lead. Given "
+            "again (on this machine or another) it hosts the same one. SIGTERM and\n"
+            "Ctrl-C end this process; the generation stays, and goes on when it is hosted again.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands_min = 1,

@@ -66,6 +66,8 @@ struct k_log_ops {
     int (*topic_info)(struct k_log *log, const char *topic, struct k_topic_info *ret, struct k_error *err);
     // 0 also when the topic is there already, whatever its settings (two workers may start at once); ask topic_info.
     int (*topic_create)(struct k_log *log, const char *topic, const struct k_topic_spec *spec, struct k_error *err);
+    // K_E_NOT_FOUND: there is none. What is written meanwhile may make it anew, if the broker makes topics by itself.
+    int (*topic_delete)(struct k_log *log, const char *topic, struct k_error *err);
     // The log's start and its end: read_committed: the last stable offset, transaction markers included; else the
     // high watermark. Asked of the partition's leader, never cached. Either ret may be NULL.
     int (*offsets)(struct k_log *log, const char *topic, int32_t partition, bool committed, int64_t *ret_start,

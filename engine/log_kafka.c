@@ -274,6 +274,7 @@ static const struct k_log_ops ops = {
     .wait = k_kafka_wait,
     .topic_info = k_kafka_topic_info,
     .topic_create = k_kafka_topic_create,
+    .topic_delete = k_kafka_topic_delete,
     .offsets = k_kafka_offsets,
     .delete_records = k_kafka_delete_records,
     .reader_open = k_kafka_reader_open,

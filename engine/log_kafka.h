@@ -105,6 +105,7 @@ static inline int64_t k_kafka_max(int64_t a, int64_t b) { return a > b ? a : b; 
 int k_kafka_partitions(struct k_kafka *kafka, const char *topic, int32_t *ret, struct k_error *err);
 int k_kafka_topic_info(struct k_log *log, const char *topic, struct k_topic_info *ret, struct k_error *err);
 int k_kafka_topic_create(struct k_log *log, const char *topic, const struct k_topic_spec *spec, struct k_error *err);
+int k_kafka_topic_delete(struct k_log *log, const char *topic, struct k_error *err);
 int k_kafka_offsets(struct k_log *log, const char *topic, int32_t partition, bool committed, int64_t *ret_start,
                     int64_t *ret_end, struct k_error *err);
 int k_kafka_delete_records(struct k_log *log, const char *topic, int32_t partition, int64_t before,

@@ -268,6 +268,35 @@ int k_kafka_topic_create(struct k_log *log, const char *topic, const struct k_to
     return code;
 }
 
+int k_kafka_topic_delete(struct k_log *log, const char *topic, struct k_error *err)
+{
+    struct k_kafka *kafka = k_kafka_of(log);
+    struct k_kafka_handle *handle;
+    int code = k_kafka_raw(kafka, &handle, err);
+    if (code != 0) return code;
+    rd_kafka_DeleteTopic_t *old = rd_kafka_DeleteTopic_new(topic);
+    rd_kafka_AdminOptions_t *options = admin_options(kafka, handle->rk, RD_KAFKA_ADMIN_OP_DELETETOPICS);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(handle->rk);
+    rd_kafka_DeleteTopics(handle->rk, &old, 1, options, queue);
+    rd_kafka_event_t *event = NULL;
+    code = await(kafka, handle, queue, "deleting", topic, &event, err);
+    if (code == 0) {
+        size_t count = 0;
+        const rd_kafka_topic_result_t **results =
+            rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
+        K_ASSERT(count == 1);
+        rd_kafka_resp_err_t answer = rd_kafka_topic_result_error(results[0]);
+        if (answer != RD_KAFKA_RESP_ERR_NO_ERROR)
+            code = k_kafka_fail(kafka, NULL, err, answer, rd_kafka_topic_result_error_string(results[0]),
+                                "deleting topic \"%s\"", topic);
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_DeleteTopic_destroy(old);
+    return code;
+}
+
 // --- offsets ---
 
 int k_kafka_offsets(struct k_log *log, const char *topic, int32_t partition, bool committed, int64_t *ret_start,

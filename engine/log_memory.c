@@ -121,6 +121,7 @@ static struct k_log_ops ops = {
     .wait = wait,
     .topic_info = memory_topic_info,
     .topic_create = memory_topic_create,
+    .topic_delete = memory_topic_delete,
     .offsets = memory_offsets,
     .delete_records = memory_delete_records,
     .close = close_log,

@@ -176,10 +176,10 @@ int memory_choose_partition(struct k_cloud *cloud, const struct k_out_message *m
 void memory_retention(struct k_cloud *cloud); // the faults' deletions and compactions
 int memory_topic_info(struct k_log *log, const char *topic, struct k_topic_info *ret, struct k_error *err);
 int memory_topic_create(struct k_log *log, const char *topic, const struct k_topic_spec *spec, struct k_error *err);
+int memory_topic_delete(struct k_log *log, const char *topic, struct k_error *err);
 int memory_offsets(struct k_log *log, const char *topic, int32_t partition, bool committed, int64_t *ret_start,
                    int64_t *ret_end, struct k_error *err);
-int memory_delete_records(struct k_log *log, const char *topic, int32_t partition, int64_t before,
-                          struct k_error *err);
+int memory_delete_records(struct k_log *log, const char *topic, int32_t partition, int64_t before, struct k_error *err);
 void memory_topics_free(struct k_cloud *cloud);
 
 // --- log_memory_reader.c, log_memory_transactions.c, log_memory_groups.c: their parts of the operations ---

@@ -215,6 +215,19 @@ int memory_topic_create(struct k_log *base, const char *topic, const struct k_to
     return memory_leave(log, k_cloud_create_topic(log->cloud, topic, spec, err), err);
 }
 
+// Who has it open reads on in what is left of it.
+int memory_topic_delete(struct k_log *base, const char *topic, struct k_error *err)
+{
+    struct memory_log *log = memory_log_of(base);
+    int code = memory_enter(log, err);
+    if (!code) code = memory_request(log, topic, err);
+    if (code) return code;
+    struct topic *t = memory_topic(log->cloud, topic);
+    if (!t) return memory_leave(log, k_fail(err, K_E_NOT_FOUND, "topic %s: does not exist", topic), err);
+    t->name = ""; // nobody finds it any more
+    return memory_leave(log, 0, err);
+}
+
 int memory_topic_info(struct k_log *base, const char *topic, struct k_topic_info *ret, struct k_error *err)
 {
     struct memory_log *log = memory_log_of(base);

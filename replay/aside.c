@@ -104,6 +104,12 @@ static int topic_create(struct k_log *log, const char *topic, const struct k_top
     return 0;
 }
 
+static int topic_delete(struct k_log *log, const char *topic, struct k_error *err)
+{
+    (void)log;
+    return k_fail(err, K_E_BUG, "topic %s cannot be deleted: this log is on the side", topic);
+}
+
 static int offsets(struct k_log *log, const char *topic, int32_t partition, bool committed, int64_t *ret_start,
                    int64_t *ret_end, struct k_error *err)
 {
@@ -349,6 +355,7 @@ static const struct k_log_ops ops = {.now_us = now_us,
                                      .wait = wait_for,
                                      .topic_info = topic_info,
                                      .topic_create = topic_create,
+                                     .topic_delete = topic_delete,
                                      .offsets = offsets,
                                      .delete_records = delete_records,
                                      .reader_open = reader_open,

@@ -28,6 +28,12 @@ int k_new_shadow(void *context, struct k_control *control, bool *ret_write, stru
         ask->number = g->number;
         return 0;
     }
+    for (uint32_t i = 0; i < control->generation_count && ask->suffix; i++) {
+        const struct k_generation *g = &control->generations[i];
+        if (g->role != K_ROLE_RETIRED && strcmp(g->suffix, ask->suffix) == 0)
+            return k_fail(err, K_E_CONFIG, "generation %llu has the suffix \"%s\" for its outputs; choose another",
+                          (unsigned long long)g->number, ask->suffix);
+    }
     if (!make_room(control))
         return k_fail(err, K_E_CONFIG, "there are %d generations already, none of them retired", K_GENERATIONS_MAX);
     if (control->revision == 0 && ask->live_fingerprint)
@@ -36,6 +42,7 @@ int k_new_shadow(void *context, struct k_control *control, bool *ret_write, stru
     struct k_generation *g = &control->generations[control->generation_count++];
     *g = (struct k_generation){.number = g[-1].number + 1, .role = K_ROLE_SHADOW, .began_us = ask->now_us};
     snprintf(g->fingerprint, sizeof g->fingerprint, "%s", ask->fingerprint);
+    snprintf(g->suffix, sizeof g->suffix, "%s", ask->suffix ? ask->suffix : "");
     ask->number = g->number;
     *ret_write = true;
     return 0;

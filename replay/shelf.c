@@ -148,6 +148,12 @@ static int topic_create(struct k_log *log, const char *topic, const struct k_top
     return k_fail(err, K_E_BUG, "topic %s cannot be made: this log is for reading", topic);
 }
 
+static int topic_delete(struct k_log *log, const char *topic, struct k_error *err)
+{
+    (void)log;
+    return k_fail(err, K_E_BUG, "topic %s cannot be deleted: this log is for reading", topic);
+}
+
 static int offsets(struct k_log *log, const char *topic, int32_t partition, bool committed, int64_t *ret_start,
                    int64_t *ret_end, struct k_error *err)
 {
@@ -319,6 +325,7 @@ struct k_log *k_shelf_open(const struct k_shelf_topic *topics, uint32_t topic_co
                                          .wait = wait_for,
                                          .topic_info = topic_info,
                                          .topic_create = topic_create,
+                                         .topic_delete = topic_delete,
                                          .offsets = offsets,
                                          .delete_records = delete_records,
                                          .reader_open = reader_open,

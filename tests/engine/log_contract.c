@@ -143,6 +143,14 @@ static void topics(struct log_contract *c)
     CALL(log->ops->topic_info(log, other, &info, &err));
     NEED(info.partitions == 1 && info.compacted && !info.deletes && info.retention_ms == 3600000 &&
          info.max_message_bytes == 2000000);
+
+    CALL(log->ops->topic_delete(log, other, &err));
+    int64_t deadline = log->ops->now_us(log) + TIMEOUT_US;
+    while ((code = log->ops->topic_info(log, other, &info, &err)) == 0 && log->ops->now_us(log) < deadline)
+        c->pass(c, 10000);
+    NEED(code == K_E_NOT_FOUND, "%s", k_error_name(code));
+    REFUSED(log->ops->topic_delete(log, other, &err), K_E_NOT_FOUND);
+    CALL(log->ops->topic_info(log, c->topic, &info, &err));
 done:
     log->ops->reader_close(reader);
     log->ops->close(log);

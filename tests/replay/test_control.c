@@ -47,6 +47,7 @@ static void test_as_bytes(void **state)
     switch_to(&c, 2);
     c.mark = 7;
     c.give_up_us = 3;
+    snprintf(c.generations[1].suffix, sizeof c.generations[1].suffix, ".new");
     snprintf(c.reason, sizeof c.reason, "because");
     struct k_reporting r = {{7, 1, 2, 8, 3, 2, 4, 5, 6, "t"}};
     assert_int_equal(decide(k_reporting, &r, &c, true), 0);
@@ -155,6 +156,10 @@ static void test_retirement(void **state)
     struct k_new_shadow new = {.fingerprint = "ccc", .now_us = 9};
     assert_int_equal(decide(k_new_shadow, &new, &c, true), 0);
     assert_int_equal(decide(k_new_shadow, &new, &c, false), 0); // asked again: the same one
+    struct k_new_shadow own = {.fingerprint = "ccc", .now_us = 10, .suffix = ".o"}, other = own;
+    assert_int_equal(decide(k_new_shadow, &own, &c, true), 0);
+    other.now_us = 11; // the topics of that suffix are the other's
+    assert_int_equal(decide(k_new_shadow, &other, &c, false), K_E_CONFIG);
     struct k_switch to_three = {.to = 3};
     assert_int_equal(decide(k_switch, &to_three, &c, true), 0);
     assert_int_equal(decide(k_retirement, &three, &c, false), K_E_CONFIG);

@@ -3,16 +3,18 @@
 
 #include <stdlib.h>
 
+#include "replay/suffixed.h"
 #include "tests/replay/pipeline.h"
 
 static void begin_with_suffix(struct pipeline *p, const char *two)
 {
-    begin(p, two);
-    const struct k_topic_spec progress = {.partitions = 1, .replication = 1, .compacted = true, .retention_ms = -1};
+    const struct k_topics_options options = {.create = true, .replication = 1, .partitions = 1};
     struct k_error err;
-    assert_int_equal(k_cloud_create_topic(p->c.cloud, "p.outputs.2", &progress, &err), 0);
-    cluster_topic(&p->c, "o.new", 1, false);
-    cluster_topic(&p->c, "p.dead-letters.new", 1, false);
+    begin(p, two);
+    struct k_log *log = k_cloud_connect(p->c.cloud, "command");
+    assert_int_equal(k_suffixed_prepare(log, p->two.plan, 2, ".new", &options, &err), 0);
+    assert_int_equal(k_suffixed_prepare(log, p->two.plan, 2, ".new", &options, &err), 0); // what is there, stays
+    log->ops->close(log);
 }
 
 // Generation 2 has the suffix.
@@ -20,6 +22,53 @@ static void start_one(struct pipeline *p, uint32_t worker)
 {
     p->c.options.output_suffix = worker ? ".new" : NULL;
     start(p, worker);
+}
+
+static int32_t partitions_of(struct k_log *log, const char *topic)
+{
+    struct k_topic_info info;
+    struct k_error err;
+    return log->ops->topic_info(log, topic, &info, &err) ? 0 : info.partitions;
+}
+
+// Made as the real ones are; nothing that is there already; removed, and nothing else.
+static void test_topics(void **state)
+{
+    (void)state;
+    const struct k_topics_options options = {.create = true, .replication = 1, .partitions = 1};
+    struct pipeline p;
+    struct k_error err;
+    struct k_buf names = {0};
+    begin(&p, GRAPH_TWO);
+    struct k_log *log = k_cloud_connect(p.c.cloud, "command");
+    assert_int_equal(log->ops->topic_delete(log, "o", &err), 0);
+    cluster_topic(&p.c, "o", 5, true);
+    cluster_topic(&p.c, "o.x", 1, false);
+    cluster_topic(&p.c, "t.new", 1, false); // of somebody else
+    assert_int_equal(k_suffixed_check(log, p.two.plan, ".x", &names, &err), K_E_CONFIG);
+    assert_string_equal(err.text, "topic o.x is there already; choose another suffix");
+    k_buf_clear(&names);
+    assert_int_equal(k_suffixed_check(log, p.two.plan, ".new", &names, &err), 0);
+    assert_string_equal(names.data, "p.dead-letters.new\no.new\n");
+    assert_int_equal(k_suffixed_prepare(log, p.two.plan, 2, ".new", &options, &err), 0);
+    assert_int_equal(partitions_of(log, "o.new"), 5);
+    assert_int_equal(partitions_of(log, "p.outputs.2"), 2);
+    // Interrupted, and begun again: the list goes last.
+    assert_int_equal(log->ops->topic_delete(log, "p.dead-letters.new", &err), 0);
+    k_buf_clear(&names);
+    assert_int_equal(k_suffixed_remove(log, "p", 2, true, &names, &err), 0);
+    assert_string_equal(names.data, "o.new\np.outputs.2\n");
+    assert_int_equal(partitions_of(log, "o.new"), 5);
+    assert_int_equal(k_suffixed_remove(log, "p", 2, false, NULL, &err), 0);
+    assert_int_equal(k_suffixed_remove(log, "p", 2, false, NULL, &err), 0);
+    const char *const gone[] = {"o.new", "p.dead-letters.new", "p.outputs.2"}, *const left[] = {"o", "o.x", "t.new"};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(partitions_of(log, gone[i]), 0);
+        assert_int_not_equal(partitions_of(log, left[i]), 0);
+    }
+    k_buf_fini(&names);
+    log->ops->close(log);
+    finish(&p);
 }
 
 static char *copy_of(struct pipeline *p, const char *topic)
@@ -146,9 +195,8 @@ static void test_note_is_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_graph),
-        cmocka_unit_test(test_exactly_once),
-        cmocka_unit_test(test_until_it_leads),
+        cmocka_unit_test(test_topics),       cmocka_unit_test(test_same_graph),
+        cmocka_unit_test(test_exactly_once), cmocka_unit_test(test_until_it_leads),
         cmocka_unit_test(test_note_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
