@@ -16,6 +16,8 @@ enum {
     HOST_MEMORY,
     HOST_COMMIT_INTERVAL,
     HOST_CHECKPOINT_INTERVAL,
+    HOST_JOURNAL_TRIM_INTERVAL,
+    HOST_JOURNAL_KEEP,
     HOST_TRANSACTION_TIMEOUT,
     HOST_SESSION_TIMEOUT,
     HOST_SHARDS,
@@ -43,6 +45,14 @@ enum {
                                   .argument = "DURATION",                                                             \
                                   .help = "from one checkpoint to the next",                                          \
                                   .text = "1s"},                                                                      \
+    [HOST_JOURNAL_TRIM_INTERVAL] = {.name = "journal-trim-interval",                                                  \
+                                    .argument = "DURATION",                                                           \
+                                    .help = "how often a leader cuts off what nobody can follow any more; 0s: never", \
+                                    .text = "10m"},                                                                   \
+    [HOST_JOURNAL_KEEP] = {.name = "journal-keep",                                                                    \
+                           .argument = "DURATION",                                                                    \
+                           .help = "journal records younger than this are never cut off",                             \
+                           .text = "24h"},                                                                            \
     [HOST_TRANSACTION_TIMEOUT] = {.name = "transaction-timeout",                                                      \
                                   .argument = "DURATION",                                                             \
                                   .help = "after which the broker aborts a transaction",                              \

@@ -176,6 +176,8 @@ void k_journal_encode(struct k_journal_point *point, const struct k_pending *pen
     record.sequence = point->sequence;
     record.clock_us = facts->clock_us;
     record.leadership = (Kappa__Internal__JournalRecord__Leadership *)facts->leadership;
+    record.n_input = facts->list_count;
+    record.input = facts->list;
     record.n_range = pending->range_count;
     record.range = encode_ranges(pending, &arena);
     record.n_at_end = facts->end_count;

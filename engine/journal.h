@@ -52,6 +52,8 @@ struct k_journal_facts {
     uint64_t work;
     bool final;
     const Kappa__Internal__JournalRecord__Leadership *leadership; // NULL: none
+    Kappa__Internal__JournalRecord__Input **list; // the leadership's inputs, once more
+    size_t list_count; // 0: not in this record
     uint64_t settled, mark; // 0: none
     const struct k_work_run *runs; // when work is left: what was done in this record
     uint32_t run_count;

@@ -212,6 +212,10 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     facts.settled = leadership ? 0 : settled_switch(shard);
     facts.mark = leadership || code ? 0 : mark_here(shard);
     facts.work_left = !k_machine_is_settled(shard->machine);
+    if (!leadership && shard->lead.said && trim_lists_inputs(shard, facts.clock_us)) {
+        facts.list = shard->lead.said->input;
+        facts.list_count = shard->lead.said->n_input;
+    }
     facts.runs = k_machine_work_runs(shard->machine, &facts.run_count);
     if (!code) code = send_journal(shard, &point, &facts, err);
     free(ends);
@@ -415,6 +419,7 @@ int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
     // Whoever waits for a switch waits for the checkpoint behind it.
     const struct leadership *lead = &shard->lead;
     TRY(maybe_checkpoint(shard, lead->seq > lead->settled && shard->saved_offset < lead->offset, err));
+    if (!shard->in_transaction && !shard->stopping && !shard->options.once) TRY(trim_step(shard));
     if (input >= 0 || due || *ret_wait_us < 0) *ret_wait_us = 0;
     if ((shard->options.once && input < 0) || shard->stopping) {
         bool finished;

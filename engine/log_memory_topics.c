@@ -126,7 +126,7 @@ void k_cloud_read(struct k_cloud *cloud, const char *topic, int32_t partition, k
     struct partition *p;
     struct k_error err;
     if (memory_partition(cloud, topic, partition, &p, &err)) return;
-    for (int64_t i = p->start; i < p->end; i++)
+    for (int64_t i = 0; i < p->end; i++)
         if (memory_visible(p, i)) visit(context, p->messages[i]);
 }
 

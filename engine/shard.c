@@ -83,6 +83,7 @@ void shard_forget(struct k_shard *shard)
     shard->following.record = NULL;
     leadership_drop(shard);
     difference_drop(shard);
+    trim_drop(shard);
     shard->mark = 0;
     shard->mark_due = false;
     k_machine_close(shard->machine);

@@ -69,7 +69,8 @@ const char *k_shard_state_name(enum k_shard_state state);
     X(control_unread, "control is written without reading it to its end")                                       \
     X(warm_misses, "a warm generation misses a range")                                                          \
     X(difference_twice, "how far a switch's difference is written is not noted")                                \
-    X(difference_old, "a switch's difference is written with the values of where the switch stands")
+    X(difference_old, "a switch's difference is written with the values of where the switch stands")           \
+    X(trim_alive, "the journal is trimmed of records that can still be followed")
 #ifdef K_PLANTED
 enum k_plant {
     K_PLANT_NONE,
@@ -114,6 +115,8 @@ struct k_shard_options {
     int64_t commit_interval_us;      // 100 ms
     int64_t checkpoint_interval_us;  // 1 s
     int64_t transaction_timeout_us;  // 10 s
+    int64_t trim_interval_us;        // from one look at the journal's beginning to the next; 0: it is never trimmed
+    int64_t journal_keep_us;         // records younger than this are not trimmed
     int64_t step_budget_us;          // frontier work in one transaction: at most about this long; 200 ms
     uint64_t dirty_limit_bytes;      // commit and checkpoint early at this much; 0: an eighth of the cache
     uint64_t work_portion;           // units of frontier work between two looks at the clock
@@ -147,6 +150,7 @@ struct k_shard_options {
 struct k_shard_report {
     enum k_shard_state state;
     uint64_t records, commits, checkpoints, leaderships, resets;
+    uint64_t trimmed_records; // cut off the journal's beginning, transaction markers among them
     uint64_t records_followed_after_takeover; // between the checkpoint and E
     int64_t longest_transaction_us; // from its beginning until its commit was known
     int64_t lag_records; // to the sources' ends as last asked; −1: not known

@@ -1,5 +1,5 @@
 // What the files of a shard share: shard.c (the states), open.c, follow.c, lead.c, checkpoint.c, feed.c,
-// leadership.c.
+// leadership.c, trim.c.
 #pragma once
 #include "engine/difference.h"
 #include "engine/journal.h"
@@ -57,6 +57,17 @@ struct outputs {
     char *topic, *group, *id;
 };
 
+// A pass over the beginning of the journal (trim.c).
+struct trimming {
+    int64_t began_us, listed_us; // this pass, or the last one; the last record that was made to list the inputs
+    bool under_way;
+    int64_t start, cut; // where the journal begins, and where it may
+    Kappa__Internal__JournalRecord *lister; // the last record that lists inputs, and its offset
+    int64_t listed;
+    struct log_start *starts;
+    uint32_t start_count;
+};
+
 struct k_shard {
     struct k_shard_options options;
     enum k_shard_state state;
@@ -95,6 +106,7 @@ struct k_shard {
     int64_t transaction_since_us, commit_at_us;
     uint64_t output_bytes;
     uint32_t next_input;
+    struct trimming trimming;
 
     struct outputs outputs; // of a follower
 
@@ -175,6 +187,10 @@ void leadership_save(const struct k_shard *shard, Kappa__Internal__Position *pos
                      Kappa__Internal__Difference *ret_difference);
 int leadership_load(struct k_shard *shard, const Kappa__Internal__Position *position, struct k_error *err);
 void leadership_drop(struct k_shard *shard);
+// trim.c: a bounded step of a leader without an open transaction, or nothing. Fails by K_E_CRASHED only.
+int trim_step(struct k_shard *shard);
+void trim_drop(struct k_shard *shard); // ends a pass without its result
+bool trim_lists_inputs(struct k_shard *shard, int64_t clock_us); // whether the next record is to; notes that it does
 // checkpoint.c
 int checkpoint_take(struct k_shard *shard, struct k_error *err);
 // The same, but no room on the disk is no error: report.stalled then says so, and retry_at_us when to try again.

@@ -167,6 +167,8 @@ static void *shard_thread(void *context)
                                       .commit_interval_us = o->commit_interval_us,
                                       .checkpoint_interval_us = o->checkpoint_interval_us,
                                       .transaction_timeout_us = o->transaction_timeout_us,
+                                      .trim_interval_us = o->trim_interval_us,
+                                      .journal_keep_us = o->journal_keep_us,
                                       .step_budget_us = 200000,
                                       .once = o->once,
                                       .final = o->final,

@@ -102,7 +102,7 @@ def test_config_by_variable():
 
 def test_links():
     "every file that the documents link to is there, and every directory of the README's tour"
-    names = ("operations", "design", "state-format", "replay")
+    names = ("operations", "design", "state-format", "journal", "replay")
     documents = [("", "README.md")] + [("docs", f"{name}.md") for name in names]
     for folder, name in documents:
         text = text_of(folder, name)

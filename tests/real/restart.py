@@ -2,7 +2,7 @@
 # timeout: 180
 """Coming back with much state: the source is cut below the last checkpoint, so that nothing can be computed again
 from its beginning, and the worker is killed. It processes again within three seconds of the group handing the shard
-over; so does a warm standby."""
+over; so does a warm standby. The journal is trimmed of what nobody can follow any more, and of nothing else."""
 import datetime
 import subprocess
 import threading
@@ -41,7 +41,7 @@ class Setting:
     def worker(self):
         return Worker("run", self.graph, "--brokers", kafka.brokers, "--set", f"NAME={self.name}", "--state-dir",
                       scratch("state"), "--session-timeout", "2s", "--checkpoint-interval", "3s", "--log-level",
-                      "debug")
+                      "debug", "--journal-trim-interval", "1s", "--journal-keep", "0s")
 
     def feed(self, ids):
         lines = []
@@ -72,6 +72,9 @@ class Setting:
         """Everything below the checkpoint is gone from the source."""
         for partition in range(PARTITIONS):
             kafka.delete_records(f"{self.name}.in", partition, -1)
+
+    def journal(self):
+        return kafka.ends(f"{self.name}.journal.0")[0]
 
     def behind_the_checkpoint(self):
         """Some records more, seen in the results; the worker can hardly have saved them yet. How many."""
@@ -136,8 +139,13 @@ def test_restart():
     "kill -9 with much state and a source that is cut: processing again within 3 s, nothing wiped, every row right"
     setting = Setting(seeded("restart"))
     worker = setting.workers[0]
+    expect(setting.journal().low, 0, "start of the journal while the source has everything")
     setting.cut()
     after = setting.behind_the_checkpoint()
+    until(lambda: setting.mark() and setting.journal().low, "the journal is trimmed", 30)
+    until(lambda: setting.seen() >= setting.marks, "the marks come out")
+    say(f"the journal, which ends at {setting.journal().stable}, begins at {setting.journal().low}")
+    after += setting.marks - 1
     worker.kill()
     come = Next(f"{setting.name}.out")
     setting.mark()

@@ -31,6 +31,7 @@
     X(takeover, "a leadership began")                                                                   \
     X(reset, "a shard threw its memory away")                                                           \
     X(followed, "records were read again after a takeover")                                              \
+    X(trimmed, "journal records that nobody could follow any more were cut off")                        \
     X(switch_asked, "another generation was asked to lead")                                             \
     X(switch_lost, "whoever asked for it died on the way, or did not hear how it ended")                \
     X(switch_turned, "a switch was asked for while another was under way")                              \

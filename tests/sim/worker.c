@@ -115,6 +115,7 @@ static void note_reports(struct world *w, const struct worker *worker)
         w->stats.takeover += report.leaderships;
         w->stats.reset += report.resets;
         w->stats.followed += report.records_followed_after_takeover;
+        w->stats.trimmed += report.trimmed_records;
     }
 }
 

@@ -173,7 +173,9 @@ static bool prepare(struct world *w)
         .state = {.cache_bytes = one_in(r, 3) ? 4u << 20 : one_in(r, 2) ? 64u << 10 : 2u << 10},
         .commit_interval_us = between(r, 1, 100) * MS, .checkpoint_interval_us = between(r, 0, 800) * MS,
         .transaction_timeout_us = 10 * SECOND, .step_budget_us = 200 * MS, .work_portion = one_in(r, 2) ? 3 : 1024,
-        .dirty_limit_bytes = one_in(r, 4) ? 4096 : 0, .can_lead = true};
+        .dirty_limit_bytes = one_in(r, 4) ? 4096 : 0, .can_lead = true,
+        .trim_interval_us = one_in(r, 2) ? between(r, 10, 500) * MS : 0,
+        .journal_keep_us = one_in(r, 2) ? between(r, 0, 5) * SECOND : 0};
     w->worker_count = (uint32_t)between(r, 1, FIRST_WORKERS_MAX);
     for (uint32_t i = 0; i < w->worker_count; i++) {
         struct worker *worker = &w->workers[i];
