@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "operators/expr/text_table.h"
 #include "proto/codes.h"
 
 struct k_expr *k_node(struct k_binder *binder, enum k_node_kind kind, enum k_type type, uint32_t offset,
@@ -256,6 +257,13 @@ static struct k_expr *in_set(struct k_binder *binder, uint32_t offset, struct k_
         if (kept == 0 || k_value_order(&set->values[kept - 1], &set->values[i]) != 0)
             set->values[kept++] = set->values[i];
     set->count = kept;
+    if (args[0]->type == K_STRING) {
+        struct k_str *texts = k_arena_array(binder->report->arena, struct k_str, kept);
+        struct k_text_table *table = k_arena_get(binder->report->arena, sizeof *table);
+        for (uint32_t i = 0; i < kept; i++) texts[i] = set->values[i].s;
+        *table = k_text_table_make(binder->report->arena, texts, kept);
+        set->texts = table;
+    }
     struct k_expr *node = k_node(binder, K_NODE_IN, K_BOOL, offset, 1);
     node->args[0] = args[0];
     node->set = set;

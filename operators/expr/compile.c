@@ -43,6 +43,7 @@ static struct k_expr *compile(struct k_binder *binder, const char **ret_name)
     }
     if (ret_name) *ret_name = name;
     k_expr_share(binder->report->arena, expr);
+    k_expr_choices(binder->report->arena, expr);
     return expr;
 }
 

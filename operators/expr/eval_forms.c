@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "operators/expr/kernels.h"
+#include "operators/expr/text_table.h"
 
 // Values of a type are moved by their width alone.
 static void move_rows(enum k_type type, void *to, const struct k_vec *from, struct k_rows rows)
@@ -126,23 +127,68 @@ static void split(struct k_eval *eval, const struct k_vec *condition, struct k_r
     *ret_rest = k_rows_of(no, no_count);
 }
 
+// Puts what a branch comes to into the rows that chose it. The outcome has a validity from the first branch on that
+// may be NULL.
+static void eval_branch(struct k_eval *eval, const struct k_expr *branch, struct k_rows rows, struct k_column *out)
+{
+    if (rows.count == 0) return;
+    struct k_vec result = k_eval_node(eval, branch, rows);
+    move_rows(out->type, (void *)out->data, &result, rows);
+    if (result.column.valid && !out->valid) {
+        uint8_t *valid = k_arena_get(eval->arena, eval->size);
+        memset(valid, 1, eval->size);
+        out->valid = valid;
+    }
+    if (out->valid) move_valid((uint8_t *)out->valid, &result, rows);
+}
+
+// The branches that ask which text it is, all at once. Returns the rows that are in none of them.
+static struct k_rows eval_choice(struct k_eval *eval, const struct k_expr *node, struct k_rows rows,
+                                 struct k_column *out)
+{
+    const struct k_switch *choice = node->choice;
+    const struct k_text_table table = *choice->texts;
+    // ends[i + 1] first counts the rows of branch i, then says where its list ends; none is the last branch.
+    uint32_t none = choice->branches, *ends = k_arena_zeroed(eval->arena, (none + 2) * sizeof *ends);
+    uint32_t *list = k_arena_array(eval->arena, uint32_t, rows.count);
+    uint32_t *chosen = k_arena_array(eval->arena, uint32_t, rows.count), *next = chosen;
+    struct k_vec text = k_eval_node(eval, choice->text, rows);
+    text = k_eval_flat(eval, &text, rows);
+    const struct k_str *texts = text.column.s;
+    const uint8_t *valid = text.column.valid;
+    K_EACH_ROW(rows, r, {
+        uint32_t branch = valid && !valid[r] ? none : k_text_table_find(&table, texts[r]);
+        *next = branch < none ? branch : none;
+        ends[*next++ + 1]++;
+    });
+    for (uint32_t i = 0; i < none; i++) ends[i + 1] += ends[i];
+    next = chosen;
+    K_EACH_ROW(rows, r, list[ends[*next++]++] = r;);
+    // Each end has moved to that of its branch.
+    uint32_t begin = 0;
+    for (uint32_t i = 0; i < none; begin = ends[i++])
+        eval_branch(eval, node->args[2 * i + 1], k_rows_of(list + begin, ends[i] - begin), out);
+    return k_rows_of(list + begin, ends[none] - begin);
+}
+
 struct k_vec k_eval_case(struct k_eval *eval, const struct k_expr *node, struct k_rows rows)
 {
-    void *values = k_eval_values(eval, node->type);
-    uint8_t *valid = k_arena_get(eval->arena, eval->size);
+    struct k_column out = {.type = node->type, .data = k_eval_values(eval, node->type)};
     struct k_rows rest = rows;
-    for (uint32_t i = 0; i < node->count && rest.count; i += 2) {
+    uint32_t i = 0;
+    if (node->choice) {
+        rest = eval_choice(eval, node, rows, &out);
+        i = 2 * node->choice->branches;
+    }
+    for (; i < node->count && rest.count; i += 2) {
         struct k_rows chosen = rest;
         if (i + 1 < node->count) {
             struct k_vec condition = k_eval_node(eval, node->args[i], rest);
             split(eval, &condition, rest, &chosen, &rest);
-            if (chosen.count == 0) continue;
         }
-        struct k_vec result = k_eval_node(eval, node->args[i + 1 < node->count ? i + 1 : i], chosen);
-        move_rows(node->type, values, &result, chosen);
-        move_valid(valid, &result, chosen);
+        eval_branch(eval, node->args[i + 1 < node->count ? i + 1 : i], chosen, &out);
     }
-    return (struct k_vec){.column = {.type = node->type, .valid = valid, .data = values}};
+    return (struct k_vec){.column = out};
 }
 
 struct k_vec k_eval_coalesce(struct k_eval *eval, const struct k_expr *node, struct k_rows rows)
@@ -196,6 +242,10 @@ struct k_vec k_eval_in(struct k_eval *eval, const struct k_expr *node, struct k_
     const uint8_t *valid = vec.column.valid;
     if (vec.column.type == K_INT64 || vec.column.type == K_TIMESTAMP)
         K_EACH_ROW(rows, r, values[r] = in_ints(set, vec.column.i[r]););
+    else if (set->texts)
+        K_EACH_ROW(rows, r, {
+            values[r] = !(valid && !valid[r]) && k_text_table_find(set->texts, vec.column.s[r]) != UINT32_MAX;
+        });
     else
         K_EACH_ROW(rows, r, {
             struct k_value value = k_column_value(&vec.column, r);

@@ -64,7 +64,8 @@ bool k_find_part(struct k_str text, char byte, uint64_t n, struct k_str *ret_par
         }
     }
     if (n > 1) return false;
-    *ret_part = (struct k_str){begin ? text.data + begin : text.data, text.length - begin}; // an empty text may be NULL
+    *ret_part =
+        (struct k_str){begin ? text.data + begin : text.data, text.length - begin}; // an empty text may be NULL
     return true;
 }
 
@@ -72,36 +73,50 @@ bool k_find_part(struct k_str text, char byte, uint64_t n, struct k_str *ret_par
 // long needle, which would be compared at each, is left to memmem and its linear bound.
 enum { SHORT = 64 };
 
-static uint32_t find_short(struct k_str text, uint32_t at, struct k_str what)
+// The first of the places, a bit each from `at` on, where the whole needle is; or NOWHERE. Not part of the loop that
+// calls it, which so keeps its bytes in registers.
+enum { NOWHERE = -1 };
+static __attribute__((noinline)) int64_t check_places(struct k_str text, uint32_t at, uint32_t places,
+                                                      struct k_str what)
 {
-    uint32_t last = what.length - 1, places = text.length - last; // a match begins before this
-    if (places < BLOCK) {
-        for (; at < places; at++)
-            if (text.data[at] == what.data[0] && text.data[at + last] == what.data[last] &&
-                k_same_bytes(text.data + at, what.data, what.length))
-                return at;
-        return text.length;
+    for (; places; places &= places - 1) {
+        uint32_t place = at + (uint32_t)__builtin_ctz(places);
+        if (k_same_bytes(text.data + place, what.data, what.length)) return place;
     }
-    while (at < places) {
-        uint32_t begin = places - at < BLOCK ? places - BLOCK : at;
-        uint32_t found =
-            equal_bytes(text.data + begin, what.data[0]) & equal_bytes(text.data + begin + last, what.data[last]);
-        for (found >>= at - begin; found; found &= found - 1) {
-            uint32_t place = at + (uint32_t)__builtin_ctz(found);
-            if (k_same_bytes(text.data + place, what.data, what.length)) return place;
-        }
-        at = begin + BLOCK;
-    }
+    return NOWHERE;
+}
+
+static uint32_t find_bytewise(struct k_str text, uint32_t at, struct k_str what)
+{
+    for (; at + what.length <= text.length; at++)
+        if (text.data[at] == what.data[0] && k_same_bytes(text.data + at, what.data, what.length)) return at;
     return text.length;
+}
+
+static __attribute__((noinline)) uint32_t find_long(struct k_str text, uint32_t at, struct k_str what)
+{
+    const char *found = memmem(text.data + at, text.length - at, what.data, what.length);
+    return found ? (uint32_t)(found - text.data) : text.length;
 }
 
 uint32_t k_find(struct k_str text, uint32_t at, struct k_str what)
 {
     if (text.length - at < what.length) return text.length;
-    if (what.length == 1) return k_find_byte(text, at, what.data[0]);
-    if (what.length <= SHORT) return find_short(text, at, what);
-    const char *found = memmem(text.data + at, text.length - at, what.data, what.length);
-    return found ? (uint32_t)(found - text.data) : text.length;
+    if (what.length > SHORT) return find_long(text, at, what);
+    uint32_t end = text.length - what.length + 1; // a match begins before this
+    if (end < BLOCK) return find_bytewise(text, at, what);
+    const char *first = text.data, *last = text.data + what.length - 1;
+    const char first_byte = what.data[0], last_byte = what.data[what.length - 1];
+    for (; at + BLOCK <= end; at += BLOCK) {
+        uint32_t places = equal_bytes(first + at, first_byte) & equal_bytes(last + at, last_byte);
+        if (!places) continue;
+        int64_t found = check_places(text, at, places, what);
+        if (found != NOWHERE) return (uint32_t)found;
+    }
+    if (at == end) return text.length;
+    uint32_t places = equal_bytes(first + end - BLOCK, first_byte) & equal_bytes(last + end - BLOCK, last_byte);
+    int64_t found = check_places(text, at, places >> (BLOCK - (end - at)), what);
+    return found != NOWHERE ? (uint32_t)found : text.length;
 }
 
 #else

@@ -71,57 +71,71 @@ static struct k_str map_characters(struct k_arena *arena, struct k_str text,
 static const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
 
 // Turns the case of the letters from `first` on, in eight ASCII bytes.
-static uint64_t turn8(uint64_t word, char first)
+static inline uint64_t turn8(uint64_t word, char first)
 {
     uint64_t from = word + ones * (uint64_t)(0x80 - first), behind = word + ones * (uint64_t)(0x80 - first - 26);
     return word ^ (((from & ~behind) & highs) >> 2);
 }
 
-static bool is_ascii(struct k_str text)
+static inline void store8(char *out, uint64_t word)
 {
+    memcpy(out, &word, sizeof word);
+}
+
+// Puts the text with its case turned into out, which has as much room; false: it is not all ASCII.
+static inline bool map_ascii(struct k_str text, char first, char *out)
+{
+    const char *data = text.data;
+    uint32_t length = text.length;
     uint64_t all = 0;
-    if (text.length < 8) {
-        for (uint32_t i = 0; i < text.length; i++) all |= (unsigned char)text.data[i];
-    } else {
-        for (uint32_t i = 0; i + 8 < text.length; i += 8) all |= k_load8(text.data + i);
-        all |= k_load8(text.data + text.length - 8);
+    if (length >= 8) {
+        uint64_t word = all = k_load8(data); // once more than needed of eight bytes: one way for all up to 16
+        store8(out, turn8(word, first));
+        for (uint32_t i = 8; i + 8 < length; i += 8) {
+            all |= word = k_load8(data + i);
+            store8(out + i, turn8(word, first));
+        }
+        word = k_load8(data + length - 8);
+        store8(out + length - 8, turn8(word, first));
+        return ((all | word) & highs) == 0;
+    }
+    if (length >= 4) {
+        uint64_t word = k_load4(data) | (uint64_t)k_load4(data + length - 4) << 32, turned = turn8(word, first);
+        uint32_t begin = (uint32_t)turned, end = (uint32_t)(turned >> 32);
+        memcpy(out, &begin, sizeof begin);
+        memcpy(out + length - 4, &end, sizeof end);
+        return (word & highs) == 0;
+    }
+    for (uint32_t i = 0; i < length; i++) {
+        char c = data[i];
+        all |= (unsigned char)c;
+        out[i] = (char)(c ^ (((unsigned char)(c - first) < 26) << 5));
     }
     return (all & highs) == 0;
 }
 
-static struct k_str map_ascii(struct k_arena *arena, struct k_str text, char first)
+static inline struct k_str map_case(struct k_arena *arena, struct k_str text, char first,
+                                    utf8proc_int32_t (*map)(utf8proc_int32_t))
 {
     char *out = k_arena_get(arena, text.length);
-    if (text.length >= 8) {
-        for (uint32_t i = 0; i < text.length; i += 8) {
-            uint32_t at = i + 8 <= text.length ? i : text.length - 8;
-            uint64_t word = turn8(k_load8(text.data + at), first);
-            memcpy(out + at, &word, sizeof word);
-        }
-        return (struct k_str){out, text.length};
-    }
-    for (uint32_t i = 0; i < text.length; i++) {
-        char c = text.data[i];
-        out[i] = (char)(c ^ (((unsigned char)(c - first) < 26) << 5));
-    }
-    return (struct k_str){out, text.length};
+    return map_ascii(text, first, out) ? (struct k_str){out, text.length} : map_characters(arena, text, map);
 }
 
 struct k_str k_string_lower(struct k_arena *arena, struct k_str text)
 {
-    return is_ascii(text) ? map_ascii(arena, text, 'A') : map_characters(arena, text, utf8proc_tolower);
+    return map_case(arena, text, 'A', utf8proc_tolower);
 }
 
 void k_kernel_string_lower(struct k_call *call)
 {
-    EACH_STRING(call, r, { out[r] = k_string_lower(k_call_arena(call), text); });
+    struct k_arena *arena = k_call_arena(call);
+    EACH_STRING(call, r, { out[r] = map_case(arena, text, 'A', utf8proc_tolower); });
 }
 
 void k_kernel_string_upper(struct k_call *call)
 {
     struct k_arena *arena = k_call_arena(call);
-    EACH_STRING(call, r,
-                { out[r] = is_ascii(text) ? map_ascii(arena, text, 'a') : map_characters(arena, text, to_upper); });
+    EACH_STRING(call, r, { out[r] = map_case(arena, text, 'a', to_upper); });
 }
 
 void k_kernel_string_length(struct k_call *call)
@@ -141,7 +155,7 @@ void k_kernel_string_bytes(struct k_call *call)
 }
 
 // The n-th part from 1; past the last: empty.
-static struct k_str part_at(struct k_str text, struct k_str delimiter, int64_t n)
+static inline struct k_str part_at(struct k_str text, struct k_str delimiter, int64_t n)
 {
     uint32_t begin = 0;
     struct k_str part = {text.data, 0};
@@ -181,6 +195,15 @@ static const char zero_field[] = "split_part counts fields from 1, or from -1 at
 
 void k_kernel_split_part(struct k_call *call)
 {
+    if (call->args[1].constant && call->args[2].constant && !k_vec_null(&call->args[1], 0) &&
+        !k_vec_null(&call->args[2], 0)) {
+        struct k_str delimiter = K_ARG(call, 1, struct k_str, 0);
+        int64_t n = K_ARG(call, 2, int64_t, 0);
+        if (n > 0 && delimiter.length) {
+            EACH_STRING(call, r, out[r] = text.length ? part_at(text, delimiter, n) : text;);
+            return;
+        }
+    }
     EACH_STRING(call, r, {
         int64_t n = K_ARG(call, 2, int64_t, r);
         if (n == 0) k_call_fail(call, r, "argument", "%s", zero_field);

@@ -100,6 +100,14 @@ static void like_constant(struct k_call *call, bool fold)
     struct k_str pattern = folded(call, fold, K_ARG(call, 1, struct k_str, 0)), literal = {0};
     enum shape shape = shape_of(pattern, k_call_arena(call), &literal);
     bool bad = is_dangling(pattern);
+    if (shape == INSIDE && literal.length && !fold) {
+        K_EACH_ROW(call->rows, r, {
+            if (k_call_null(call, r)) continue;
+            struct k_str text = K_ARG(call, 0, struct k_str, r);
+            out[r] = k_find(text, 0, literal) < text.length;
+        });
+        return;
+    }
     K_EACH_ROW(call->rows, r, {
         if (k_call_null(call, r)) continue;
         struct k_str text = folded(call, fold, K_ARG(call, 0, struct k_str, r));

@@ -28,11 +28,21 @@ enum k_node_kind {
 
 struct k_function;
 
+struct k_text_table;
+
 // The constants of an IN list, sorted, without repetitions and NULLs.
 struct k_in_set {
     struct k_value *values;
     uint32_t count;
     bool has_null;
+    const struct k_text_table *texts; // the same, where they are strings; else NULL
+};
+
+// A CASE whose first branches ask whether one and the same text is this or that constant.
+struct k_switch {
+    const struct k_expr *text;
+    const struct k_text_table *texts; // by branch
+    uint32_t branches;
 };
 
 struct k_expr {
@@ -52,6 +62,7 @@ struct k_expr {
     struct k_expr **args;
     uint32_t count;
     struct k_in_set *set;
+    const struct k_switch *choice; // CASE: NULL if it is none
 };
 
 // Rows to work on: ascending; dense when they are first, first + 1, ….
@@ -154,6 +165,11 @@ const struct k_function *k_functions(uint32_t *ret_count);
 // Numbers the calls of an expression that stand in it several times, the dearest few.
 enum { K_EXPR_SHARED = 8 };
 void k_expr_share(struct k_arena *arena, struct k_expr *expr);
+
+// Finds the CASEs in which one look finds the branch. What is shared must be numbered.
+void k_expr_choices(struct k_arena *arena, struct k_expr *expr);
+// Whether two expressions are the same in all that matters to their value.
+bool k_expr_same(const struct k_expr *a, const struct k_expr *b);
 
 // Evaluates a tree of constants; a failure is in *ret_error (not NULL) with the text for people.
 struct k_value k_expr_fold(struct k_arena *arena, const struct k_expr *expr, const char **ret_error);

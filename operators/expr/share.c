@@ -43,14 +43,14 @@ static bool same_value(const struct k_value *a, const struct k_value *b)
     }
 }
 
-static bool same(const struct k_expr *a, const struct k_expr *b)
+bool k_expr_same(const struct k_expr *a, const struct k_expr *b)
 {
     if (a->kind != b->kind || a->type != b->type || a->count != b->count || a->index != b->index ||
         a->function != b->function || a->set != b->set)
         return false;
     if (a->kind == K_NODE_CONST && !same_value(&a->value, &b->value)) return false;
     for (uint32_t i = 0; i < a->count; i++)
-        if (!same(a->args[i], b->args[i])) return false;
+        if (!k_expr_same(a->args[i], b->args[i])) return false;
     return true;
 }
 
@@ -108,6 +108,6 @@ void k_expr_share(struct k_arena *arena, struct k_expr *expr)
         if (best_cost == 0) return;
         const struct k_expr *model = search.found[best].node;
         for (uint32_t i = best; i < search.count && search.found[i].hash == search.found[best].hash; i++)
-            if (same(model, search.found[i].node)) search.found[i].node->share = shared;
+            if (k_expr_same(model, search.found[i].node)) search.found[i].node->share = shared;
     }
 }
