@@ -22,33 +22,94 @@ node { name: "cities" input: "residents" aggregate { group_by: "who" group_by: "
 table { name: "cities_by_user" input: "cities" key: "who" key: "city" key: "window_start" }
 sink { name: "moved" input: "homes" kafka { topic: "${NAME}.homes" } format { json {} } key: "who" }
 """
-JOINED_OUTPUTS, JOINED_TABLES = [*OUTPUTS, "homes", "strangers"], [*TABLES, "cities_by_user"]
+# And what the two before have not: other formats, packed and not, and the operators that put ways together or apart.
+MIXED = JOINED + r"""
+schema { name: "Reading" field: "who string not null" field: "n int64" field: "what string" field: "level double" }
+schema { name: "Note" field: "value string not null" }
+schema { name: "Item" field: "who string not null" field: "n int64 at $.more.n" }
+source { name: "readings" kafka { topic: "${NAME}.readings" partitioned_by: "who" } format { csv { delimiter: ";" } }
+         schema: "Reading" time { out_of_order: "4s" } }
+source { name: "log" kafka { topic: "${NAME}.log" partitioned_by: "who" } schema: "Reading" time { out_of_order: "4s" }
+         format { packed { line { pattern: "^(?<who>\\w+) (?<what>/\\S*) (?<n>\\d+)( (?<level>[0-9.]+))?$" } } } }
+source { name: "notes" kafka { topic: "${NAME}.notes" } format { raw {} } schema: "Note" time { out_of_order: "4s" } }
+node { name: "from_readings" input: "readings" map { select: "*" set: "at = _timestamp" } }
+node { name: "from_log" input: "log" map { select: "*" set: "at = _timestamp" } policy { on_error: DROP } }
+node { name: "alike" input: "from_readings" input: "from_log" union {} }
+node { name: "dated" input: "alike" event_time { expr: "at - interval '2 seconds'" behind: "2s" } }
+node { name: "levels" input: "dated" aggregate { group_by: "who" window { tumbling { size: "1m" } } grace: "1s"
+       select: "first(n) AS began" select: "last(what) AS ended" select: "count(DISTINCT what) AS kinds"
+       select: "stddev(level) AS spread" select: "var_pop(n) AS square" late_topic: "${NAME}.tardy" } }
+node { name: "kinds" input: "priced" aggregate { group_by: "who" select: "count(DISTINCT kind) AS kinds"
+       select: "variance(amount) AS spread" select: "last(amount) AS latest" } }
+node { name: "lists" input: "notes" map { select: "value::json AS list" select: "_index AS nth" } }
+node { name: "items" input: "lists" flatten { field: "list" schema: "Item" } }
+table { name: "levels_by_user" input: "levels" key: "who" key: "window_start" }
+table { name: "kinds_by_user" input: "kinds" key: "who" }
+sink { name: "levels_out" input: "levels" kafka { topic: "${NAME}.levels" } format { json {} } key: "who" }
+sink { name: "items_out" input: "items" kafka { topic: "${NAME}.items" } format { json {} } }
+"""
+# As long as the test runs the broker may not compact: the reference reads the topic when all is done.
+INPUTS = {"users": {"cleanup_policy": "compact", "min_compaction_lag_ms": 86400000}, "readings": {}, "log": {},
+          "notes": {}}
+MIXED_OUTPUTS = [*OUTPUTS, "homes", "strangers", "levels", "tardy", "items"]
+MIXED_TABLES = [*TABLES, "cities_by_user", "levels_by_user", "kinds_by_user"]
 
 
 def make_all_topics(cluster, name, partitions):
     make_topics(cluster, name, partitions)
-    # As long as the test runs the broker may not compact: the reference reads the topic when all is done.
-    cluster.create(f"{name}.users", partitions=partitions, cleanup_policy="compact", min_compaction_lag_ms=86400000)
-    for output in JOINED_OUTPUTS[len(OUTPUTS):]:
+    for topic, config in INPUTS.items():
+        cluster.create(f"{name}.{topic}", partitions=partitions, **config)
+    for output in MIXED_OUTPUTS[len(OUTPUTS):]:
         cluster.create(f"{name}.{output}", partitions=3)
 
 
-def events_and_users(count, rng, name):
-    """One line in twenty is a change of the table; every partition has some, or the joins would wait for it."""
-    others, users = events(count, rng), 300  # of as many users as events() has
+def user_change(rng, who, number, draw):
+    """A row of the table, or a tombstone."""
+    user = {"who": who, "city": rng.choice("abcde"), "moves": number}
+    if 0.03 <= draw < 0.04:
+        del user["city"]
+    return None if 0.04 <= draw < 0.2 else user
+
+
+def reading(rng, who, number, draw):
+    """A record of comma-separated values; some are malformed."""
+    if draw < 0.01:
+        return rng.choice([f"{who};1", f'{who};1;"open;2', f"{who};many;x;1", ";1;x;2"])
+    what = rng.choice(["", "x", '"a;b"', '"two\nlines"', '"q""q"', "ü"])
+    return f"{who};{rng.choice(['', number % 100])};{what};{rng.choice(['', rng.randrange(1000) / 8])}"
+
+
+def log_lines(rng, who, number, draw):
+    """Up to four lines in a message, sometimes none; some are malformed."""
+    lines = [f"{who} /{rng.choice('abc')} {number % 100 + i}{rng.choice(['', ' 0.5', ' 7'])}"
+             for i in range(rng.randrange(5))]
+    if lines and draw < 0.02:
+        lines[-1] = rng.choice(["", "nothing", f"{who} /a 1" + "0" * 30])
+    return rng.choice(["\n", "\r\n"]).join(lines)
+
+
+def note(rng, who, number, draw):
+    """A list of objects as it is; some are none, or hold something else."""
+    if draw < 0.03:
+        return rng.choice(["[", "7", '[{"who":1}]', "[]", "null"])
+    return json.dumps([{"who": who, "more": {"n": number + i}} for i in range(rng.randrange(4))])
+
+
+def all_events(count, rng, name):
+    """The events, and one line in five of the other topics; of each every partition has some, or all would wait."""
+    others, users, kinds = events(count, rng), 300, [("users", user_change), ("readings", reading), ("log", log_lines),
+                                                     ("notes", note)]  # of as many users as events() has
     for n in range(count):
-        if rng.random() >= 0.05:
+        if rng.random() >= 0.2:
             yield next(others)
             continue
-        at, who = BEGIN_MS + n * 95 * STEP_MS // 100 - rng.randrange(1900), f"u{rng.randrange(users)}"
-        draw = rng.random()
+        at, who = BEGIN_MS + n * 80 * STEP_MS // 100 - rng.randrange(1900), f"u{rng.randrange(users)}"
+        (topic, make), draw = rng.choice(kinds), rng.random()
         if draw < 0.03:
             at -= rng.randrange(5000, 60000)  # too late
-        user = {"who": who, "city": rng.choice("abcde"), "moves": n}
-        if 0.03 <= draw < 0.04:
-            del user["city"]
-        yield json.dumps({"topic": f"{name}.users", "key": who, "timestamp": at,
-                          "value": None if 0.04 <= draw < 0.2 else user})
+        yield json.dumps({"topic": f"{name}.{topic}", "key": who, "timestamp": at,
+                          "value": make(rng, who, n, rng.random())})
+
 
 OPTIONS = ["--session-timeout", "2s", "--memory", "96MiB", "--commit-interval", "100ms",
            "--checkpoint-interval", "500ms"]
@@ -63,20 +124,19 @@ def run_through(cluster, name, graph, shards, state_dir):
     return stats
 
 
-def judge(cluster, name, graph, partitions, state_dir, stats, joined=False):
-    begin = time.monotonic()
-    inputs, outputs, tables = {}, JOINED_OUTPUTS if joined else OUTPUTS, JOINED_TABLES if joined else TABLES
-    for topic in [f"{name}.in"] + [f"{name}.users"] * joined:
+def judge(cluster, name, graph, partitions, state_dir, stats):
+    begin, inputs = time.monotonic(), {}
+    for topic in [f"{name}.in", *(f"{name}.{other}" for other in INPUTS)]:
         inputs[topic] = (os.path.join(scratch("input"), "in.jsonl"), partitions)
         save(cluster, topic, inputs[topic][0])
     want = reference_results(graph, name, inputs)
-    got = engine_results(cluster, name, outputs, tables, state_dir, stats)
+    got = engine_results(cluster, name, MIXED_OUTPUTS, MIXED_TABLES, state_dir, stats)
     got.must_equal(want)
     for topic, column in (("changes", "rows"), ("closed", "window_start")):
         got.must_ascend(f"{name}.{topic}", column)
-    for what in outputs:  # a comparison of nothing with nothing would prove nothing
+    for what in MIXED_OUTPUTS:  # a comparison of nothing with nothing would prove nothing
         assert sum(want.topics[f"{name}.{what}"].values()) > 50, f"hardly anything in {name}.{what}"
-    assert sum(want.letters.values()) > 50 and all(len(want.tables[t]) > 50 for t in tables), "hardly any results"
+    assert sum(want.letters.values()) > 50 and all(len(want.tables[t]) > 50 for t in MIXED_TABLES), "hardly any results"
     say(f"equal: {sum(sum(t.values()) for t in want.topics.values())} messages, {sum(want.letters.values())} dead "
         f"letters, {sum(len(t) for t in want.tables.values())} rows, {len(want.counters)} nodes' counters; compared in "
         f"{time.monotonic() - begin:.0f} s")
@@ -101,9 +161,9 @@ def reach(cluster, name, shards, records):
 def test_one_shard():
     "one shard: killed at random moments, and every output, dead letter, counter and row is the reference's"
     rng, kills, total = seeded("one shard"), sized(5, 100), sized(60_000, 2_000_000)
-    name, graph, state_dir = unique("once"), write("joined.textproto", JOINED), scratch("state")
+    name, graph, state_dir = unique("once"), write("mixed.textproto", MIXED), scratch("state")
     make_all_topics(kafka, name, 3)
-    feed = Feed(kafka, f"{name}.in", events_and_users(total, rng, name), total, total / (kills * 2.5))
+    feed = Feed(kafka, f"{name}.in", all_events(total, rng, name), total, total / (kills * 2.5))
     worker = Worker("run", graph, "--brokers", kafka.brokers, "--set", f"NAME={name}", "--state-dir", state_dir,
                     *OPTIONS)
     delays = []
@@ -123,7 +183,7 @@ def test_one_shard():
         "records done by then")
     assert done > total * 0.3, f"only {done} of {total} records were done when the killing ended: it hit nothing"
     feed.finish()
-    judge(kafka, name, graph, 3, state_dir, run_through(kafka, name, graph, 1, state_dir), joined=True)
+    judge(kafka, name, graph, 3, state_dir, run_through(kafka, name, graph, 1, state_dir))
 
 
 class Faults:
@@ -185,7 +245,7 @@ def test_three_shards():
     "three shards on three processes: kills, zombies and a broker that restarts, and all equals the reference"
     rng, total = seeded("three shards"), sized(60_000, 2_000_000)
     broker = Broker("--heap", "384m")
-    name, graph = unique("once"), write("joined.textproto", JOINED)
+    name, graph = unique("once"), write("mixed.textproto", MIXED)
     make_all_topics(broker.kafka, name, 6)
     directories = [scratch("state") for _ in range(3)]
     workers = [Worker("run", graph, "--brokers", broker.address, "--set", f"NAME={name}", "--shards", "3",
@@ -193,7 +253,7 @@ def test_three_shards():
     for worker in workers:
         worker.start()
     plan = sized({"kill": 5, "stop": 1, "restart": 1}, {"kill": 100, "stop": 20, "restart": 3})
-    feed = Feed(broker.kafka, f"{name}.in", events_and_users(total, rng, name), total,
+    feed = Feed(broker.kafka, f"{name}.in", all_events(total, rng, name), total,
                 total / (sum(plan.values()) * 2.5))
     faults = Faults(rng, broker, workers, plan)
     faults.run(feed, name)
@@ -207,7 +267,7 @@ def test_three_shards():
     workers[0].must_run()
     workers[0].process.stop(60)
     judge(broker.kafka, name, graph, 6, directories[0],
-          run_through(broker.kafka, name, graph, 3, directories[0]), joined=True)
+          run_through(broker.kafka, name, graph, 3, directories[0]))
 
 
 run_cases(globals())
