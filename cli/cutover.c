@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ACCEPT = GENERATION_OPTION_COUNT, REASON, HOLD, GIVE_UP, TIMEOUT, DRY_RUN };
+enum { ACCEPT = GENERATION_OPTION_COUNT, REASON, EMIT_DIFFERENCE, HOLD, GIVE_UP, TIMEOUT, DRY_RUN };
 static const struct k_option options[] = {
     GENERATION_OPTIONS,
     [ACCEPT] = {.name = "accept",
@@ -13,6 +13,9 @@ static const struct k_option options[] = {
     [REASON] = {.name = "reason",
                 .argument = "TEXT",
                 .help = "why it is switched, kept in the control record; needed where the two were never compared"},
+    [EMIT_DIFFERENCE] = {.name = "emit-difference",
+                         .help = "afterwards, write to the keyed sinks the rows in which the two generations' tables "
+                                 "differ, as they are then"},
     [HOLD] = {.name = "hold",
               .argument = "DURATION",
               .help = "how long the generation from before is kept warm for a rollback; 0s: for ever",
@@ -40,6 +43,7 @@ static int try_it(struct call *call, struct pipeline *pipeline, struct k_switch 
     bool write = false;
     int code = pipeline_control(pipeline, &control, &err);
     uint64_t live = control.live;
+    if (!code && ask->difference) code = pipeline_check_difference(pipeline, &control, ask, &err);
     if (!code) code = k_switch(ask, &control, &write, &err);
     if (code) return command_failed(call, code, &err);
     if (write)
@@ -58,6 +62,7 @@ static int run(struct call *call)
     int code = k_options_duration(&call->options, HOLD, &hold_us, &err);
     if (!code) code = k_options_duration(&call->options, GIVE_UP, &give_up_us, &err);
     if (!code) code = k_options_duration(&call->options, TIMEOUT, &timeout_us, &err);
+    if (!code) code = k_options_flag(&call->options, EMIT_DIFFERENCE, &ask.difference, &err);
     if (!code) code = k_options_flag(&call->options, DRY_RUN, &dry_run, &err);
     if (!code && !read_number(call->options.operands[1], &ask.to))
         code = k_fail(&err, K_E_USAGE, "\"%s\" is no number of a generation", call->options.operands[1]);

@@ -100,6 +100,7 @@ int pipeline_switch(struct call *call, struct pipeline *pipeline, struct k_switc
     int64_t began_us = monotonic_us();
     int code = pipeline_control(pipeline, &control, &err);
     if (!code) code = check_target(pipeline, ask, &control, &err);
+    if (!code && ask->difference) code = pipeline_check_difference(pipeline, &control, ask, &err);
     if (!code) code = k_control_change_now(pipeline->log, pipeline->name, k_switch, ask, ASK_US, &control, &err);
     if (code) return command_failed(call, code, &err);
     if (!k_control_is_settled(&control))
@@ -107,5 +108,8 @@ int pipeline_switch(struct call *call, struct pipeline *pipeline, struct k_switc
     if (code) return command_failed(call, code, &err);
     printf("generation %llu is live since switch %llu (%.1f s)\n", (unsigned long long)control.live,
            (unsigned long long)control.done, (double)(monotonic_us() - began_us) / 1e6);
+    if (ask->difference) // of which others may ask at the same time
+        puts(control.difference ? "what differs is being written to its keyed sinks; kappa replay status says how far"
+                                : "the switch was asked for before, without its difference: nothing is written");
     return 0;
 }

@@ -26,5 +26,8 @@ K_CHECKED int pipeline_await(struct pipeline *pipeline, uint64_t seq, uint64_t t
                              struct k_control *ret, struct k_error *err);
 // K_E_NOT_FOUND: the generation is not in step with the journals (or nobody hosts it); the text says how far it is.
 K_CHECKED int pipeline_in_step(struct pipeline *pipeline, uint64_t generation, struct k_error *err);
+// Whether the difference of such a switch could be written: K_E_CONFIG or K_E_NOT_FOUND says what is in the way.
+K_CHECKED int pipeline_check_difference(struct pipeline *pipeline, const struct k_control *control,
+                                        const struct k_switch *ask, struct k_error *err);
 // Asks for the switch, if the generation that is to lead is in step, and waits for its end. Returns the exit status.
 int pipeline_switch(struct call *call, struct pipeline *pipeline, struct k_switch *ask, int64_t timeout_us);

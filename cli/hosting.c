@@ -163,10 +163,9 @@ int hosting_begin(struct hosting *h, struct k_log *log, uint64_t generation, str
     if (!code) code = prepare_outputs(h, log, err);
     if (code) return code;
     const struct k_steward_options options = {.kafka = h->worker.kafka,
-                                              .graph = h->worker.plan->name,
+                                              .plan = h->worker.plan,
                                               .state_dir = h->worker.state_dir,
-                                              .generation = generation,
-                                              .shards = h->worker.plan->shards};
+                                              .generation = generation};
     for (int attempt = 0;; attempt++) {
         code = k_steward_start(&options, &h->steward, err);
         if (!k_control_again(code) || code == K_E_UNAVAILABLE || attempt == 20) break;

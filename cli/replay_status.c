@@ -6,6 +6,7 @@
 #include "base/json_out.h"
 #include "base/units.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -49,6 +50,46 @@ static int64_t behind(const struct shown *s, const struct k_presence *p, uint32_
 {
     int64_t left = s->ends[shard] - p->shards[shard].offset;
     return left > 0 ? left : 0;
+}
+
+static bool leads(const struct k_presence_shard *at)
+{
+    return strcmp(at->state, k_shard_state_name(K_SHARD_LEAD)) == 0;
+}
+
+static void print_eta(const struct shown *s, const struct k_presence *p, uint32_t shard)
+{
+    double eta_s = k_presence_eta(&s->presences, p, shard, behind(s, p, shard));
+    if (leads(&p->shards[shard])) return;
+    if (eta_s < 0) {
+        printf(", ETA unknown");
+    } else if (eta_s > 0 && isinf(eta_s)) {
+        printf(", ETA never: it is not faster than the journal grows");
+    } else if (eta_s > 0) {
+        struct k_buf text = {0};
+        k_duration_print(&text, (int64_t)(eta_s + 1) * 1000000);
+        printf(", ETA %s", text.data);
+        k_buf_fini(&text);
+    }
+}
+
+static void print_difference(const struct k_presence_shard *at)
+{
+    if (!at->difference_seq || !leads(at)) return;
+    printf("    difference of switch %llu: %llu keys compared, %llu messages written%s%s%s\n",
+           (unsigned long long)at->difference_seq, (unsigned long long)at->difference_compared,
+           (unsigned long long)at->difference_written, at->difference_done ? ", done" : "",
+           at->difference_waits[0] ? " - waits: " : "", at->difference_waits);
+}
+
+static void print_shard(const struct shown *s, const struct k_presence *p, uint32_t shard)
+{
+    const struct k_presence_shard *at = &p->shards[shard];
+    printf("  %s shard %u: %s, %lld of %lld journal offsets, %lld behind", p->worker, shard, at->state,
+           (long long)at->offset, (long long)s->ends[shard], (long long)behind(s, p, shard));
+    print_eta(s, p, shard);
+    printf("%s%s\n", at->trouble[0] ? " - " : "", at->trouble);
+    print_difference(at);
 }
 
 static void print_report(const struct k_parity_report *r)
@@ -98,13 +139,37 @@ static void print_text(const struct shown *s)
         for (uint32_t p = 0; p < s->presences.count; p++) {
             const struct k_presence *at = &s->presences.items[p];
             if (at->generation != g->number) continue;
-            for (uint32_t shard = 0; shard < at->shard_count; shard++)
-                printf("  %s shard %u: %s, %lld of %lld journal offsets, %lld behind%s%s\n", at->worker, shard,
-                       at->shards[shard].state, (long long)at->shards[shard].offset, (long long)s->ends[shard],
-                       (long long)behind(s, at, shard), at->shards[shard].trouble[0] ? " - " : "",
-                       at->shards[shard].trouble);
+            for (uint32_t shard = 0; shard < at->shard_count; shard++) print_shard(s, at, shard);
         }
     }
+}
+
+// null: not known; a rate or ETA that is not finite is not known, either, but "closing" then says false.
+static void json_rates(const struct shown *s, const struct k_presence *p, uint32_t shard, struct k_buf *out)
+{
+    double rate = k_presence_rate(&p->shards[shard]);
+    double eta_s = k_presence_eta(&s->presences, p, shard, behind(s, p, shard));
+    k_buf_add_text(out, ",\"offsets_per_second\":");
+    if (rate < 0) k_buf_add_text(out, "null");
+    else k_buf_printf(out, "%.1f", rate);
+    k_buf_add_text(out, ",\"eta_seconds\":");
+    if (eta_s < 0 || isinf(eta_s)) k_buf_add_text(out, "null");
+    else k_buf_printf(out, "%.1f", eta_s);
+    k_buf_printf(out, ",\"closing\":%s", eta_s < 0 ? "null" : isinf(eta_s) ? "false" : "true");
+}
+
+static void json_difference(const struct k_presence_shard *p, struct k_buf *out)
+{
+    k_buf_add_text(out, ",\"difference\":");
+    if (!p->difference_seq) {
+        k_buf_add_text(out, "null");
+        return;
+    }
+    k_buf_printf(out, "{\"switch\":%llu,\"compared\":%llu,\"written\":%llu,\"done\":%s,\"waits\":",
+                 (unsigned long long)p->difference_seq, (unsigned long long)p->difference_compared,
+                 (unsigned long long)p->difference_written, p->difference_done ? "true" : "false");
+    k_json_string(out, k_str_of(p->difference_waits));
+    k_buf_add_char(out, '}');
 }
 
 static void json_host(const struct shown *s, const struct k_presence *at, struct k_buf *out)
@@ -120,6 +185,8 @@ static void json_host(const struct shown *s, const struct k_presence *at, struct
                      shard ? "," : "", shard, p->state, (long long)p->offset, (long long)s->ends[shard],
                      (long long)behind(s, at, shard), (unsigned long long)p->records);
         k_json_string(out, k_str_of(p->trouble));
+        json_rates(s, at, shard, out);
+        json_difference(p, out);
         k_buf_add_char(out, '}');
     }
     k_buf_add_text(out, "]}");
@@ -196,7 +263,9 @@ const struct command command_replay_status = {
     .name = "replay status",
     .operands = "GRAPH",
     .doc = "show a pipeline's generations, who hosts them, and how far each is behind",
-    .more = "Positions and ends are journal offsets, which count transaction markers too.",
+    .more =
+        "Positions and ends are journal offsets, which count transaction markers too. ETA: how far it is behind, by\n"
+        "its rate in the last half minute less that at which the journal grows; unknown until it was heard of twice.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .operands_min = 1,

@@ -1,13 +1,16 @@
 // kappa rollback: the generation that lived before takes over again.
 #include "cli/generation.h"
 
-enum { REASON = GENERATION_OPTION_COUNT, HOLD, TIMEOUT };
+enum { REASON = GENERATION_OPTION_COUNT, EMIT_DIFFERENCE, HOLD, TIMEOUT };
 static const struct k_option options[] = {
     GENERATION_OPTIONS,
     [REASON] = {.name = "reason",
                 .argument = "TEXT",
                 .help = "why it is switched; kept in the control record",
                 .text = "rollback"},
+    [EMIT_DIFFERENCE] = {.name = "emit-difference",
+                         .help = "afterwards, write to the keyed sinks the rows in which the two generations' tables "
+                                 "differ, as they are then"},
     [HOLD] = {.name = "hold",
               .argument = "DURATION",
               .help = "how long the generation that leads now is kept warm afterwards; 0s: for ever",
@@ -21,6 +24,7 @@ static int run(struct call *call)
     struct k_switch ask = {.reason = k_options_text(&call->options, REASON)};
     int64_t hold_us = 24ll * 3600 * 1000000, timeout_us = 120000000;
     int code = k_options_duration(&call->options, HOLD, &hold_us, &err);
+    if (!code) code = k_options_flag(&call->options, EMIT_DIFFERENCE, &ask.difference, &err);
     if (!code) code = k_options_duration(&call->options, TIMEOUT, &timeout_us, &err);
     if (code) return command_misused(call, &err);
     ask.hold_us = hold_us;

@@ -16,6 +16,7 @@ struct difference_work {
     struct k_host host; // first: of the sink's instance
     struct k_shard *shard;
     struct k_store *copies[2]; // of who led before, and of this generation
+    Kappa__V1__Graph *before;  // of who led before; NULL: the state does not say (it has secret parameters)
     struct k_table_walk *walk;
     int32_t sink, table; // the plan's nodes under way; -1: none
     void *instance;      // of the sink
@@ -64,6 +65,7 @@ void difference_work_end(struct k_shard *shard)
     end_sink(work);
     for (int i = 0; i < 2; i++)
         if (work->copies[i]) work->copies[i]->ops->close(work->copies[i]);
+    if (work->before) kappa__v1__graph__free_unpacked(work->before, NULL);
     k_arena_fini(&work->arena);
     k_arena_fini(&work->gathered);
     free(work);
@@ -87,6 +89,20 @@ static int check_copy(const struct k_shard *shard, struct k_store *copy, const c
     return code;
 }
 
+static int read_graph(struct difference_work *work, struct k_error *err)
+{
+    struct k_str bytes;
+    int code = k_store_note(work->copies[0], "identity", &work->arena, &bytes, err);
+    if (code || !bytes.data) return code;
+    Kappa__Internal__Identity *identity =
+        kappa__internal__identity__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
+    if (!identity) return k_fail(err, K_E_CORRUPT, "the copy does not say whose it is");
+    if (identity->has_graph_binary)
+        work->before = kappa__v1__graph__unpack(NULL, identity->graph_binary.len, identity->graph_binary.data);
+    kappa__internal__identity__free_unpacked(identity, NULL);
+    return 0;
+}
+
 static int open_work(struct k_shard *shard, struct k_error *err)
 {
     const struct k_shard_options *o = &shard->options;
@@ -106,7 +122,19 @@ static int open_work(struct k_shard *shard, struct k_error *err)
         TRY(o->copies->open(o->copies_context, d->seq, generation, &work->copies[i], err));
         TRY(check_copy(shard, work->copies[i], generation, err));
     }
-    return 0;
+    return read_graph(work, err);
+}
+
+// Whether who led before wrote this topic, by key. If not, it shows nothing yet, whatever table there was.
+static bool shown_before(const struct difference_work *work, const char *topic)
+{
+    const Kappa__V1__Graph *graph = work->before;
+    if (!graph) return true;
+    for (size_t i = 0; i < graph->n_sink; i++) {
+        const Kappa__V1__Sink *sink = graph->sink[i];
+        if (sink->n_key && sink->kafka && sink->kafka->topic && strcmp(sink->kafka->topic, topic) == 0) return true;
+    }
+    return false;
 }
 
 // The keyed sink behind this one (-1: the first); -1: there is none.
@@ -134,7 +162,8 @@ static int begin_sink(struct difference_work *work, int32_t sink, struct k_error
     work->sink = sink;
     work->table = table;
     TRY(node->type->open(work->instance, node, &work->host, err));
-    return k_table_walk_open(work->copies[0], work->copies[1], plan->nodes[table].name, &work->walk, err);
+    struct k_store *left = shown_before(work, node->topics[0]) ? work->copies[0] : NULL;
+    return k_table_walk_open(left, work->copies[1], plan->nodes[table].name, &work->walk, err);
 }
 
 // Opens what is needed to go on.

@@ -1,12 +1,13 @@
-// Writing and reading `<graph>.progress`.
-#include "replay/presence.h"
+// Reading `<graph>.progress`.
+#include "replay/presence_private.h"
 
 #include "proto/internal.pb-c.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FETCH_US = 100000, FETCHES_MAX = 30, LOOK_BACK = 1024, KEEP_MS = 3600000, TIMEOUT_US = 10000000 };
+enum { FETCH_US = 100000, FETCHES_MAX = 30, LOOK_BACK = 1024, SAMPLES_US = 30000000 };
 
 typedef Kappa__Internal__Progress Progress;
 
@@ -15,85 +16,6 @@ typedef Kappa__Internal__Progress Progress;
         int code_ = (call);      \
         if (code_) return code_; \
     } while (0)
-
-static void topic_of(const char *graph, char *out, size_t size)
-{
-    int length = snprintf(out, size, "%s.progress", graph);
-    K_ASSERT(length > 0 && (size_t)length < size);
-}
-
-int k_presence_prepare(struct k_log *log, const char *graph, int32_t replication, struct k_error *err)
-{
-    char topic[300];
-    struct k_topic_info info;
-    const struct k_topic_spec spec = {.partitions = 1, .replication = replication, .retention_ms = KEEP_MS};
-    topic_of(graph, topic, sizeof topic);
-    int code = log->ops->topic_info(log, topic, &info, err);
-    return code == K_E_NOT_FOUND ? log->ops->topic_create(log, topic, &spec, err) : code;
-}
-
-static void encode(const char *graph, const char *worker, uint64_t generation, int64_t now_us,
-                   const struct k_shard_report *reports, uint32_t shards, struct k_buf *out)
-{
-    Progress progress;
-    kappa__internal__progress__init(&progress);
-    Kappa__Internal__Progress__Shard *all = k_new_array(Kappa__Internal__Progress__Shard, shards + 1);
-    Kappa__Internal__Progress__Shard **pointers = k_new_array(Kappa__Internal__Progress__Shard *, shards + 1);
-    progress.pipeline = (char *)graph;
-    progress.worker = (char *)worker;
-    progress.has_generation = progress.has_time_us = true;
-    progress.generation = generation;
-    progress.time_us = now_us;
-    for (uint32_t s = 0; s < shards; s++) {
-        Kappa__Internal__Progress__Shard *to = pointers[s] = &all[s];
-        kappa__internal__progress__shard__init(to);
-        to->has_shard = to->has_offset = to->has_saved_offset = to->has_records = true;
-        to->shard = s;
-        to->offset = reports[s].offset;
-        to->saved_offset = reports[s].saved_offset;
-        to->records = reports[s].records;
-        to->state = (char *)k_shard_state_name(reports[s].state);
-        to->trouble = reports[s].trouble[0] ? (char *)reports[s].trouble : NULL;
-    }
-    progress.n_shard = shards;
-    progress.shard = pointers;
-    size_t size = kappa__internal__progress__get_packed_size(&progress);
-    kappa__internal__progress__pack(&progress, (uint8_t *)k_buf_reserve(out, size));
-    out->length += size;
-    free(all);
-    free(pointers);
-}
-
-int k_presence_say(struct k_log *log, const char *graph, const char *worker, uint64_t generation,
-                   const struct k_shard_report *reports, uint32_t shards, struct k_producer **producer,
-                   struct k_error *err)
-{
-    char topic[300], id[400];
-    struct k_buf bytes = {0};
-    topic_of(graph, topic, sizeof topic);
-    snprintf(id, sizeof id, "%s.%s", topic, worker);
-    encode(graph, worker, generation, log->ops->now_us(log), reports, shards, &bytes);
-    struct k_out_message message = {.topic = topic,
-                                    .partition = 0,
-                                    .value = k_buf_str(&bytes),
-                                    .has_value = true,
-                                    .key = k_str_of(worker),
-                                    .has_key = true,
-                                    .timestamp_us = -1};
-    bool tainted = false;
-    int code = *producer ? 0 : log->ops->producer_open(log, id, TIMEOUT_US, producer, err);
-    if (!code) code = log->ops->begin(*producer, err);
-    if (!code) code = log->ops->produce(*producer, &message, err);
-    if (!code) code = log->ops->commit(*producer, &tainted, err);
-    if (code || tainted) {
-        log->ops->producer_close(*producer);
-        *producer = NULL;
-    }
-    k_buf_fini(&bytes);
-    return code;
-}
-
-// --- reading ---
 
 static struct k_presence *place_of(struct k_presences *all, uint64_t generation, const char *worker)
 {
@@ -107,21 +29,79 @@ static struct k_presence *place_of(struct k_presences *all, uint64_t generation,
     return new;
 }
 
+static void drop(struct k_presence *presence)
+{
+    for (uint32_t i = 0; i < presence->sink_count; i++) {
+        free(presence->sinks[i].name);
+        free(presence->sinks[i].topic);
+        free(presence->sinks[i].key);
+        free(presence->sinks[i].table);
+    }
+    free(presence->sinks);
+    free(presence->shards);
+    presence->sinks = NULL;
+    presence->shards = NULL;
+    presence->sink_count = presence->shard_count = 0;
+}
+
+static void add_sample(struct k_presence_shard *to, int64_t time_us, int64_t offset)
+{
+    // A process that begins anew stands further back.
+    if (to->sample_count && offset < to->samples[to->sample_count - 1].offset) to->sample_count = 0;
+    uint32_t old = 0;
+    while (old < to->sample_count &&
+           (time_us - to->samples[old].time_us > SAMPLES_US || to->sample_count - old == K_PRESENCE_SAMPLES))
+        old++;
+    memmove(to->samples, to->samples + old, (to->sample_count - old) * sizeof *to->samples);
+    to->sample_count -= old;
+    to->samples[to->sample_count++] = (struct k_presence_sample){time_us, offset};
+}
+
+static void take_shard(struct k_presence_shard *to, int64_t time_us, const Kappa__Internal__Progress__Shard *from)
+{
+    struct k_presence_shard before = *to;
+    *to = (struct k_presence_shard){.offset = from->offset,
+                                    .saved_offset = from->saved_offset,
+                                    .records = from->records,
+                                    .difference_seq = from->difference_seq,
+                                    .difference_compared = from->difference_compared,
+                                    .difference_written = from->difference_written,
+                                    .difference_done = from->difference_done};
+    memcpy(to->samples, before.samples, sizeof to->samples);
+    to->sample_count = before.sample_count;
+    add_sample(to, time_us, from->offset);
+    snprintf(to->state, sizeof to->state, "%s", from->state ? from->state : "");
+    snprintf(to->trouble, sizeof to->trouble, "%.127s", from->trouble ? from->trouble : "");
+    snprintf(to->difference_waits, sizeof to->difference_waits, "%.127s",
+             from->difference_waits ? from->difference_waits : "");
+}
+
+static void take_sink(struct k_presence_sink *to, const Kappa__Internal__Progress__Sink *from)
+{
+    struct k_buf key = {0};
+    for (size_t i = 0; i < from->n_key; i++) k_buf_printf(&key, "%s%s", i ? ", " : "", from->key[i]);
+    *to = (struct k_presence_sink){.name = k_strdup(from->name ? from->name : ""),
+                                   .topic = k_strdup(from->topic ? from->topic : ""),
+                                   .key = k_strdup(key.data ? key.data : ""),
+                                   .table = from->table ? k_strdup(from->table) : NULL};
+    k_buf_fini(&key);
+}
+
 static void take(struct k_presences *all, const Progress *progress)
 {
     uint32_t count = progress->n_shard < K_PRESENCE_SHARDS_MAX ? (uint32_t)progress->n_shard : K_PRESENCE_SHARDS_MAX;
     struct k_presence *to = place_of(all, progress->generation, progress->worker ? progress->worker : "");
     to->time_us = progress->time_us;
-    to->shard_count = count;
-    free(to->shards);
-    to->shards = k_new_array(struct k_presence_shard, count + 1);
+    struct k_presence_shard *shards = k_new_array(struct k_presence_shard, count + 1);
     for (uint32_t s = 0; s < count; s++) {
-        const Kappa__Internal__Progress__Shard *from = progress->shard[s];
-        to->shards[s] = (struct k_presence_shard){
-            .offset = from->offset, .saved_offset = from->saved_offset, .records = from->records};
-        snprintf(to->shards[s].state, sizeof to->shards[s].state, "%s", from->state ? from->state : "");
-        snprintf(to->shards[s].trouble, sizeof to->shards[s].trouble, "%.127s", from->trouble ? from->trouble : "");
+        if (s < to->shard_count) shards[s] = to->shards[s];
+        take_shard(&shards[s], progress->time_us, progress->shard[s]);
     }
+    drop(to);
+    to->shards = shards;
+    to->shard_count = count;
+    to->sinks = k_new_array(struct k_presence_sink, progress->n_sink + 1);
+    for (size_t i = 0; i < progress->n_sink; i++) take_sink(&to->sinks[to->sink_count++], progress->sink[i]);
 }
 
 static int compare(const void *a, const void *b)
@@ -135,7 +115,7 @@ static void drop_old(struct k_presences *all, int64_t now_us, int64_t max_age_us
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < all->count; i++) {
-        if (now_us - all->items[i].time_us > max_age_us) free(all->items[i].shards);
+        if (now_us - all->items[i].time_us > max_age_us) drop(&all->items[i]);
         else all->items[kept++] = all->items[i];
     }
     all->count = kept;
@@ -148,7 +128,7 @@ int k_presence_read(struct k_log *log, const char *graph, int64_t max_age_us, st
     char topic[300];
     int64_t start, end;
     *ret = (struct k_presences){0};
-    topic_of(graph, topic, sizeof topic);
+    presence_topic(graph, topic, sizeof topic);
     int code = log->ops->offsets(log, topic, 0, true, &start, &end, err);
     if (code == K_E_NOT_FOUND || (!code && start == end)) return 0;
     if (code) return code;
@@ -173,9 +153,34 @@ int k_presence_read(struct k_log *log, const char *graph, int64_t max_age_us, st
 
 void k_presences_fini(struct k_presences *presences)
 {
-    for (uint32_t i = 0; i < presences->count; i++) free(presences->items[i].shards);
+    for (uint32_t i = 0; i < presences->count; i++) drop(&presences->items[i]);
     free(presences->items);
     *presences = (struct k_presences){0};
+}
+
+double k_presence_rate(const struct k_presence_shard *shard)
+{
+    if (shard->sample_count < 2) return -1;
+    const struct k_presence_sample *first = shard->samples, *last = &shard->samples[shard->sample_count - 1];
+    int64_t took_us = last->time_us - first->time_us;
+    return took_us > 0 ? (double)(last->offset - first->offset) * 1e6 / (double)took_us : -1;
+}
+
+double k_presence_eta(const struct k_presences *all, const struct k_presence *presence, uint32_t shard,
+                      int64_t behind)
+{
+    double rate = k_presence_rate(&presence->shards[shard]), growth = 0;
+    if (behind <= K_IN_STEP_OFFSETS) return 0;
+    if (rate < 0) return -1;
+    for (uint32_t i = 0; i < all->count; i++) {
+        const struct k_presence *other = &all->items[i];
+        if (shard >= other->shard_count) continue;
+        const struct k_presence_shard *at = &other->shards[shard];
+        if (strcmp(at->state, k_shard_state_name(K_SHARD_LEAD)) != 0) continue;
+        growth = k_presence_rate(at);
+        if (growth < 0) return -1;
+    }
+    return rate > growth ? (double)behind / (rate - growth) : INFINITY;
 }
 
 static int behind_of(struct k_log *log, const char *graph, const struct k_presence *presence, int64_t *ret,

@@ -4,11 +4,24 @@
 #pragma once
 #include "engine/shard.h"
 
-enum { K_PRESENCE_SHARDS_MAX = 1024 };
+enum { K_PRESENCE_SHARDS_MAX = 1024, K_PRESENCE_SAMPLES = 32 };
 struct k_presence_shard {
     int64_t offset, saved_offset; // in its journal
     uint64_t records;
+    // Where it stood in the last half minute, oldest first.
+    struct k_presence_sample {
+        int64_t time_us, offset;
+    } samples[K_PRESENCE_SAMPLES];
+    uint32_t sample_count;
     char state[24], trouble[128];
+    uint64_t difference_seq, difference_compared, difference_written; // see k_shard_report
+    bool difference_done;
+    char difference_waits[128];
+};
+struct k_presence_sink { // a keyed sink of its graph
+    char *name, *topic;
+    char *key;   // its columns, as people write them
+    char *table; // that has its rows by its key; NULL: none
 };
 struct k_presence { // of one process
     uint64_t generation;
@@ -16,6 +29,8 @@ struct k_presence { // of one process
     int64_t time_us;
     struct k_presence_shard *shards; // by number
     uint32_t shard_count;
+    struct k_presence_sink *sinks;
+    uint32_t sink_count;
 };
 struct k_presences {
     struct k_presence *items; // by generation, worker
@@ -28,10 +43,16 @@ K_CHECKED int k_presence_read(struct k_log *log, const char *graph, int64_t max_
                               struct k_error *err);
 void k_presences_fini(struct k_presences *presences);
 
+// Journal offsets a second, as measured; -1: not known, since it was not heard of twice.
+double k_presence_rate(const struct k_presence_shard *shard);
+// When a shard of a generation will be in step, in seconds from now, by its own rate and that at which the journal
+// grows (of whoever leads it). 0: it is; -1: not known; INFINITY: never, at these rates.
+double k_presence_eta(const struct k_presences *all, const struct k_presence *presence, uint32_t shard,
+                      int64_t behind);
+
 // Says where a process stands; opens the producer when it is needed (*producer NULL), and drops it after an error.
-int k_presence_say(struct k_log *log, const char *graph, const char *worker, uint64_t generation,
-                   const struct k_shard_report *reports, uint32_t shards, struct k_producer **producer,
-                   struct k_error *err);
+int k_presence_say(struct k_log *log, const struct k_plan *plan, const char *worker, uint64_t generation,
+                   const struct k_shard_report *reports, struct k_producer **producer, struct k_error *err);
 
 // How far a generation is behind the journals' ends, in offsets: the process of it that is furthest, in the shard that
 // is furthest behind. K_E_NOT_FOUND: no process of it has spoken lately.

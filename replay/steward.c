@@ -82,7 +82,7 @@ static bool may_name_live(struct k_steward *s, const char *directory, const char
 
 static void keep_live(struct k_steward *s)
 {
-    char *directory = k_format("%s/%s", s->options.state_dir, s->options.graph),
+    char *directory = k_format("%s/%s", s->options.state_dir, s->options.plan->name),
          *path = k_format("%s/LIVE", directory);
     char now[24], wanted[24];
     read_live(path, now, sizeof now);
@@ -100,14 +100,14 @@ static void say(struct k_steward *s)
 {
     struct k_error error = {0};
     if (k_overseer_control(s->overseer)->revision == 0) return;
-    uint32_t shards = s->options.shards, n = 0;
+    uint32_t shards = s->options.plan->shards, n = 0;
     struct k_shard_report *reports = k_new_array(struct k_shard_report, shards + 1);
     while (n < shards && report(s, n, &reports[n])) n++;
-    int code = s->can_say ? 0 : k_presence_prepare(s->log, s->options.graph, -1, &error);
+    int code = s->can_say ? 0 : k_presence_prepare(s->log, s->options.plan->name, -1, &error);
     s->can_say = code == 0;
     if (!code && n == shards)
-        code = k_presence_say(s->log, s->options.graph, s->options.kafka.worker, s->options.generation, reports,
-                              shards, &s->saying, &error);
+        code = k_presence_say(s->log, s->options.plan, s->options.kafka.worker, s->options.generation, reports,
+                              &s->saying, &error);
     if (code) k_trace(K_TRACE_INFO, "steward", "where it stands was not told: %s", error.text);
     free(reports);
 }
@@ -165,9 +165,9 @@ int k_steward_start(const struct k_steward_options *options, struct k_steward **
     int code = k_log_kafka_open(&s->options.kafka, &s->log, err);
     if (!code) {
         const struct k_overseer_options overseer = {.log = s->log,
-                                                    .graph = options->graph,
+                                                    .graph = options->plan->name,
                                                     .generation = options->generation,
-                                                    .shards = options->shards,
+                                                    .shards = options->plan->shards,
                                                     .report = report,
                                                     .context = s,
                                                     .seed = (uint64_t)getpid() * 2654435761u};

@@ -6,10 +6,9 @@
 
 struct k_steward_options {
     struct k_kafka_options kafka; // of its own connection
-    const char *graph;            // borrowed
+    const struct k_plan *plan;    // borrowed
     const char *state_dir;        // borrowed
     uint64_t generation;
-    uint32_t shards;
 };
 struct k_steward;
 // Reads the control record and begins to follow it. The topic must be there.

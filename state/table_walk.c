@@ -52,6 +52,7 @@ static int open_side(struct side *side, struct k_store *store, const char *table
                      struct k_error *err)
 {
     side->store = store;
+    if (!store) return 0;
     struct k_str info, number;
     int code = k_store_note(store, k_arena_format(arena, "table/%s", table), arena, &info, err);
     if (!code) code = k_store_note(store, k_arena_format(arena, "family/table/%s", table), arena, &number, err);

@@ -7,8 +7,9 @@
 #include "state/store.h"
 
 struct k_table_walk;
-// The stores are borrowed, and hold still. K_E_NOT_FOUND: the right store has no such table. K_E_CONFIG: its key is
-// another one on the left, so that rows cannot be told to be the same. A table that only the left lacks is empty there.
+// The stores are borrowed, and hold still. A table that only the left lacks, or left NULL, is empty there.
+// K_E_NOT_FOUND: the right store has no such table. K_E_CONFIG: its key is another one on the left, so that rows cannot
+// be told to be the same.
 K_CHECKED int k_table_walk_open(struct k_store *left, struct k_store *right, const char *table,
                                 struct k_table_walk **ret, struct k_error *err);
 void k_table_walk_close(struct k_table_walk *walk); // NULL-safe

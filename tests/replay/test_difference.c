@@ -11,14 +11,17 @@
 static const int64_t SECOND = 1000000;
 
 // The last n of each k, times some factor; generation 2 leaves out what is below 0.
-#define GRAPH(expression, where)                                                                              \
+#define TABLE(expression, where)                                                                              \
     "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n"                    \
     "source { name: \"in\" kafka { topic: \"t\" } format { json {} } schema: \"E\" }\n"                       \
     "node { name: \"some\" input: \"in\" filter { where: \"" where "\" } }\n"                                 \
     "node { name: \"both\" input: \"some\" aggregate { group_by: \"k\" select: \"" expression " AS n\" } }\n" \
-    "table { name: \"last\" input: \"both\" key: \"k\" }\n"                                                   \
+    "table { name: \"last\" input: \"both\" key: \"k\" }\n"
+#define GRAPH(expression, where) \
+    TABLE(expression, where)     \
     "sink { name: \"out\" input: \"both\" key: \"k\" kafka { topic: \"o\" } format { json {} } }\n"
 #define GRAPH_ONE GRAPH("sum(n)", "n < 1000")
+#define GRAPH_WITHOUT TABLE("sum(n)", "n < 1000")
 #define GRAPH_TWO GRAPH("sum(n % 10)", "k <> 'x'")
 
 struct scene {
@@ -119,6 +122,26 @@ static void look_from_here(struct scene *s)
     struct k_error err;
     assert_int_equal(log->ops->offsets(log, "o", 0, true, NULL, &s->begin, &err), 0);
     log->ops->close(log);
+}
+
+// The topic is new: all of it is written, also what both tables have alike.
+static void test_a_new_sink(void **state)
+{
+    (void)state;
+    struct scene s;
+    begin(&s);
+    cluster_plan(&s.c, GRAPH_WITHOUT, 1);
+    start(&s, 0);
+    start(&s, 1);
+    put(&s, "a", 5);
+    put(&s, "b", 12);
+    run(&s, 3 * SECOND);
+    switch_to(&s, 2, 1, true);
+    cluster_until(&s.c, 1, 0, K_SHARD_LEAD);
+    complete(&s, 1);
+    run(&s, 3 * SECOND);
+    assert_string_equal(shown(&s), "a={\"k\":\"a\",\"n\":5} b={\"k\":\"b\",\"n\":2} ");
+    finish(&s);
 }
 
 // Both follow the same; generation 2 leads, and its switch is not complete yet.
@@ -311,10 +334,10 @@ static void test_waits_for_the_copy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_differs),       cmocka_unit_test(test_once_over_a_kill),
-        cmocka_unit_test(test_planted_twice),      cmocka_unit_test(test_planted_old_value),
-        cmocka_unit_test(test_taken_back),         cmocka_unit_test(test_and_back),
-        cmocka_unit_test(test_waits_for_the_copy),
+        cmocka_unit_test(test_a_new_sink),        cmocka_unit_test(test_what_differs),
+        cmocka_unit_test(test_once_over_a_kill),  cmocka_unit_test(test_planted_twice),
+        cmocka_unit_test(test_planted_old_value), cmocka_unit_test(test_taken_back),
+        cmocka_unit_test(test_and_back),          cmocka_unit_test(test_waits_for_the_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

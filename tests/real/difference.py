@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# timeout: 150
+"""kappa cutover --emit-difference on a real Kafka: under load, with a kill -9 of who writes it, whoever consumes the
+keyed topic arrives at the new generation's table, and each row that differs and rests is written once; and back."""
+from proof import *
+
+KEYS = 30_000
+GRAPH = '''
+name: "${NAME}" param { name: "NAME" }
+schema { name: "E" field: "k string not null" field: "n int64 not null" }
+source { name: "in" kafka { topic: "${NAME}.in" } format { json {} } schema: "E" }
+node { name: "sums" input: "in" aggregate { group_by: "k" select: "sum(n) AS total" } }
+table { name: "totals" input: "sums" key: "k" }
+sink { name: "out" input: "sums" key: "k" kafka { topic: "${NAME}.out" } format { json {} } }
+'''
+# Those whose n is a multiple of 3 come out equal.
+CHANGED = GRAPH.replace("sum(n) AS total", "sum(n - n % 3) AS total")
+# A sink whose rows no table has.
+UNKNOWN = CHANGED + '''
+node { name: "renamed" input: "sums" map { select: "k AS key" select: "total" } }
+sink { name: "more" input: "renamed" key: "key" kafka { topic: "${NAME}.more" } format { json {} } }
+'''
+
+
+class Pair:
+    """Generation 1 and 2 of a pipeline, a process each, in one state directory."""
+
+    def __init__(self, changed):
+        self.name, self.state = unique("difference"), scratch("state")
+        kafka.create(f"{self.name}.in", partitions=2)
+        kafka.create(f"{self.name}.out", partitions=2)
+        self.graphs = {1: write("one.textproto", GRAPH), 2: write("two.textproto", changed)}
+        self.common = ["--brokers", kafka.brokers, "--set", f"NAME={self.name}", "--state-dir", self.state,
+                       "--session-timeout", "2s", "--memory", "96MiB"]
+        self.workers = {1: Worker("run", self.graphs[1], "--generation", "1", *self.common),
+                        2: Worker("replay", "start", self.graphs[2], *self.common)}
+
+    def put(self, numbers):
+        kafka.produce(f"{self.name}.in", ({"partition": n % 2, "value": json.dumps({"k": f"k{n % KEYS}", "n": n})}
+                                          for n in numbers))
+
+    def command(self, *words, status=0):
+        return kappa(*words, "--brokers", kafka.brokers, status=status, timeout_s=90)
+
+    def start(self):
+        """Both follow what is there."""
+        self.put(range(KEYS))
+        self.workers[1].start()
+        until(lambda: self.command("replay", "start", self.graphs[2], "--dry-run", *self.common[2:],
+                                   status=None).returncode == 0, "there is a journal", 60)
+        self.workers[2].start()
+        until(lambda: self.command("replay", "status", self.name, "--in-step", 2, status=None).returncode == 0,
+              "generation 2 is in step", 60)
+
+    def difference(self, generation):
+        """What the leader of a generation says of it; None: nobody leads."""
+        status = json.loads(self.command("replay", "status", self.name, "-o", "json").stdout)
+        for g in status["generations"]:
+            for host in g["hosts"] if g["generation"] == generation else []:
+                for shard in host["shards"]:
+                    if shard["state"] == "leading":
+                        return shard["difference"]
+        return None
+
+    def shown(self):
+        """What a consumer of the topic has in the end, and how many messages of each key there are."""
+        last, count = {}, collections.Counter()
+        for message in kafka.consume(f"{self.name}.out", timeout_s=120):
+            last[message.key] = message.value
+            count[message.key] += 1
+        return {key: json.loads(value)["total"] for key, value in last.items() if value is not None}, count
+
+    def table(self, generation):
+        return {row["k"]: row["total"] for row in
+                map(json.loads, kappa("table", "scan", "totals", "--state-dir", self.state, "--generation", generation,
+                                      "-o", "jsonl", timeout_s=90).stdout.splitlines())}
+
+    def stop(self):
+        for worker in self.workers.values():
+            worker.process.stop(60)
+
+
+def rest(pair, generation):
+    until(lambda: (pair.difference(generation) or {}).get("done"), "the difference is written", 90)
+
+
+def test_there_and_back():
+    "a kill -9 in the middle: what differs and rests is written once, and the topic shows the new table; and back"
+    pair = Pair(CHANGED)
+    pair.start()
+    _, before = pair.shown()
+    pair.command("cutover", pair.name, 2, "--reason", "test", "--emit-difference")
+    pair.put(range(KEYS, KEYS + 3000))  # these change meanwhile
+    killed = until(lambda: pair.difference(2), "it is begun", 30)
+    pair.workers[2].kill()
+    say(f"killed when it said {killed['written']} messages of {killed['compared']} keys")
+    pair.workers[2].start()
+    rest(pair, 2)
+    pair.put(range(KEYS, KEYS + 1000))
+    said = pair.difference(2)
+    expect(said["compared"], KEYS, "keys compared")
+    differing = [n for n in range(KEYS) if n % 3]
+    expect(said["written"], len(differing), "messages of the difference")
+    quiet = [f"k{n}" for n in differing if n >= 3000]
+    until(lambda: pair.table(1)["k999"] == 2 * (KEYS + 999) + 999, "generation 1 has followed", 60)
+    got, after = pair.shown()
+    expect(got, pair.table(2), "what the topic shows")
+    wrong = [k for k in quiet if after[k] - before[k] != 1]
+    expect(wrong[:5], [], "rows that rest, and were not written once")
+    pair.command("rollback", pair.name, "--emit-difference")
+    rest(pair, 1)
+    expect(pair.shown()[0], pair.table(1), "what the topic shows after the rollback")
+    pair.stop()
+    # Copies are of no use any more.
+    left = [path for path, _, files in os.walk(os.path.join(pair.state, ".marks")) if files]
+    expect(left, [], "what is left of the copies")
+
+
+def test_refused():
+    "a sink whose rows no table has is named, and so is a generation that nobody hosts"
+    pair = Pair(UNKNOWN)
+    kafka.create(f"{pair.name}.more")
+    pair.start()
+    done = pair.command("cutover", pair.name, 2, "--reason", "test", "--emit-difference", status=78)
+    assert 'no table has the rows of sink "more"' in done.stderr and "with key key" in done.stderr, done.stderr
+    done = pair.command("cutover", pair.name, 2, "--reason", "test", "--emit-difference", "--dry-run", status=78)
+    assert 'no table has the rows of sink "more"' in done.stderr, done.stderr
+    pair.command("cutover", pair.name, 2, "--reason", "test")
+    expect(pair.difference(2), None)
+    pair.workers[1].process.stop(60)
+    time.sleep(12)  # until it counts as absent
+    done = pair.command("rollback", pair.name, "--emit-difference", status=None)
+    assert done.returncode and "generation 1" in done.stderr, done.stderr
+    pair.workers[2].process.stop(60)
+
+
+run_cases(globals())
