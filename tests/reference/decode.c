@@ -41,10 +41,9 @@ static int read_path(struct k_arena *arena, const struct column *column, struct 
     return 0;
 }
 
-static int create_json(struct k_arena *arena, struct decoder *decoder, struct k_error *err)
+static int create_paths(struct k_arena *arena, struct decoder *decoder, struct k_error *err)
 {
     uint32_t count = decoder->options.count;
-    decoder->unit = decoder->options.format->json->timestamp_unit;
     decoder->paths = k_arena_zeroed(arena, count * sizeof *decoder->paths);
     decoder->path_lengths = k_arena_zeroed(arena, count * sizeof *decoder->path_lengths);
     decoder->matched = k_arena_zeroed(arena, count * sizeof *decoder->matched);
@@ -92,10 +91,16 @@ int decoder_create(struct k_arena *arena, const struct decoder_options *options,
                    struct k_error *err)
 {
     struct decoder *decoder = k_arena_zeroed(arena, sizeof *decoder);
+    int code;
     decoder->options = *options;
     *ret = decoder;
     switch (options->format->kind_case) {
-    case KAPPA__V1__SOURCE__FORMAT__KIND_JSON: return create_json(arena, decoder, err);
+    case KAPPA__V1__SOURCE__FORMAT__KIND_JSON:
+        decoder->unit = options->format->json->timestamp_unit;
+        return create_paths(arena, decoder, err);
+    case KAPPA__V1__SOURCE__FORMAT__KIND_PROTOBUF:
+        code = create_paths(arena, decoder, err);
+        return code ? code : create_protobuf(arena, decoder, err);
     case KAPPA__V1__SOURCE__FORMAT__KIND_LINE: return create_line(arena, decoder, err);
     case KAPPA__V1__SOURCE__FORMAT__KIND_RAW: return 0;
     case KAPPA__V1__SOURCE__FORMAT__KIND_CSV:
@@ -108,6 +113,7 @@ int decoder_create(struct k_arena *arena, const struct decoder_options *options,
 void decoder_destroy(struct decoder *decoder)
 {
     if (!decoder) return;
+    destroy_protobuf(decoder);
     pcre2_match_data_free(decoder->match);
     pcre2_match_context_free(decoder->context);
     pcre2_code_free(decoder->code);
@@ -221,6 +227,7 @@ const char *decode(struct decoder *decoder, struct k_str value, bool lenient, st
     switch (decoder->options.format->kind_case) {
     case KAPPA__V1__SOURCE__FORMAT__KIND_JSON: return decode_json(decoder, value, lenient, arena, ret_columns);
     case KAPPA__V1__SOURCE__FORMAT__KIND_LINE: return decode_line(decoder, value, lenient, ret_columns);
+    case KAPPA__V1__SOURCE__FORMAT__KIND_PROTOBUF: return decode_protobuf(decoder, value, arena, ret_columns);
     case KAPPA__V1__SOURCE__FORMAT__KIND_CSV: return decode_csv(decoder, value, lenient, arena, ret_columns);
     default: return decode_raw(decoder, value, lenient, ret_columns);
     }

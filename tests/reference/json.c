@@ -255,16 +255,21 @@ static bool read_base64(struct k_str text, struct k_arena *arena, struct k_str *
     return (bits & ((1u << held) - 1)) == 0 && held == (padding == 1 ? 2u : padding == 2 ? 4u : 0u);
 }
 
-static const char *number_to_time(struct k_str token, int unit, struct value *ret)
+const char *integer_to_time(int64_t value, int unit, int64_t *ret)
 {
-    if (!value_from_text(token, TYPE_INT64, ret)) return "range";
-    ret->type = TYPE_TIMESTAMP;
     int64_t factor = unit == KAPPA__V1__SOURCE__FORMAT__JSON__TIMESTAMP_UNIT__SECONDS        ? 1000000
                      : unit == KAPPA__V1__SOURCE__FORMAT__JSON__TIMESTAMP_UNIT__MILLISECONDS ? 1000
                                                                                              : 1;
     if (unit == KAPPA__V1__SOURCE__FORMAT__JSON__TIMESTAMP_UNIT__NANOSECONDS)
-        ret->i = ret->i / 1000 - (ret->i % 1000 < 0); // towards the past
-    return __builtin_mul_overflow(ret->i, factor, &ret->i) ? "range" : NULL;
+        value = value / 1000 - (value % 1000 < 0); // towards the past
+    return __builtin_mul_overflow(value, factor, ret) ? "range" : NULL;
+}
+
+static const char *number_to_time(struct k_str token, int unit, struct value *ret)
+{
+    if (!value_from_text(token, TYPE_INT64, ret)) return "range";
+    ret->type = TYPE_TIMESTAMP;
+    return integer_to_time(ret->i, unit, &ret->i);
 }
 
 static const char *number_to_column(struct k_str token, bool integer, enum type type, int unit, struct k_arena *arena,

@@ -151,6 +151,10 @@ static const Kappa__V1__Source__Format *format_of(struct reference *r, const Kap
         inner->kind_case = KAPPA__V1__SOURCE__FORMAT__KIND_CSV;
         inner->csv = packed->csv;
         break;
+    case KAPPA__V1__SOURCE__FORMAT__PACKED__KIND_PROTOBUF:
+        inner->kind_case = KAPPA__V1__SOURCE__FORMAT__KIND_PROTOBUF;
+        inner->protobuf = packed->protobuf;
+        break;
     default: break; // unknown, as decoder_create will say
     }
     return inner;
@@ -289,9 +293,9 @@ static int64_t watermark_after(struct source *source, struct partition *partitio
     return partition->watermark;
 }
 
-// A record that is a row: a message, or one of several in it.
+// A record that is a row: a message, or one of several in it. unframed: why it could not be cut out, or NULL.
 static int take_one(struct reference *r, struct node *node, const struct reference_record *record, uint32_t index,
-                    struct k_error *err)
+                    const char *unframed, struct k_error *err)
 {
     struct source *source = node->source;
     const struct output *output = &node->outputs[0];
@@ -302,8 +306,10 @@ static int take_one(struct reference *r, struct node *node, const struct referen
     struct row row = {.values = values, .weight = 1, .window_start = NO_TIME, .window_end = NO_TIME, .origin = record,
                       .source = source, .index = index};
     bool lenient = node->on_error == KAPPA__V1__POLICY__ON_ERROR__PASS_NULL;
-    const char *reason = record->has_value ? decode(source->decoder, record->value, lenient, &r->scratch, values)
-                                           : tombstone(node, record, values);
+    const char *reason = !record->has_value ? tombstone(node, record, values)
+                         : unframed         ? unframed
+                                    : decode(source->decoder, record->value, lenient, &r->scratch, values);
+    for (uint32_t i = 0; unframed && i < source->declared; i++) values[i] = value_null(output->columns[i].type);
     partition->touched = true;
     node->counters.in++;
     system_values(r, record, index, values + source->declared);
@@ -321,17 +327,22 @@ int source_take(struct reference *r, struct node *node, const struct reference_r
 {
     const Kappa__V1__Source__Format *format = node->source->message->format;
     if (format->kind_case != KAPPA__V1__SOURCE__FORMAT__KIND_PACKED || !record->has_value)
-        return take_one(r, node, record, 0, err);
+        return take_one(r, node, record, 0, NULL, err);
     if (node->source->grows && record->partition >= node->source->partition_count)
         set_partitions(r, node->source, record->partition + 1);
     node->source->partitions[record->partition].touched = true; // though there may be no record in it
-    struct k_str value;
+    bool lengths = format->packed->kind_case == KAPPA__V1__SOURCE__FORMAT__PACKED__KIND_PROTOBUF;
     int code = 0;
-    for (uint32_t at = 0, index = 0; !code && cut_record(format->packed, record->value, &at, &value); index++) {
+    for (uint32_t at = 0, index = 0; !code; index++) {
+        struct k_str value;
+        const char *why = NULL;
+        if (lengths ? !cut_lengths(record->value, &at, &value, &why)
+                    : !cut_record(format->packed, record->value, &at, &value))
+            break;
         struct reference_record *one = k_arena_get(&r->arena, sizeof *one); // rows may be held back
         *one = *record;
         one->value = value;
-        code = take_one(r, node, one, index, err);
+        code = take_one(r, node, one, index, why, err);
         if (!code) code = settle_record(r, err);
     }
     return code;
