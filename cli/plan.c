@@ -2,13 +2,14 @@
 // remembered and what bounds it, how repeatable each result is, which topics are needed.
 #include "cli/kafka.h"
 #include "cli/plan_change.h"
+#include "cli/reading.h"
 
 #include "base/json_out.h"
 #include "base/units.h"
 
 #include <stdio.h>
 
-enum { SET, SHARDS, OUTPUT, AGAINST, STATE_DIR, KAFKA_OPTIONS };
+enum { SET, SHARDS, OUTPUT, AGAINST, RATE, DISK, STATE_DIR, KAFKA_OPTIONS };
 static const struct k_option options[] = {
     [SET] = OPTION_SET,
     [SHARDS] = OPTION_SHARDS,
@@ -17,6 +18,11 @@ static const struct k_option options[] = {
     [AGAINST] = {.name = "against",
                  .argument = "live|FILE",
                  .help = "instead, what a replay of this graph keeps of the live generation's, or of another file's"},
+    [RATE] = {.name = "rate",
+              .argument = "N",
+              .help = "with --against live: how long it takes at N records a second; default: at the rate that the "
+                      "journals show"},
+    [DISK] = OPTION_DISK,
     [STATE_DIR] = OPTION_STATE_DIR,
     KAFKA_OPTION_TABLE(KAFKA_OPTIONS),
 };
@@ -170,18 +176,26 @@ static void print_json(struct k_buf *out, struct k_plan *plan)
 static int run(struct call *call)
 {
     static const char *const forms[] = {"text", "json"};
-    int64_t shards = 1;
+    int64_t shards = 1, rate = 0;
+    uint64_t disk_bytes = 0;
     uint32_t form = 0;
     struct k_error err = {0};
     int code = k_options_integer(&call->options, SHARDS, 1, 1024, &shards, &err);
     if (!code) code = k_options_choice(&call->options, OUTPUT, forms, 2, &form, &err);
+    if (!code) code = k_options_integer(&call->options, RATE, 1, INT64_MAX / 1000000, &rate, &err);
+    if (!code) code = k_options_size(&call->options, DISK, &disk_bytes, &err);
+    const char *against = k_options_text(&call->options, AGAINST);
+    bool live = against && strcmp(against, "live") == 0;
+    if (!code && !live && (rate || disk_bytes))
+        code = k_fail(&err, K_E_USAGE, "--%s goes with --against live", rate ? "rate" : "disk");
     if (code) return command_misused(call, &err);
     struct loaded loaded;
     int status = load_plan(call, call->options.operands[0], SET, (uint32_t)shards, &loaded);
     if (status) return status;
-    const char *against = k_options_text(&call->options, AGAINST);
     const struct plan_change ask = {.against = against,
-                                    .live = against && strcmp(against, "live") == 0,
+                                    .live = live,
+                                    .rate = (uint64_t)rate,
+                                    .disk_bytes = disk_bytes,
                                     .json = form == 1,
                                     .state_dir = k_options_text(&call->options, STATE_DIR),
                                     .set = SET,

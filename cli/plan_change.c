@@ -5,22 +5,15 @@
 
 #include "cli/change.h"
 #include "cli/kafka.h"
-#include "replay/preflight.h"
-
-static void print_reading(const struct k_preflight *found, bool json, struct k_buf *out)
-{
-    k_buf_printf(out,
-                 json ? ",\"records\":%llu,\"journal_records\":%llu"
-                      : "to read: at most %llu records of the sources, by %llu of the journals\n",
-                 (unsigned long long)found->records, (unsigned long long)found->journal_records);
-}
+#include "cli/reading.h"
 
 static int show(struct call *call, const struct plan_change *ask, const struct loaded *old, const struct loaded *new,
                 const char *why_all)
 {
     struct k_error err = {0};
     struct k_buf out = {0};
-    struct k_preflight found;
+    struct reading reading = {
+        .options = {.state_dir = ask->state_dir, .rate = ask->rate, .disk_bytes = ask->disk_bytes}};
     struct k_log *log = NULL;
     if (ask->json)
         k_buf_printf(&out, "{\"kind\":\"plan_of_change\",\"from\":\"%s\",\"to\":\"%s\",", old->plan->fingerprint,
@@ -29,8 +22,9 @@ static int show(struct call *call, const struct plan_change *ask, const struct l
     int code = 0;
     if (!refused && ask->live) {
         code = kafka_open(call, ask->kafka, &log, &err);
-        if (!code) code = k_preflight(log, new->plan, &found, &err);
-        if (!code) print_reading(&found, ask->json, &out);
+        if (!code) code = reading_take(log, new->plan, &reading, &err);
+        if (!code) reading_print(&reading, ask->json, &out);
+        if (!code) code = k_cost_check(&reading.cost, &reading.options, &err);
         if (log) log->ops->close(log);
     }
     if (ask->json) k_buf_add_text(&out, "}\n");
@@ -38,6 +32,7 @@ static int show(struct call *call, const struct plan_change *ask, const struct l
     fwrite(out.data, 1, out.length, stdout);
     fflush(stdout);
     k_buf_fini(&out);
+    reading_fini(&reading);
     if (refused)
         code = k_fail(&err, K_E_CONFIG, "a replay of this graph would be refused; give the graph another name");
     return code ? command_failed(call, code, &err) : 0;

@@ -6,6 +6,7 @@ struct plan_change {
     const char *against; // "live", or another graph's file
     bool live, json;
     const char *state_dir;
+    uint64_t rate, disk_bytes; // see k_cost_options
     uint32_t set, kafka; // indices of --set and of the first of Kafka's options
 };
 // Returns the exit status.

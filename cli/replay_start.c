@@ -1,13 +1,13 @@
 // kappa replay start: a generation from a changed graph, built from the log beside the live one.
 #include "cli/change.h"
 #include "cli/hosting.h"
+#include "cli/reading.h"
 #include "replay/generations.h"
-#include "replay/preflight.h"
 #include "replay/suffixed.h"
 
 #include <stdio.h>
 
-enum { TO_EARLIEST = HOST_OPTION_COUNT, RATE, OUTPUT_SUFFIX, NEW, DRY_RUN };
+enum { TO_EARLIEST = HOST_OPTION_COUNT, RATE, DISK, OUTPUT_SUFFIX, NEW, DRY_RUN };
 static const struct k_option options[] = {
     HOST_OPTIONS,
     [TO_EARLIEST] = {.name = "to-earliest",
@@ -16,6 +16,7 @@ static const struct k_option options[] = {
               .argument = "N",
               .help = "follow at most so many records a second, here and until this generation is to lead; default: "
                       "as fast as it goes"},
+    [DISK] = OPTION_DISK,
     [OUTPUT_SUFFIX] = {.name = "output-suffix",
                        .argument = "SUFFIX",
                        .help =
@@ -73,7 +74,8 @@ static int check_suffix(const struct k_control *control, uint64_t number, const 
 
 struct asking {
     bool new, dry_run;
-    const char *suffix; // NULL: not given
+    const char *suffix;  // NULL: not given
+    uint64_t disk_bytes; // 0: not given
 };
 
 static void show_topics(const struct k_buf *names)
@@ -81,40 +83,67 @@ static void show_topics(const struct k_buf *names)
     if (names->length) printf("topics for its outputs, until it leads:\n%.*s", (int)names->length, names->data);
 }
 
+static int show(struct hosting *h, struct k_log *log, struct reading *reading, struct k_error *err)
+{
+    struct k_buf out = {0};
+    uint64_t own = reading->options.own;
+    if (own) printf("generation %llu has this graph already: it would be hosted here\n", (unsigned long long)own);
+    else printf("a new generation would follow the journals of \"%s\" from their beginning\n", h->worker.plan->name);
+    show_change(h);
+    int code = reading_take(log, h->worker.plan, reading, err);
+    if (code) return code;
+    reading_print(reading, false, &out);
+    fwrite(out.data, 1, out.length, stdout);
+    k_buf_fini(&out);
+    reading_fini(reading);
+    return k_cost_check(&reading->cost, &reading->options, err);
+}
+
+static int make(struct hosting *h, struct k_log *log, const struct asking *asking, const char *live_fingerprint,
+                uint64_t *ret, struct k_error *err)
+{
+    struct k_control control;
+    struct k_new_shadow ask = {.fingerprint = h->worker.plan->fingerprint,
+                               .suffix = asking->suffix,
+                               .live_fingerprint = live_fingerprint,
+                               .now_us = log->ops->now_us(log)};
+    int code = k_control_prepare(log, h->worker.plan->name, h->topics.replication, err);
+    if (!code) code = k_control_change_now(log, h->worker.plan->name, k_new_shadow, &ask, 20000000, &control, err);
+    *ret = ask.number;
+    return code;
+}
+
+// Room on the disk, and a journal and sources that go back far enough.
+static int check(struct hosting *h, struct k_log *log, struct reading *reading, struct k_error *err)
+{
+    int code = k_preflight(log, h->worker.plan, &reading->found, err);
+    if (!code) code = k_cost_disk(h->worker.plan, &reading->options, &reading->cost, err);
+    if (!code) code = k_cost_check(&reading->cost, &reading->options, err);
+    reading_fini(reading);
+    return code;
+}
+
 static int choose(struct hosting *h, struct k_log *log, const struct asking *asking, uint64_t *ret,
                   struct k_error *err)
 {
     struct k_control control;
     struct k_buf names = {0};
-    struct k_preflight found;
-    const char *graph = h->worker.plan->name;
-    int code = k_preflight(log, h->worker.plan, &found, err);
-    if (!code) code = k_control_read(log, graph, &control, err);
+    struct reading reading = {.options = {.state_dir = h->worker.state_dir,
+                                          .rate = h->worker.follow_rate,
+                                          .disk_bytes = asking->disk_bytes}};
+    int code = k_control_read(log, h->worker.plan->name, &control, err);
     if (!code && !asking->new) code = find_own(h, &control, ret, err);
     if (!code && *ret) code = check_suffix(&control, *ret, asking->suffix, err);
     if (!code && !*ret && asking->suffix) code = k_suffixed_check(log, h->worker.plan, asking->suffix, &names, err);
     if (!code && asking->dry_run) show_topics(&names);
     k_buf_fini(&names);
     if (code) return code;
-    if (*ret && h->wanted) return hosting_choose(h, log, ret, err);
-    if (asking->dry_run) {
-        if (*ret)
-            printf("generation %llu has this graph already: it would be hosted here\n", (unsigned long long)*ret);
-        else printf("a new generation would follow the journals of \"%s\" from their beginning\n", graph);
-        show_change(h);
-        printf("to read: at most %llu records of the sources, by %llu of the journals\n",
-               (unsigned long long)found.records, (unsigned long long)found.journal_records);
-        return 0;
-    }
-    if (*ret) return 0;
-    struct k_new_shadow ask = {.fingerprint = h->worker.plan->fingerprint,
-                               .suffix = asking->suffix,
-                               .live_fingerprint = found.fingerprint,
-                               .now_us = log->ops->now_us(log)};
-    code = k_control_prepare(log, graph, h->topics.replication, err);
-    if (!code) code = k_control_change_now(log, graph, k_new_shadow, &ask, 20000000, &control, err);
-    *ret = ask.number;
-    return code;
+    reading.options.live = control.live;
+    reading.options.own = *ret;
+    if (asking->dry_run) return show(h, log, &reading, err);
+    code = check(h, log, &reading, err);
+    if (!code && *ret && h->wanted) return hosting_choose(h, log, ret, err);
+    return code || *ret ? code : make(h, log, asking, reading.found.fingerprint, ret, err);
 }
 
 static int start(struct call *call, struct hosting *h, const struct asking *asking)
@@ -152,6 +181,7 @@ static int run(struct call *call)
         code = k_options_refuse(&call->options, TO_EARLIEST, "yes: there is no other way", &err);
     if (!code) code = k_options_integer(&call->options, RATE, 1, INT64_MAX / 1000000, &rate, &err);
     h.worker.follow_rate = (uint64_t)rate;
+    if (!code) code = k_options_size(&call->options, DISK, &asking.disk_bytes, &err);
     if (!code) code = k_options_flag(&call->options, NEW, &asking.new, &err);
     if (!code && asking.new &&h.wanted)
         code = k_fail(&err, K_E_USAGE, "--new and --generation contradict each other");

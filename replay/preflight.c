@@ -61,8 +61,8 @@ static int check_leadership(const struct k_plan *plan, const Leadership *said, s
 }
 
 // Where the journal begins in each partition, against what the log still has.
-static int check_ranges(struct k_log *log, const struct k_plan *plan, const Record *record, struct k_preflight *found,
-                        struct k_error *err)
+static int check_ranges(struct k_log *log, const struct k_plan *plan, uint32_t shard, const Record *record,
+                        struct k_preflight *found, struct k_error *err)
 {
     for (size_t i = 0; i < record->n_range; i++) {
         const Kappa__Internal__JournalRecord__Range *range = record->range[i];
@@ -79,7 +79,15 @@ static int check_ranges(struct k_log *log, const struct k_plan *plan, const Reco
                 "to %lld are gone",
                 plan->sources[s].topic, range->partition, (long long)range->first, (long long)start,
                 (long long)range->first, (long long)start - 1);
-        if (end > range->first) found->records += (uint64_t)(end - range->first);
+        if (end < range->first) end = range->first;
+        found->records += (uint64_t)(end - range->first);
+        found->ranges = k_realloc(found->ranges, (found->range_count + 1) * sizeof *found->ranges);
+        found->ranges[found->range_count++] = (struct k_preflight_range){.topic = plan->sources[s].topic,
+                                                                         .partition = (int32_t)range->partition,
+                                                                         .shard = shard,
+                                                                         .from = range->first,
+                                                                         .end = end,
+                                                                         .embedded = input->embedded};
     }
     return 0;
 }
@@ -103,7 +111,7 @@ static int look_at(struct k_log *log, const struct k_plan *plan, uint32_t shard,
     TRY(read_first(log, plan->name, shard, topic, &record, err));
     if (!record->leadership) code = k_fail(err, K_E_CORRUPT, "topic %s does not begin with a leadership", topic);
     if (!code) code = check_leadership(plan, record->leadership, err);
-    if (!code) code = check_ranges(log, plan, record, found, err);
+    if (!code) code = check_ranges(log, plan, shard, record, found, err);
     if (!code && record->leadership->fingerprint)
         snprintf(found->fingerprint, sizeof found->fingerprint, "%s", record->leadership->fingerprint);
     found->journal_records += (uint64_t)end;
@@ -114,6 +122,15 @@ static int look_at(struct k_log *log, const struct k_plan *plan, uint32_t shard,
 int k_preflight(struct k_log *log, const struct k_plan *plan, struct k_preflight *ret, struct k_error *err)
 {
     *ret = (struct k_preflight){0};
-    for (uint32_t s = 0; s < plan->shards; s++) TRY(look_at(log, plan, s, ret, err));
-    return 0;
+    int code = 0;
+    for (uint32_t s = 0; s < plan->shards && !code; s++) code = look_at(log, plan, s, ret, err);
+    if (code) k_preflight_fini(ret);
+    return code;
+}
+
+void k_preflight_fini(struct k_preflight *found)
+{
+    free(found->ranges);
+    found->ranges = NULL;
+    found->range_count = 0;
 }
