@@ -41,16 +41,26 @@ static struct k_expr *fold(struct k_binder *binder, struct k_expr *node)
     return k_node_const(binder, node->offset, value);
 }
 
+// Whether a row may be an error of this call's own.
+static bool is_fallible(const struct k_expr *call)
+{
+    const struct k_function *function = call->function;
+    if (!(function->flags & K_FN_CHECKED)) return function->flags & K_FN_FALLIBLE;
+    static const struct k_value *const none[K_FUNCTION_ARGS];
+    uint32_t argument = 0;
+    function->check(none, &argument); // which one it looks at
+    return call->args[argument]->kind != K_NODE_CONST;
+}
+
 struct k_expr *k_node_done(struct k_binder *binder, struct k_expr *node)
 {
     bool constant = true;
     for (uint32_t i = 0; i < node->count; i++) {
         const struct k_expr *arg = node->args[i];
         constant = constant && arg->kind == K_NODE_CONST;
-        node->fallible = node->fallible || arg->fallible;
         node->cost += arg->cost;
     }
-    if (node->kind == K_NODE_CALL && (node->function->flags & K_FN_FALLIBLE)) node->fallible = true;
+    node->fails = node->kind == K_NODE_CALL && is_fallible(node);
     node->cost += node->kind == K_NODE_CALL && (node->function->flags & K_FN_COSTLY) ? 20 : 1;
     return constant ? fold(binder, node) : node;
 }

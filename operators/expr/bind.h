@@ -23,7 +23,7 @@ struct k_expr *k_bind_bool(struct k_binder *binder, const struct k_ast *ast, con
 struct k_expr *k_node(struct k_binder *binder, enum k_node_kind kind, enum k_type type, uint32_t offset,
                       uint32_t count);
 struct k_expr *k_node_const(struct k_binder *binder, uint32_t offset, struct k_value value);
-// Sets what follows from the arguments (fallible, cost), and folds if all of them are constants.
+// Sets what follows from the arguments (fails, cost), and folds if all of them are constants.
 struct k_expr *k_node_done(struct k_binder *binder, struct k_expr *node);
 
 // overload.c: the function for a call, chosen by types; its arguments, converted. flags_set: those of K_FN_OPERATOR

@@ -145,17 +145,17 @@ void k_kernel_cast_string_any(struct k_call *call)
 
 void k_kernel_cast_bool_int64(struct k_call *call)
 {
-    K_UNARY_LOOP(call, uint8_t, int64_t, out[r] = a != 0;);
+    K_UNARY_WIDE(call, uint8_t, int64_t, out[r] = a != 0;);
 }
 
 void k_kernel_cast_int64_bool(struct k_call *call)
 {
-    K_UNARY_LOOP(call, int64_t, uint8_t, out[r] = a != 0;);
+    K_UNARY_WIDE(call, int64_t, uint8_t, out[r] = a != 0;);
 }
 
 void k_kernel_cast_int64_double(struct k_call *call)
 {
-    K_UNARY_LOOP(call, int64_t, double, out[r] = (double)a;);
+    K_UNARY_WIDE(call, int64_t, double, out[r] = (double)a;);
 }
 
 void k_kernel_cast_double_int64(struct k_call *call)

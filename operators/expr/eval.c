@@ -18,14 +18,25 @@ struct k_rows k_rows_of(const uint32_t *list, uint32_t count)
     return rows;
 }
 
-struct k_arena *k_call_arena(struct k_call *call) { return call->eval->arena; }
+struct k_rows k_rows_widen(struct k_rows rows)
+{
+    if (rows.dense || rows.count == 0) return rows;
+    uint32_t span = rows.list[rows.count - 1] - rows.first + 1;
+    return rows.count >= span / 2 ? (struct k_rows){.first = rows.first, .count = span, .dense = true} : rows;
+}
+
+struct k_arena *k_call_arena(struct k_call *call)
+{
+    return call->eval->arena;
+}
 
 uint8_t *k_eval_valid_copy(struct k_eval *eval, struct k_rows rows, const uint8_t *from)
 {
     uint8_t *valid = k_arena_get(eval->arena, eval->size);
     if (!from) memset(valid, 1, eval->size);
     else if (rows.dense) memcpy(valid + rows.first, from + rows.first, rows.count);
-    else for (uint32_t k = 0; k < rows.count; k++) valid[rows.list[k]] = from[rows.list[k]];
+    else
+        for (uint32_t k = 0; k < rows.count; k++) valid[rows.list[k]] = from[rows.list[k]];
     return valid;
 }
 
@@ -103,13 +114,15 @@ static void strict_valid(struct k_call *call)
         uint8_t *valid = k_call_valid(call);
         const uint8_t *other = arg->column.valid;
         const struct k_rows *rows = &call->rows;
-        if (rows->dense) for (uint32_t r = rows->first; r < rows->first + rows->count; r++) valid[r] &= other[r];
-        else for (uint32_t k = 0; k < rows->count; k++) valid[rows->list[k]] &= other[rows->list[k]];
+        if (rows->dense)
+            for (uint32_t r = rows->first; r < rows->first + rows->count; r++) valid[r] &= other[r];
+        else
+            for (uint32_t k = 0; k < rows->count; k++) valid[rows->list[k]] &= other[rows->list[k]];
     }
 }
 
 // Whether the call was computed for all of these rows, which come before in the order of evaluation.
-static bool is_kept(const struct k_kept *kept, struct k_rows rows)
+static bool is_kept(struct k_eval *eval, struct k_kept *kept, struct k_rows rows)
 {
     uint32_t first = kept->rows.first, end = first + kept->rows.count;
     if (kept->rows.count == 0) return false;
@@ -117,34 +130,35 @@ static bool is_kept(const struct k_kept *kept, struct k_rows rows)
         uint32_t last = rows.dense ? rows.first + rows.count - 1 : rows.list[rows.count - 1];
         return rows.first >= first && last < end;
     }
+    if (!rows.dense && rows.list == kept->rows.list && rows.count == kept->rows.count) return true;
+    if (!kept->done) {
+        kept->done = k_arena_zeroed(eval->arena, eval->size);
+        K_EACH_ROW(kept->rows, r, kept->done[r] = 1;);
+    }
     uint8_t all = 1;
     K_EACH_ROW(rows, r, all &= kept->done[r];);
     return all;
 }
 
-static void keep(struct k_eval *eval, struct k_kept *kept, const struct k_vec *vec, struct k_rows rows)
+static void keep(struct k_kept *kept, const struct k_vec *vec, struct k_rows rows)
 {
-    if (rows.count <= kept->rows.count) return;
-    *kept = (struct k_kept){.vec = *vec, .rows = rows};
-    if (rows.dense) return;
-    uint8_t *done = k_arena_zeroed(eval->arena, eval->size);
-    for (uint32_t k = 0; k < rows.count; k++) done[rows.list[k]] = 1;
-    kept->done = done;
+    if (rows.count > kept->rows.count) *kept = (struct k_kept){.vec = *vec, .rows = rows};
 }
 
 static struct k_vec eval_call(struct k_eval *eval, const struct k_expr *node, struct k_rows rows)
 {
     struct k_kept *kept = node->share ? &eval->kept[node->share - 1] : NULL;
-    if (kept && is_kept(kept, rows)) return kept->vec;
+    if (kept && is_kept(eval, kept, rows)) return kept->vec;
     struct k_vec few[K_FUNCTION_ARGS], *args = few;
     if (node->count > K_FUNCTION_ARGS) args = k_arena_array(eval->arena, struct k_vec, node->count);
     for (uint32_t i = 0; i < node->count; i++) args[i] = k_eval_node(eval, node->args[i], rows);
-    struct k_call call = {.eval = eval, .node = node, .args = args, .count = node->count, .rows = rows};
+    struct k_call call = {
+        .eval = eval, .node = node, .args = args, .count = node->count, .rows = rows, .wide = k_rows_widen(rows)};
     call.out = k_eval_values(eval, node->type);
     if (!(node->function->flags & (K_FN_NULLS | K_FN_LOOSE))) strict_valid(&call);
     node->function->kernel(&call);
     struct k_vec vec = {.column = {.type = node->type, .valid = call.valid, .data = call.out}};
-    if (kept) keep(eval, kept, &vec, rows);
+    if (kept) keep(kept, &vec, rows);
     return vec;
 }
 
@@ -265,8 +279,8 @@ struct k_value k_expr_eval_row(const struct k_expr *expr, const struct k_schema 
         columns[i] = constant_of(value).column;
     }
     static const uint32_t zero = 0;
-    struct k_batch batch = {.schema = schema, .columns = columns, .rows = 1, .selection = &zero, .selected = 1,
-                            .arena = arena};
+    struct k_batch batch = {
+        .schema = schema, .columns = columns, .rows = 1, .selection = &zero, .selected = 1, .arena = arena};
     struct k_column column = k_expr_eval(expr, &batch, &zero, 1, errors);
     return k_column_value(&column, 0);
 }

@@ -22,6 +22,9 @@ enum {
 #define TEXT_C "comparable"
 #define TEXT_F "the same type"
 
+// What fails only by a constant that can be checked, and takes time.
+enum { CHECKED = K_FN_FALLIBLE | K_FN_CHECKED | K_FN_COSTLY };
+
 #define ROW(name_, count_, result_, flags_, aggregate_, kernel_, check_, signature_, doc_, example_, ...)           \
     {.name = name_, .args = {__VA_ARGS__}, .count = count_, .result = TYPE_##result_, .flags = flags_,              \
      .aggregate = aggregate_, .kernel = kernel_, .check = check_, .signature = signature_, .doc = doc_,             \
@@ -178,12 +181,12 @@ static const struct k_function functions[] = {
             "-8 >> 1 → -4"),
     BEFORE("~", I, I, 0, bits_not, "The other bits.", "~5 → -6"),
 
-    BETWEEN("LIKE", S, S, B, K_FN_FALLIBLE | K_FN_COSTLY, like, k_check_like,
+    BETWEEN("LIKE", S, S, B, CHECKED, like, k_check_like,
             "Whether the string matches: % stands for any characters, _ for one, \\ or ESCAPE for a plain one.",
             "'a_b' LIKE '%!_b' ESCAPE '!' → true"),
-    BETWEEN("ILIKE", S, S, B, K_FN_FALLIBLE | K_FN_COSTLY, ilike, k_check_like,
+    BETWEEN("ILIKE", S, S, B, CHECKED, ilike, k_check_like,
             "As LIKE, of both in small letters.", "'ÄB' ILIKE 'äb%' → true"),
-    CALL2("like_escape", S, S, S, K_FN_FALLIBLE | K_FN_COSTLY, like_escape, k_check_like_escape,
+    CALL2("like_escape", S, S, S, CHECKED, like_escape, k_check_like_escape,
           "A pattern of LIKE with another escape character, written with backslashes.",
           "like_escape('!%', '!') → '\\%'"),
     BETWEEN("||", S, S, S, K_FN_FALLIBLE | K_FN_COSTLY, string_concat, NULL, "One string behind the other.",
@@ -268,12 +271,12 @@ static const struct k_function functions[] = {
     CALL1("length", Y, I, 0, string_bytes, "How many bytes.", NULL),
     CALL1("octet_length", Y, I, 0, string_bytes, "How many bytes.", NULL),
     CALL1("octet_length", S, I, 0, string_bytes, "How many bytes.", "octet_length('äb') → 3"),
-    CALL3("split_part", S, S, I, S, K_FN_FALLIBLE | K_FN_COSTLY, split_part, k_check_split_part,
+    CALL3("split_part", S, S, I, S, CHECKED, split_part, k_check_split_part,
           "The n-th part between delimiters, from the end if n is negative; empty if there is none.",
           "split_part('a,b', ',', 2) → 'b'"),
     CALL2("substring", S, I, S, K_FN_COSTLY, substring_2, NULL, "The string from a character on, counted from 1.",
           "substring('häuser' FROM 3) → 'user'"),
-    CALL3("substring", S, I, I, S, K_FN_FALLIBLE | K_FN_COSTLY, substring_3, k_check_substring,
+    CALL3("substring", S, I, I, S, CHECKED, substring_3, k_check_substring,
           "So many characters from a character on, counted from 1.", "substring('häuser' FROM 2 FOR 3) → 'äus'"),
     CALL2("mod", I, I, I, K_FN_FALLIBLE, int64_modulo, NULL, "The rest of the division, with the sign of the first.",
           "mod(7, 4) → 3"),
@@ -306,19 +309,19 @@ static const struct k_function functions[] = {
     CALL1("ln", D, D, K_FN_FALLIBLE | K_FN_COSTLY, double_ln, "The natural logarithm.", "ln(1) → 0.0"),
     CALL1("log", D, D, K_FN_FALLIBLE | K_FN_COSTLY, double_log, "The logarithm to base 10.", "log(1000) → 3.0"),
     CALL1("log10", D, D, K_FN_FALLIBLE | K_FN_COSTLY, double_log, "The logarithm to base 10.", "log10(0.01) → -2.0"),
-    ROW("extract", 2, D, K_FN_FALLIBLE | K_FN_COSTLY, 0, k_kernel_extract_timestamp, k_check_extract_timestamp,
+    ROW("extract", 2, D, CHECKED, 0, k_kernel_extract_timestamp, k_check_extract_timestamp,
         "extract(string FROM timestamp) → double",
         "One of year, quarter, month, day, hour, minute, second, milliseconds, microseconds (both with the seconds), "
         "epoch (seconds since 1970), dow (Sunday is 0), isodow (Monday is 1), doy, week and isoyear (of ISO 8601), "
         "decade, century, millennium, julian.",
         "extract(hour FROM TIMESTAMP '2026-01-01 12:34:56') → 12.0", TYPE_S, TYPE_T),
-    ROW("extract", 2, D, K_FN_FALLIBLE | K_FN_COSTLY, 0, k_kernel_extract_interval, k_check_extract_interval,
+    ROW("extract", 2, D, CHECKED, 0, k_kernel_extract_interval, k_check_extract_interval,
         "extract(string FROM interval) → double",
         "A part of an interval; of the whole, epoch: its seconds, with years of 365.25 days and months of 30.",
         "extract(epoch FROM INTERVAL '1 day 1 s') → 86401.0", TYPE_S, TYPE_V),
-    CALL2("date_part", S, T, D, K_FN_FALLIBLE | K_FN_COSTLY, extract_timestamp, k_check_extract_timestamp,
+    CALL2("date_part", S, T, D, CHECKED, extract_timestamp, k_check_extract_timestamp,
           "The same as extract.", "date_part('year', TIMESTAMP '2026-01-01') → 2026.0"),
-    CALL2("date_part", S, V, D, K_FN_FALLIBLE | K_FN_COSTLY, extract_interval, k_check_extract_interval,
+    CALL2("date_part", S, V, D, CHECKED, extract_interval, k_check_extract_interval,
           "The same as extract.", "date_part('minute', INTERVAL '01:02:03') → 2.0"),
     CALL1("to_timestamp", D, T, K_FN_FALLIBLE, to_timestamp, "So many seconds since 1970.",
           "to_timestamp(1.5) → TIMESTAMP '1970-01-01 00:00:01.5'"),

@@ -14,19 +14,19 @@
         }                                                                                         \
     } while (0)
 
-#define K_UNARY_LOOP(call, A, R, ...)                               \
+#define K_UNARY_OVER_(rows_, call, A, R, ...)                             \
     do {                                                            \
         const A *pa_ = (call)->args[0].column.data;                 \
         R *restrict out = (call)->out;                              \
         if ((call)->args[0].constant) {                             \
             A a = pa_[0];                                           \
-            K_EACH_ROW((call)->rows, r, __VA_ARGS__);                      \
+            K_EACH_ROW(rows_, r, __VA_ARGS__);                      \
         } else {                                                    \
-            K_EACH_ROW((call)->rows, r, { A a = pa_[r]; __VA_ARGS__ });    \
+            K_EACH_ROW(rows_, r, { A a = pa_[r]; __VA_ARGS__ });    \
         }                                                           \
     } while (0)
 
-#define K_BINARY_LOOP(call, A, B, R, ...)                                        \
+#define K_BINARY_OVER_(rows_, call, A, B, R, ...)                                        \
     do {                                                                         \
         const A *pa_ = (call)->args[0].column.data;                              \
         const B *pb_ = (call)->args[1].column.data;                              \
@@ -35,17 +35,23 @@
         if (ca_ && cb_) {                                                        \
             A a = pa_[0];                                                        \
             B b = pb_[0];                                                        \
-            K_EACH_ROW((call)->rows, r, __VA_ARGS__);                                   \
+            K_EACH_ROW(rows_, r, __VA_ARGS__);                                   \
         } else if (ca_) {                                                        \
             A a = pa_[0];                                                        \
-            K_EACH_ROW((call)->rows, r, { B b = pb_[r]; __VA_ARGS__ });                 \
+            K_EACH_ROW(rows_, r, { B b = pb_[r]; __VA_ARGS__ });                 \
         } else if (cb_) {                                                        \
             B b = pb_[0];                                                        \
-            K_EACH_ROW((call)->rows, r, { A a = pa_[r]; __VA_ARGS__ });                 \
+            K_EACH_ROW(rows_, r, { A a = pa_[r]; __VA_ARGS__ });                 \
         } else {                                                                 \
-            K_EACH_ROW((call)->rows, r, { A a = pa_[r]; B b = pb_[r]; __VA_ARGS__ });   \
+            K_EACH_ROW(rows_, r, { A a = pa_[r]; B b = pb_[r]; __VA_ARGS__ });   \
         }                                                                        \
     } while (0)
+
+// Over the rows; and, where the body computes numbers of numbers and makes no errors, over all that may be computed.
+#define K_UNARY_LOOP(call, ...) K_UNARY_OVER_((call)->rows, call, __VA_ARGS__)
+#define K_BINARY_LOOP(call, ...) K_BINARY_OVER_((call)->rows, call, __VA_ARGS__)
+#define K_UNARY_WIDE(call, ...) K_UNARY_OVER_((call)->wide, call, __VA_ARGS__)
+#define K_BINARY_WIDE(call, ...) K_BINARY_OVER_((call)->wide, call, __VA_ARGS__)
 
 // The value of an argument at a row, for kernels whose work dwarfs the look-up.
 #define K_ARG(call, i, T, r) (((const T *)(call)->args[i].column.data)[k_vec_row(&(call)->args[i], (r))])

@@ -5,7 +5,7 @@
 #define BITS(name, expression)                                                  \
     void k_kernel_bits_##name(struct k_call *call)                              \
     {                                                                           \
-        K_BINARY_LOOP(call, int64_t, int64_t, int64_t, out[r] = (expression);); \
+        K_BINARY_WIDE(call, int64_t, int64_t, int64_t, out[r] = (expression);); \
     }
 
 BITS(and, a &b)
@@ -16,5 +16,5 @@ BITS(right, a >> (b & 63))
 
 void k_kernel_bits_not(struct k_call *call)
 {
-    K_UNARY_LOOP(call, int64_t, int64_t, out[r] = ~a;);
+    K_UNARY_WIDE(call, int64_t, int64_t, out[r] = ~a;);
 }

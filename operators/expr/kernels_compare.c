@@ -8,7 +8,7 @@
 #define SIMPLE(type, T, expression)                                          \
     void k_kernel_##type(struct k_call *call)                                \
     {                                                                        \
-        K_BINARY_LOOP(call, T, T, uint8_t, out[r] = (uint8_t)(expression);); \
+        K_BINARY_WIDE(call, T, T, uint8_t, out[r] = (uint8_t)(expression);); \
     }
 
 SIMPLE(int64_eq, int64_t, a == b)
@@ -86,7 +86,7 @@ TRUTH_TEST(is_not_false, false, true)
 
 void k_kernel_logic_not(struct k_call *call)
 {
-    K_UNARY_LOOP(call, uint8_t, uint8_t, out[r] = !a;);
+    K_UNARY_WIDE(call, uint8_t, uint8_t, out[r] = !a;);
 }
 
 static int order(bool less, bool greater)

@@ -41,7 +41,7 @@ static inline double sign_of(double a)
 #define EXACT_KERNEL(name, expression)                            \
     void k_kernel_##name(struct k_call *call)                     \
     {                                                             \
-        K_UNARY_LOOP(call, double, double, out[r] = expression;); \
+        K_UNARY_WIDE(call, double, double, out[r] = expression;); \
     }
 EXACT_KERNEL(double_abs, fabs(a))
 EXACT_KERNEL(double_round, nearbyint(a))

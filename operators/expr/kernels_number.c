@@ -17,7 +17,7 @@ static void int64_overflow(struct k_call *call, uint32_t row, int64_t a, const c
     void k_kernel_##name(struct k_call *call)                                                               \
     {                                                                                                       \
         bool bad = false;                                                                                   \
-        K_BINARY_LOOP(call, int64_t, int64_t, int64_t, {                                                    \
+        K_BINARY_WIDE(call, int64_t, int64_t, int64_t, {                                                    \
             int64_t result;                                                                                 \
             bad |= builtin(a, b, &result);                                                                  \
             out[r] = result;                                                                                \
@@ -76,7 +76,7 @@ void k_kernel_int64_negate(struct k_call *call)
 // Unary plus, of int64 and double: eight bytes that stay what they are.
 void k_kernel_int64_identity(struct k_call *call)
 {
-    K_UNARY_LOOP(call, uint64_t, uint64_t, out[r] = a;);
+    K_UNARY_WIDE(call, uint64_t, uint64_t, out[r] = a;);
 }
 
 const char *k_double_show(double value, char *text)
@@ -117,7 +117,7 @@ static inline bool is_bad_quotient(double a, double b, double result)
     void k_kernel_##name(struct k_call *call)                                                           \
     {                                                                                                   \
         bool any = false;                                                                               \
-        K_BINARY_LOOP(call, double, double, double, {                                                   \
+        K_BINARY_WIDE(call, double, double, double, {                                                   \
             double result = a operator b;                                                               \
             any |= suspect;                                                                             \
             out[r] = result;                                                                            \
@@ -135,7 +135,7 @@ DOUBLE_KERNEL(double_multiply, "*", *, !(result - result == 0) | (result == 0), 
 void k_kernel_double_divide(struct k_call *call)
 {
     bool any = false;
-    K_BINARY_LOOP(call, double, double, double, {
+    K_BINARY_WIDE(call, double, double, double, {
         double result = a / b;
         any |= !(result - result == 0) | (result == 0);
         out[r] = result;
@@ -159,5 +159,5 @@ void k_kernel_double_modulo(struct k_call *call)
 
 void k_kernel_double_negate(struct k_call *call)
 {
-    K_UNARY_LOOP(call, double, double, out[r] = -a;);
+    K_UNARY_WIDE(call, double, double, out[r] = -a;);
 }

@@ -9,6 +9,8 @@
 // 3. A row's first error is its error; where evaluation goes on, the row's value is NULL. The order of evaluation
 //    within a row is fixed by the tree.
 // 4. The string of a NULL row is never looked at.
+// 5. Numbers may also be computed for rows that nobody asked for, out of whatever lies there, where this is cheaper
+//    than choosing the rows (call->wide). Nothing looks at the results, and errors are only those of the rows.
 #pragma once
 #include "operators/expr/expr.h"
 
@@ -50,7 +52,9 @@ struct k_expr {
     enum k_type type;
     bool not_null;
     bool literal;  // CONST: a string literal, or NULL, that still takes the type of what it meets
-    bool fallible; // some row may be an error
+    bool fails;    // some row may be an error, of this call and not only of its arguments
+    bool cheap;    // part of AND or OR, condition of CASE: makes no row an error, and choosing rows would cost more
+    bool blend;    // CASE: all conditions are cheap, all outcomes constant
     uint32_t cost; // roughly nanoseconds a row
     uint32_t offset; // in the text
     uint32_t index;
@@ -72,6 +76,8 @@ struct k_rows {
     bool dense;
 };
 struct k_rows k_rows_of(const uint32_t *list, uint32_t count);
+// A dense span that has these rows among others, if they are at least half of it; else the same rows.
+struct k_rows k_rows_widen(struct k_rows rows);
 
 struct k_vec {
     struct k_column column; // indexed by physical row, or by 0 if constant
@@ -89,6 +95,7 @@ struct k_call {
     const struct k_vec *args;
     uint32_t count;
     struct k_rows rows;
+    struct k_rows wide; // k_rows_widen(rows): what may also be computed, of numbers, without errors
     void *out;
     const uint8_t *valid;
     bool valid_owned;
@@ -130,6 +137,7 @@ enum {
     K_FN_LOOSE = 512,    // not strict: called also with NULLs; may yield NULL, but not if its first argument is none
     K_FN_VARIADIC = 1024, // the last argument may be repeated
     K_FN_PARTIAL = 2048, // strict, and may yield NULL of arguments that are none
+    K_FN_CHECKED = 4096, // a row is an error only by the argument that `check` looks at: never, if this is constant
 };
 enum { K_FUNCTION_ARGS = 6 };
 
@@ -166,7 +174,7 @@ const struct k_function *k_functions(uint32_t *ret_count);
 enum { K_EXPR_SHARED = 8 };
 void k_expr_share(struct k_arena *arena, struct k_expr *expr);
 
-// Finds the CASEs in which one look finds the branch. What is shared must be numbered.
+// Finds where rows need not be chosen. What is shared must be numbered.
 void k_expr_choices(struct k_arena *arena, struct k_expr *expr);
 // Whether two expressions are the same in all that matters to their value.
 bool k_expr_same(const struct k_expr *a, const struct k_expr *b);
