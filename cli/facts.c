@@ -2,6 +2,7 @@
 #include "cli/facts.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -75,7 +76,8 @@ static void gather(struct facts *facts)
     for (uint32_t i = 0; i < facts->shard_count; i++) {
         const Kappa__Internal__Position *position = facts->shards[i].position;
         for (size_t p = 0; position && p < position->n_partition; p++)
-            facts->partitions[facts->partition_count++] = (struct facts_partition){position->partition[p], i, -1};
+            facts->partitions[facts->partition_count++] = (struct facts_partition){
+                .at = position->partition[p], .shard = i, .end = -1, .rate = -1, .growth = -1};
         for (size_t c = 0; position && c < position->n_counters; c++) add_counters(facts, position->counters[c]);
     }
 }
@@ -112,6 +114,38 @@ void facts_close(struct facts *facts)
     k_reader_close(facts->reader);
     k_arena_fini(&facts->arena);
     *facts = (struct facts){0};
+}
+
+// By the times of the two checkpoints, not of the looks: those are what the positions stand for.
+static void measure(const struct facts *facts, struct facts_partition *now, const struct facts *earlier,
+                    const struct facts_partition *then, int64_t passed_us)
+{
+    const Kappa__Internal__Position *last = facts->shards[now->shard].position,
+                                    *first = earlier->shards[then->shard].position;
+    int64_t took_us = last->taken_us - first->taken_us;
+    if (took_us <= 0 || passed_us <= 0 || now->end < 0 || then->end < 0) return;
+    now->rate = (double)(now->at->next - then->at->next) * 1e6 / (double)took_us;
+    now->growth = (double)(now->end - then->end) * 1e6 / (double)passed_us;
+}
+
+void facts_measure(struct facts *facts, const struct facts *earlier, int64_t passed_us)
+{
+    for (uint32_t i = 0; i < facts->partition_count; i++)
+        for (uint32_t j = 0; j < earlier->partition_count; j++) {
+            struct facts_partition *now = &facts->partitions[i];
+            const struct facts_partition *then = &earlier->partitions[j];
+            if (now->at->partition == then->at->partition && now->at->source && then->at->source &&
+                strcmp(now->at->source, then->at->source) == 0)
+                measure(facts, now, earlier, then, passed_us);
+        }
+}
+
+double facts_eta(const struct facts_partition *p)
+{
+    int64_t lag = p->end - (p->at->next < 0 ? 0 : p->at->next);
+    if (p->end >= 0 && lag <= 0) return 0;
+    if (p->rate < 0) return -1;
+    return p->rate > p->growth ? (double)lag / (p->rate - p->growth) : INFINITY;
 }
 
 const char *facts_graph(const struct facts *facts)

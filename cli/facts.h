@@ -18,6 +18,8 @@ struct facts_partition {
     const Kappa__Internal__Position__Partition *at;
     uint32_t shard; // index in shards
     int64_t end;    // committed; -1: not asked
+    // Offsets a second between two measurements (facts_measure): read, and added behind the end. -1: not measured.
+    double rate, growth;
 };
 // Counters of a source or node, over all shards that are here.
 struct facts_counters {
@@ -38,6 +40,12 @@ struct facts {
 };
 K_CHECKED int facts_open(const struct k_reader_options *options, struct facts *ret, struct k_error *err);
 void facts_close(struct facts *facts); // also of a zeroed struct
+
+// What has changed since an earlier look at the same state, passed_us before: the rates of the partitions.
+void facts_measure(struct facts *facts, const struct facts *earlier, int64_t passed_us);
+// Seconds until a partition's end is reached. 0: it is; -1: not known, for want of two measurements; INFINITY: never,
+// at these rates.
+double facts_eta(const struct facts_partition *partition);
 
 const char *facts_graph(const struct facts *facts);
 

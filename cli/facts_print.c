@@ -4,6 +4,7 @@
 #include "base/units.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <time.h>
 
 static int64_t now_us(void)
@@ -56,12 +57,23 @@ static void print_shard(const struct facts *facts, const struct facts_shard *sha
     k_buf_fini(&text);
 }
 
+static void print_eta(struct columns *columns, double eta_s)
+{
+    struct k_buf text = {0};
+    if (eta_s < 0) k_buf_add_text(&text, "unknown");
+    else if (isinf(eta_s)) k_buf_add_text(&text, "never");
+    else if (eta_s == 0) k_buf_add_text(&text, "0s");
+    else k_duration_print(&text, (int64_t)(eta_s + 1) * 1000000);
+    columns_cell(columns, k_buf_str(&text));
+    k_buf_fini(&text);
+}
+
 static void print_partitions(const struct facts *facts, FILE *out)
 {
-    static const char *const headings[] = {"source", "partition", "shard",        "next",     "end",
-                                           "lag",    "records",   "latest event", "watermark"};
-    static const bool right[] = {false, true, true, true, true, true, true, false, false};
-    struct columns *columns = columns_create(out, headings, right, 9);
+    static const char *const headings[] = {"source", "partition", "shard",   "next",         "end",
+                                           "lag",    "ETA",       "records", "latest event", "watermark"};
+    static const bool right[] = {false, true, true, true, true, true, true, true, false, false};
+    struct columns *columns = columns_create(out, headings, right, 10);
     struct k_buf text = {0};
     for (uint32_t i = 0; i < facts->partition_count; i++) {
         const struct facts_partition *p = &facts->partitions[i];
@@ -74,9 +86,11 @@ static void print_partitions(const struct facts *facts, FILE *out)
         if (p->end < 0) {
             columns_cell(columns, K_STR(""));
             columns_cell(columns, K_STR(""));
+            columns_cell(columns, K_STR(""));
         } else {
             columns_printf(columns, "%" PRId64, p->end);
             columns_printf(columns, "%" PRId64, p->end - next);
+            print_eta(columns, facts_eta(p));
         }
         columns_printf(columns, "%" PRIu64, p->at->records);
         k_buf_clear(&text);
@@ -163,6 +177,10 @@ static void json_shard(const struct facts *facts, uint32_t index, struct k_buf *
         k_buf_printf(out, ",\"partition\":%u,\"next\":%" PRId64, p->at->partition, p->at->next);
         json_optional(out, "end", p->end >= 0, p->end);
         json_optional(out, "lag", p->end >= 0, p->end - (p->at->next < 0 ? 0 : p->at->next));
+        double eta_s = p->end >= 0 ? facts_eta(p) : -1;
+        if (eta_s < 0 || isinf(eta_s)) k_buf_add_text(out, ",\"eta_seconds\":null");
+        else k_buf_printf(out, ",\"eta_seconds\":%.1f", eta_s);
+        k_buf_printf(out, ",\"closing\":%s", eta_s < 0 ? "null" : isinf(eta_s) ? "false" : "true");
         k_buf_printf(out, ",\"records\":%" PRIu64, p->at->records);
         json_time(out, "latest_event", p->at->has_max_time_us, p->at->max_time_us);
         json_time(out, "watermark", p->at->has_watermark_us, p->at->watermark_us);

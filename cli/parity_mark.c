@@ -4,11 +4,15 @@
 #include "cli/shard_dirs.h"
 #include "replay/generations.h"
 
+#include <dirent.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { LOOK_US = 50000 };
+enum { LOOK_US = 50000, FILES_OPEN = 16 };
 static const int64_t ASK_US = 20000000;
 
 static int64_t monotonic_us(void)
@@ -77,6 +81,40 @@ int parity_take_mark(struct call *call, uint32_t kafka, struct parity_mark *mark
     if (code) free(copies);
     else *ret_directory = copies;
     return code;
+}
+
+// What lies below a shard's directory goes. The directory stays: a generation that follows the mark once more, from a
+// checkpoint before it, would else take the copy for one that is still to be made.
+static int empty_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+    enum { SHARD_LEVEL = 3 }; // below that of the mark: graph, generation, shard
+    (void)status, (void)type;
+    return ftw->level > SHARD_LEVEL ? remove(path) : 0;
+}
+
+// Of an earlier mark, which every generation here has passed with a checkpoint: only what is empty goes.
+static int remove_empty(const char *path, const struct stat *status, int type, struct FTW *ftw)
+{
+    (void)status, (void)ftw;
+    if (type == FTW_DP) (void)!rmdir(path);
+    return 0;
+}
+
+void parity_drop_copies(const char *state_dir, uint64_t mark)
+{
+    char *marks = k_format("%s/.marks", state_dir), *own = k_format("%s/%llu", marks, (unsigned long long)mark);
+    nftw(own, empty_one, FILES_OPEN, FTW_DEPTH | FTW_PHYS);
+    DIR *all = opendir(marks);
+    const struct dirent *entry;
+    while (all && (entry = readdir(all))) {
+        uint64_t other = strtoull(entry->d_name, NULL, 10); // 0: it is none
+        char *path = k_format("%s/%s", marks, entry->d_name);
+        if (other && other < mark) nftw(path, remove_empty, FILES_OPEN, FTW_DEPTH | FTW_PHYS);
+        free(path);
+    }
+    if (all) closedir(all);
+    free(own);
+    free(marks);
 }
 
 int parity_keep_report(struct call *call, uint32_t kafka, const char *graph, const struct k_parity_report *report,

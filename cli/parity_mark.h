@@ -17,3 +17,5 @@ K_CHECKED int parity_take_mark(struct call *call, uint32_t kafka, struct parity_
 // Keeps what the comparison at the mark found, in the pipeline's control record.
 K_CHECKED int parity_keep_report(struct call *call, uint32_t kafka, const char *graph,
                                  const struct k_parity_report *report, struct k_error *err);
+// Removes the copies of this mark, and what earlier ones left of directories.
+void parity_drop_copies(const char *state_dir, uint64_t mark);

@@ -7,13 +7,18 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
-enum { SET, STATE_DIR, GENERATION, OFFLINE, OUTPUT, KAFKA_OPTIONS };
+enum { SET, STATE_DIR, GENERATION, OFFLINE, OVER, OUTPUT, KAFKA_OPTIONS };
 static const struct k_option options[] = {
     [SET] = OPTION_SET,
     [STATE_DIR] = OPTION_STATE_DIR,
     [GENERATION] = OPTION_GENERATION,
     [OFFLINE] = {.name = "offline", .help = "do not ask the broker: no ends and no lag"},
+    [OVER] = {.name = "over",
+              .argument = "DURATION",
+              .help = "look twice, so far apart, to measure rates: without, the ETA is unknown",
+              .text = "0s"},
     [OUTPUT] = OPTION_OUTPUT_TEXT,
     KAFKA_OPTION_TABLE(KAFKA_OPTIONS),
 };
@@ -66,40 +71,73 @@ static int ask_broker(struct call *call, const struct subject *subject, struct f
     return code ? command_failed(call, code, &err) : 0;
 }
 
-static int show(struct call *call, struct subject *subject, bool offline, bool json)
+// The graph that the state itself holds, where there is no file.
+static void take_stored(struct subject *subject, const struct facts *facts)
+{
+    const Kappa__Internal__Identity *identity = facts->shards[0].identity;
+    if (!subject->loaded.plan && !subject->stored && identity && identity->has_graph_binary)
+        subject->stored = kappa__v1__graph__unpack(NULL, identity->graph_binary.len, identity->graph_binary.data);
+}
+
+// A look some time before: the state may be new then, or not there yet.
+static int64_t look_before(struct call *call, const struct k_reader_options *reader, struct subject *subject,
+                           int64_t over_us, struct facts *ret)
+{
+    struct k_error ignored = {0};
+    struct timespec pause = {over_us / 1000000, over_us % 1000000 * 1000}, before, after;
+    struct k_log *log = NULL;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    // What is wrong is told by the second look.
+    int code = facts_open(reader, ret, &ignored);
+    if (!code) take_stored(subject, ret);
+    if (!code) code = kafka_open(call, KAFKA_OPTIONS, &log, &ignored);
+    if (!code) code = ask(log, subject, ret, &ignored);
+    (void)code;
+    if (log) log->ops->close(log);
+    nanosleep(&pause, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    return (int64_t)(after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
+}
+
+static int show(struct call *call, struct subject *subject, bool offline, int64_t over_us, bool json)
 {
     struct k_error err = {0};
-    struct facts facts = {0};
+    struct facts facts = {0}, earlier = {0};
+    int64_t passed_us = 0;
     const struct k_reader_options reader = {.state_dir = k_options_text(&call->options, STATE_DIR),
                                             .graph = subject->name,
                                             .generation = k_options_text(&call->options, GENERATION)};
+    if (over_us && !offline) passed_us = look_before(call, &reader, subject, over_us, &earlier);
     int status = 0, code = facts_open(&reader, &facts, &err);
     if (code) {
         status = code == K_E_USAGE ? command_misused(call, &err) : command_failed(call, code, &err);
     } else {
         const Kappa__Internal__Identity *identity = facts.shards[0].identity;
-        if (!subject->loaded.plan && identity && identity->has_graph_binary)
-            subject->stored = kappa__v1__graph__unpack(NULL, identity->graph_binary.len, identity->graph_binary.data);
+        take_stored(subject, &facts);
         if (subject->loaded.plan && identity && identity->fingerprint &&
             strcmp(identity->fingerprint, subject->loaded.plan->fingerprint) != 0)
             fprintf(stderr, "kappa status: the state was made by another version of the graph than %s\n",
                     call->options.operands[0]);
         if (!offline) status = ask_broker(call, subject, &facts);
+        if (passed_us) facts_measure(&facts, &earlier, passed_us);
         if (json) facts_print_json(&facts, "status", stdout);
         else facts_print_text(&facts, stdout);
         if (!facts.sums_hold) status = 1;
     }
     facts_close(&facts);
+    facts_close(&earlier);
     return status;
 }
 
 static int run(struct call *call)
 {
     bool offline = false, json = false;
+    int64_t over_us = 0;
     struct k_error err = {0};
     struct subject subject = {0};
     struct stat file;
     int code = k_options_flag(&call->options, OFFLINE, &offline, &err), status = 0;
+    if (!code) code = k_options_duration(&call->options, OVER, &over_us, &err);
     if (!code) code = output_is_json(call, OUTPUT, &json, &err);
     if (code) return command_misused(call, &err);
     const char *operand = call->options.operand_count ? call->options.operands[0] : NULL;
@@ -109,7 +147,7 @@ static int run(struct call *call)
     } else {
         subject.name = operand;
     }
-    if (!status) status = show(call, &subject, offline, json);
+    if (!status) status = show(call, &subject, offline, over_us, json);
     if (subject.stored) kappa__v1__graph__free_unpacked(subject.stored, NULL);
     loaded_fini(&subject.loaded);
     return status;

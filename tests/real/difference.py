@@ -2,6 +2,8 @@
 # timeout: 150
 """kappa cutover --emit-difference on a real Kafka: under load, with a kill -9 of who writes it, whoever consumes the
 keyed topic arrives at the new generation's table, and each row that differs and rests is written once; and back."""
+import signal
+
 from proof import *
 
 KEYS = 30_000
@@ -75,6 +77,19 @@ class Pair:
                 map(json.loads, kappa("table", "scan", "totals", "--state-dir", self.state, "--generation", generation,
                                       "-o", "jsonl", timeout_s=90).stdout.splitlines())}
 
+    def eta(self):
+        """Unknown until it was measured while the records wait for a process that stands still; then there is none."""
+        def partitions(*words):
+            status = json.loads(self.command("status", self.name, "--state-dir", self.state, "--generation", "1", "-o",
+                                             "json", *words).stdout)
+            return [(p["lag"] > 0, p["eta_seconds"], p["closing"]) for p in status["shards"][0]["partitions"]]
+        self.workers[1].process.signal(signal.SIGSTOP)
+        self.put(range(2))
+        waiting = [(True, None, None)] * 2
+        expect((partitions(), partitions("--over", "1s")), (waiting, waiting), "lag, ETA and whether it comes closer")
+        self.workers[1].process.signal(signal.SIGCONT)
+        until(lambda: partitions("--over", "1s") == [(False, 0, True)] * 2, "all is read", 60)
+
     def stop(self):
         for worker in self.workers.values():
             worker.process.stop(60)
@@ -89,6 +104,13 @@ def test_there_and_back():
     pair = Pair(CHANGED)
     pair.start()
     _, before = pair.shown()
+    found = [json.loads(line) for line in
+             pair.command("parity", pair.name, "1", "2", "--state-dir", pair.state, "--table", "totals", "--limit", "7",
+                          "-o", "jsonl", status=1).stdout.splitlines()]
+    expect([(d["table"], d["difference"]) for d in found], [("totals", "changed")] * 7)
+    for d in found:
+        n = int(d["key"]["k"][1:])
+        expect((d["left"]["total"], d["right"]["total"]), (n, n - n % 3), f"the values of k{n}")
     pair.command("cutover", pair.name, 2, "--reason", "test", "--emit-difference")
     pair.put(range(KEYS, KEYS + 3000))  # these change meanwhile
     killed = until(lambda: pair.difference(2), "it is begun", 30)
@@ -110,6 +132,7 @@ def test_there_and_back():
     pair.command("rollback", pair.name, "--emit-difference")
     rest(pair, 1)
     expect(pair.shown()[0], pair.table(1), "what the topic shows after the rollback")
+    pair.eta()
     pair.stop()
     # Copies are of no use any more.
     left = [path for path, _, files in os.walk(os.path.join(pair.state, ".marks")) if files]
