@@ -227,7 +227,7 @@ const char *decode(struct decoder *decoder, struct k_str value, bool lenient, st
     switch (decoder->options.format->kind_case) {
     case KAPPA__V1__SOURCE__FORMAT__KIND_JSON: return decode_json(decoder, value, lenient, arena, ret_columns);
     case KAPPA__V1__SOURCE__FORMAT__KIND_LINE: return decode_line(decoder, value, lenient, ret_columns);
-    case KAPPA__V1__SOURCE__FORMAT__KIND_PROTOBUF: return decode_protobuf(decoder, value, arena, ret_columns);
+    case KAPPA__V1__SOURCE__FORMAT__KIND_PROTOBUF: return decode_protobuf(decoder, value, lenient, arena, ret_columns);
     case KAPPA__V1__SOURCE__FORMAT__KIND_CSV: return decode_csv(decoder, value, lenient, arena, ret_columns);
     default: return decode_raw(decoder, value, lenient, ret_columns);
     }

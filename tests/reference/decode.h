@@ -23,7 +23,7 @@ void decoder_destroy(struct decoder *decoder); // NULL-safe
 
 // Fills the columns that are read (the others with NULL) from a value. NULL, or why the message is malformed: "json",
 // "type", "range", "missing", "utf8", "depth", "line", "csv", "columns", "protobuf", "registry". lenient: a malformed
-// field that may be NULL is NULL, but in protobuf.
+// field that may be NULL is NULL.
 const char *decode(struct decoder *decoder, struct k_str value, bool lenient, struct k_arena *arena,
                    struct value *ret_columns);
 
@@ -46,7 +46,7 @@ bool cut_record(const Kappa__V1__Source__Format__Packed *packed, struct k_str va
 bool cut_lengths(struct k_str value, uint32_t *at, struct k_str *ret_record, const char **ret_why);
 K_CHECKED int create_protobuf(struct k_arena *arena, struct decoder *decoder, struct k_error *err);
 void destroy_protobuf(struct decoder *decoder);
-const char *decode_protobuf(const struct decoder *decoder, struct k_str value, struct k_arena *arena,
+const char *decode_protobuf(const struct decoder *decoder, struct k_str value, bool lenient, struct k_arena *arena,
                             struct value *columns);
 const char *decode_csv(struct decoder *decoder, struct k_str text, bool lenient, struct k_arena *arena,
                        struct value *ret_columns);

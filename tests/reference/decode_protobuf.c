@@ -13,6 +13,7 @@ typedef Kappa__Descriptor__Field Field;
 typedef Kappa__Descriptor__Message Message;
 
 enum { VARINT, BITS64, BYTES, GROUP, GROUP_END, BITS32, GROUPS_MAX = 100, SECONDS = 1, NANOS = 2, REQUIRED = 2 };
+#define ALL UINT32_MAX
 // Of fields, by their number in descriptor.proto.
 enum {
     DOUBLE = 1,
@@ -243,18 +244,19 @@ static uint32_t kind_of(const Field *field)
 }
 
 // Whether bytes are a message of which all that is read can be: the one that the first `depth` steps of column `like`
-// lead to.
-static const char *check(const struct decoder *decoder, struct k_str bytes, uint32_t like, uint32_t depth)
+// lead to. only: the column that is read; ALL: each that anybody reads.
+static const char *check(const struct decoder *decoder, struct k_str bytes, uint32_t like, uint32_t depth,
+                         uint32_t only)
 {
     const struct protobuf *pb = decoder->protobuf;
     struct piece piece;
     while (bytes.length) {
         if (!next_piece(&bytes, 0, &piece)) return "protobuf";
         const Field *field = NULL;
-        uint32_t inside = UINT32_MAX; // a column further inside
+        uint32_t inside = ALL; // a column further inside
         for (uint32_t i = 0; i < decoder->options.count; i++) {
             uint32_t length = decoder->path_lengths[i], same = 0;
-            if (!decoder->options.read[i]) continue;
+            if (only == ALL ? !decoder->options.read[i] : i != only) continue;
             while (same < depth && same < length && pb->ways[i][same].field == pb->ways[like][same].field) same++;
             if (same < depth) continue;
             const Field *next = same < length ? pb->ways[i][same].field : NULL;
@@ -265,7 +267,7 @@ static const char *check(const struct decoder *decoder, struct k_str bytes, uint
         }
         if (!field) continue;
         if (piece.kind != kind_of(field)) return "type";
-        const char *why = inside != UINT32_MAX ? check(decoder, piece.bytes, inside, depth + 1) : NULL;
+        const char *why = inside != ALL ? check(decoder, piece.bytes, inside, depth + 1, only) : NULL;
         if (why) return why;
     }
     return NULL;
@@ -387,16 +389,32 @@ static const char *take_column(const struct decoder *decoder, uint32_t column, s
     return NULL;
 }
 
-const char *decode_protobuf(const struct decoder *decoder, struct k_str value, struct k_arena *arena,
+// A record in which a field is malformed, read field by field. false: it stays malformed.
+static bool mend(const struct decoder *decoder, struct k_str value, struct k_arena *arena, struct value *columns)
+{
+    for (uint32_t i = 0; i < decoder->options.count; i++) {
+        const struct column *column = &decoder->options.columns[i];
+        columns[i] = value_null(column->type);
+        if (!decoder->options.read[i]) continue;
+        const char *why = check(decoder, value, i, 0, i);
+        if (why && strcmp(why, "protobuf") == 0) return false;
+        if (!why) why = take_column(decoder, i, value, arena, &columns[i]);
+        if (why && column->not_null) return false;
+        if (why) columns[i] = value_null(column->type);
+    }
+    return true;
+}
+
+const char *decode_protobuf(const struct decoder *decoder, struct k_str value, bool lenient, struct k_arena *arena,
                             struct value *columns)
 {
     if (value.length >= 5 && value.data[0] == 0) return "registry";
-    const char *why = check(decoder, value, 0, 0);
+    const char *why = check(decoder, value, 0, 0, ALL);
     for (uint32_t i = 0; i < decoder->options.count; i++) {
         columns[i] = value_null(decoder->options.columns[i].type);
         if (!why && decoder->options.read[i]) why = take_column(decoder, i, value, arena, &columns[i]);
     }
-    return why;
+    return why && lenient && mend(decoder, value, arena, columns) ? NULL : why;
 }
 
 bool cut_lengths(struct k_str value, uint32_t *at, struct k_str *ret_record, const char **ret_why)

@@ -79,8 +79,8 @@ static void draw_source(struct drawing *g)
     bool first = g->s->source_count == 1;
     snprintf(source->name, sizeof source->name, "in%u", g->s->source_count);
     snprintf(source->topic, sizeof source->topic, "topic%u", g->s->source_count);
-    static const enum source_kind others[] = {SOURCE_LINE, SOURCE_CSV, SOURCE_RAW};
-    source->kind = first || one_in(g->random, 2) ? SOURCE_JSON : others[k_random_below(g->random, 3)];
+    static const enum source_kind others[] = {SOURCE_LINE, SOURCE_CSV, SOURCE_RAW, SOURCE_PROTOBUF};
+    source->kind = first || one_in(g->random, 2) ? SOURCE_JSON : others[k_random_below(g->random, 4)];
     source->packed = one_in(g->random, 4);
     if (source->packed) SEEN(packed);
     source->partitions = (int32_t)between(g->random, g->s->shards, PARTITIONS_MAX);
@@ -89,10 +89,10 @@ static void draw_source(struct drawing *g)
     if (source->crc32) SEEN(crc32);
     source->compacted = one_in(g->random, 10);
     if (source->compacted) SEEN(compacted_source);
-    static const char *const schemas[] = {"Event", "Line", "Raw", "Line"};
+    static const char *const schemas[] = {"Event", "Line", "Raw", "Line", "Buyer"};
     static const char *const formats[] = {
         "json {}", "line { pattern: \"^(?<k>\\\\w+) (?<n>-?\\\\d+)( (?<opt>\\\\w+))?$\" }", "raw {}",
-        "csv { delimiter: \";\" }"};
+        "csv { delimiter: \";\" }", "protobuf { descriptor_set: \"" TYPES "\" message: \"shop.Buyer\" }"};
     SAY("source { name: \"%s\" kafka { topic: \"%s\"%s } format { %s%s%s } schema: \"%s\"", source->name, source->topic,
         !source->partitioned ? ""
         : source->crc32      ? " partitioned_by: \"k\" partitioner: CRC32"
@@ -118,7 +118,8 @@ static void draw_source(struct drawing *g)
         stream_add(s, "items", 'j', true);
     } else if (source->kind != SOURCE_RAW) {
         if (source->kind == SOURCE_LINE) SEEN(line);
-        else SEEN(csv);
+        else if (source->kind == SOURCE_CSV) SEEN(csv);
+        else SEEN(protobuf);
         stream_add(s, "k", 's', false);
         stream_add(s, "n", 'i', true);
         stream_add(s, "opt", 's', true);
@@ -209,6 +210,8 @@ bool scenario_draw(struct scenario *s, uint64_t *random, struct stats *stats, st
         "not null\" field: \"items json\" }\n"
         "schema { name: \"Item\" field: \"x int64 not null\" field: \"y string at $.z.y\" }\n"
         "schema { name: \"Line\" field: \"k string not null\" field: \"n int64\" field: \"opt string\" }\n"
+        "schema { name: \"Buyer\" field: \"k string not null at $.name\" field: \"n int64 at $.age\"\n"
+        "         field: \"opt string at $.parent.name\" }\n"
         "schema { name: \"Raw\" field: \"value string not null\" }\n");
     draw_source(g);
     if (s->shards == 1 && one_in(random, 3)) SEEN(two_sources), draw_source(g);

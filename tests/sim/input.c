@@ -107,6 +107,37 @@ static void json_dim(struct input *in, const struct sim_source *source, const ch
     k_buf_add_char(out, '}');
 }
 
+static void add_varint(struct k_buf *out, uint64_t value)
+{
+    for (; value >= 128; value /= 128) k_buf_add_char(out, (char)(value % 128 | 128));
+    k_buf_add_char(out, (char)value);
+}
+
+static void add_field(struct k_buf *out, uint32_t number, const char *bytes, size_t length)
+{
+    add_varint(out, number * 8 + 2);
+    add_varint(out, length);
+    k_buf_add(out, bytes, length);
+}
+
+// A shop.Buyer: name, age, and its parent's name, which may come in pieces.
+static void protobuf_record(struct input *in, const char *key, struct k_buf *out)
+{
+    uint64_t *r = in->random;
+    bool sound = !one_in(r, 25);
+    if (!one_in(r, 30)) add_field(out, 1, key, strlen(key));
+    if (!sound && one_in(r, 3)) add_field(out, 2, "7", 1); // age is no text
+    else if (!one_in(r, 8)) k_buf_add_char(out, 2 * 8), add_varint(out, (uint64_t)between(r, -4, 10));
+    if (one_in(r, 4)) add_field(out, 3, "a tag that nobody reads", 23);
+    if (one_in(r, 2)) {
+        static const char *const names[] = {"\x0a\x01" "7", "\x0a\x03x y", "\x0a\x01" "9\x0a\x02up", "\x10\x05"};
+        const char *name = names[k_random_below(r, 4)];
+        if (one_in(r, 4)) add_field(out, 4, "\x0a\x03old", 5);
+        add_field(out, 4, name, strlen(name));
+    }
+    if (!sound && out->length && one_in(r, 2)) out->length--; // cut short
+}
+
 static void record_of(struct input *in, const struct sim_source *source, const char *key, int64_t time_us,
                       struct k_buf *out)
 {
@@ -124,6 +155,7 @@ static void record_of(struct input *in, const struct sim_source *source, const c
         return;
     case SOURCE_RAW: k_buf_printf(out, "%s", keys[k_random_below(r, 6)]); return;
     case SOURCE_CSV: csv_record(in, key, out); return;
+    case SOURCE_PROTOBUF: protobuf_record(in, key, out); return;
     }
 }
 
@@ -136,10 +168,15 @@ static void value_of(struct input *in, const struct sim_source *source, const ch
     for (uint64_t i = 0; i < count; i++) {
         k_buf_clear(&record);
         record_of(in, source, key, time_us + (int64_t)i * 1000, &record);
+        if (source->packed && source->kind == SOURCE_PROTOBUF) {
+            add_varint(out, record.length + one_in(in->random, 40)); // now and then it is longer than the message
+            if (record.length) k_buf_add(out, record.data, record.length);
+            continue;
+        }
         if (i) k_buf_add_text(out, one_in(in->random, 4) ? "\r\n" : "\n");
         if (record.length) k_buf_add(out, record.data, record.length);
     }
-    if (source->packed && one_in(in->random, 2)) k_buf_add_char(out, '\n');
+    if (source->packed && source->kind != SOURCE_PROTOBUF && one_in(in->random, 2)) k_buf_add_char(out, '\n');
     k_buf_fini(&record);
 }
 

@@ -10,7 +10,7 @@
     X(count_star) X(count) X(sum) X(avg) X(min) X(max) X(arg_min) X(arg_max)                           \
     X(variance) X(count_distinct) X(first_last)                                                                        \
     X(table) X(retention) X(keyed_sink) X(unkeyed_sink) X(updating_sink)                                    \
-    X(json) X(line) X(raw) X(csv) X(packed)                                                           \
+    X(json) X(line) X(raw) X(csv) X(protobuf) X(packed)                                                           \
     X(two_sources) X(idle) X(two_shards) X(compacted_source) X(crc32)                \
     X(system_columns) X(validate_full) X(drop)                                                              \
     X(drop_policy) X(pass_null_policy) X(dead_letter_topic) X(dead_letters) X(late_rows)

@@ -62,7 +62,7 @@ enum {
     FIRST_WORKERS_MAX = 3, // of generation 1
     WORKERS_MAX = 5
 };
-enum source_kind { SOURCE_JSON, SOURCE_LINE, SOURCE_RAW, SOURCE_CSV, SOURCE_DIM };
+enum source_kind { SOURCE_JSON, SOURCE_LINE, SOURCE_RAW, SOURCE_CSV, SOURCE_PROTOBUF, SOURCE_DIM };
 struct sim_source {
     char name[16], topic[16];
     enum source_kind kind;
