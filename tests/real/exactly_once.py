@@ -3,6 +3,7 @@
 """Exactly once on real Kafka: workers die at random moments, stand still until their sessions are over, and lose their
 broker, while events come in; in the end everything that is to be seen equals what the reference makes of the same
 input. The feed is paced by the faults, so that it outlasts them."""
+import base64
 import signal
 
 from proof import *
@@ -31,10 +32,16 @@ source { name: "readings" kafka { topic: "${NAME}.readings" partitioned_by: "who
          schema: "Reading" time { out_of_order: "4s" } }
 source { name: "log" kafka { topic: "${NAME}.log" partitioned_by: "who" } schema: "Reading" time { out_of_order: "4s" }
          format { packed { line { pattern: "^(?<who>\\w+) (?<what>/\\S*) (?<n>\\d+)( (?<level>[0-9.]+))?$" } } } }
+schema { name: "Buyer" field: "who string not null at $.name" field: "n int64 at $.age"
+         field: "what string at $.parent.name" }
+source { name: "buyers" kafka { topic: "${NAME}.buyers" partitioned_by: "who" } schema: "Buyer"
+         format { packed { protobuf { descriptor_set: "TYPES" message: "shop.Buyer" } } } time { out_of_order: "4s" } }
 source { name: "notes" kafka { topic: "${NAME}.notes" } format { raw {} } schema: "Note" time { out_of_order: "4s" } }
 node { name: "from_readings" input: "readings" map { select: "*" set: "at = _timestamp" } }
 node { name: "from_log" input: "log" map { select: "*" set: "at = _timestamp" } policy { on_error: DROP } }
-node { name: "alike" input: "from_readings" input: "from_log" union {} }
+node { name: "from_buyers" input: "buyers" map { select: "who" select: "n" select: "what" select: "n / 4.0 AS level"
+       select: "_timestamp AS at" } }
+node { name: "alike" input: "from_readings" input: "from_log" input: "from_buyers" union {} }
 node { name: "dated" input: "alike" event_time { expr: "at - interval '2 seconds'" behind: "2s" } }
 node { name: "levels" input: "dated" aggregate { group_by: "who" window { tumbling { size: "1m" } } grace: "1s"
        select: "first(n) AS began" select: "last(what) AS ended" select: "count(DISTINCT what) AS kinds"
@@ -47,10 +54,10 @@ table { name: "levels_by_user" input: "levels" key: "who" key: "window_start" }
 table { name: "kinds_by_user" input: "kinds" key: "who" }
 sink { name: "levels_out" input: "levels" kafka { topic: "${NAME}.levels" } format { json {} } key: "who" }
 sink { name: "items_out" input: "items" kafka { topic: "${NAME}.items" } format { json {} } }
-"""
+""".replace("TYPES", os.path.join(BUILD, "tests", "proto", "types.binpb"))
 # As long as the test runs the broker may not compact: the reference reads the topic when all is done.
 INPUTS = {"users": {"cleanup_policy": "compact", "min_compaction_lag_ms": 86400000}, "readings": {}, "log": {},
-          "notes": {}}
+          "buyers": {}, "notes": {}}
 MIXED_OUTPUTS = [*OUTPUTS, "homes", "strangers", "levels", "tardy", "items"]
 MIXED_TABLES = [*TABLES, "cities_by_user", "levels_by_user", "kinds_by_user"]
 
@@ -88,6 +95,26 @@ def log_lines(rng, who, number, draw):
     return rng.choice(["\n", "\r\n"]).join(lines)
 
 
+def field(number, value):
+    """A field of a protobuf message, of bytes or a number below 128."""
+    if isinstance(value, int):
+        return bytes([number * 8, value])
+    return bytes([number * 8 + 2, len(value)]) + value
+
+
+def buyers(rng, who, number, draw):
+    """Up to three messages shop.Buyer, each behind its length; some are malformed."""
+    value = b""
+    for _ in range(rng.randrange(4)):
+        buyer = field(1, who.encode()) + rng.choice([b"", field(2, number % 100)]) + field(3, b"nobody reads it")
+        buyer += rng.choice([b"", field(4, field(2, 5)),
+                             field(4, field(1, b"p")) + field(4, field(1, "ü".encode()))])
+        value += bytes([len(buyer)]) + buyer
+    if value and draw < 0.02:
+        value = rng.choice([value[:-1], value + b"\x7f", value + b"\x03" + field(2, b"x"), value + b"\x01\x0b"])
+    return value
+
+
 def note(rng, who, number, draw):
     """A list of objects as it is; some are none, or hold something else."""
     if draw < 0.03:
@@ -96,19 +123,22 @@ def note(rng, who, number, draw):
 
 
 def all_events(count, rng, name):
-    """The events, and one line in five of the other topics; of each every partition has some, or all would wait."""
+    """The events, and one line in four of the other topics; of each every partition has some, or all would wait."""
     others, users, kinds = events(count, rng), 300, [("users", user_change), ("readings", reading), ("log", log_lines),
-                                                     ("notes", note)]  # of as many users as events() has
+                                                     ("buyers", buyers), ("notes", note)]  # of as many users as events() has
     for n in range(count):
-        if rng.random() >= 0.2:
+        if rng.random() >= 0.25:
             yield next(others)
             continue
-        at, who = BEGIN_MS + n * 80 * STEP_MS // 100 - rng.randrange(1900), f"u{rng.randrange(users)}"
+        at, who = BEGIN_MS + n * 75 * STEP_MS // 100 - rng.randrange(1900), f"u{rng.randrange(users)}"
         (topic, make), draw = rng.choice(kinds), rng.random()
         if draw < 0.03:
             at -= rng.randrange(5000, 60000)  # too late
-        yield json.dumps({"topic": f"{name}.{topic}", "key": who, "timestamp": at,
-                          "value": make(rng, who, n, rng.random())})
+        line, value = {"topic": f"{name}.{topic}", "key": who, "timestamp": at}, make(rng, who, n, rng.random())
+        if isinstance(value, bytes):
+            yield json.dumps({**line, "value_base64": base64.b64encode(value).decode()})
+        else:
+            yield json.dumps({**line, "value": value})
 
 
 OPTIONS = ["--session-timeout", "2s", "--memory", "96MiB", "--commit-interval", "100ms",

@@ -321,8 +321,8 @@ def reference_results(graph, name, inputs, *options):
         if "message" in row:
             results.message(row["message"], row["key"], row["value"])
         elif "dead_letter" in row:
-            results.letters[row["topic"], row["partition"], row["offset"], row["node"], row["reason"], row["key"],
-                            row["value"]] += 1
+            results.letters[row["topic"], row["partition"], row["offset"], row["node"], row["reason"],
+                            *(kafka_tool._bytes(row, part) for part in ("key", "value"))] += 1
         elif "table" in row:
             results.tables[row["table"]][canonical(row["row"])] += 1
         else:
