@@ -124,8 +124,8 @@ def note(rng, who, number, draw):
 
 def all_events(count, rng, name):
     """The events, and one line in four of the other topics; of each every partition has some, or all would wait."""
-    others, users, kinds = events(count, rng), 300, [("users", user_change), ("readings", reading), ("log", log_lines),
-                                                     ("buyers", buyers), ("notes", note)]  # of as many users as events() has
+    others, users = events(count, rng), 300  # of as many users as events() has
+    kinds = [("users", user_change), ("readings", reading), ("log", log_lines), ("buyers", buyers), ("notes", note)]
     for n in range(count):
         if rng.random() >= 0.25:
             yield next(others)
