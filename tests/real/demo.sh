@@ -20,6 +20,12 @@ status=$?
 check "the demo ends with 0" [ "$status" = 0 ]
 check "an independent recount is identical" grep -qE '^ +[0-9]{3,} records recounted: identical$' "$output"
 check "it was killed twice, and came back" [ "$(grep -c 'commits again' "$output")" = 2 ]
+check "a changed graph is built beside it and compared" \
+    grep -q '^ *report 1: generations 1 and 2 differ in 2 of 8 tables' "$output"
+check "it leads, and the first one again" bash -c 'grep -q "generation 2 is live since switch 1 " "$1" &&
+    grep -q "generation 1 is live since switch 2 " "$1" && grep -q "generation 2 is retired" "$1"' - "$output"
+took=$(sed -n 's/^ *\([0-9]*\) s  That was it$/\1/p' "$output")
+check "it took less than 90 s after set-up (${took:-?} s)" [ "${took:-90}" -lt 90 ]
 check "every record was counted once" grep -q 'each was counted once' "$output"
 check "the dead letters are shown with their reasons" grep -q '^ *dpkg .*line: the pattern does not match' "$output"
 check "in a pipe it is plain" bash -c '! grep -q "$(printf "\033")" "$1"' - "$output"
