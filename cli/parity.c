@@ -6,10 +6,24 @@
 
 #include "cli/output.h"
 #include "cli/parity_mark.h"
+#include "cli/parity_report.h"
 #include "cli/shard_dirs.h"
 #include "cli/table.h"
 
-enum { GRAPH, GENERATION, TABLE, LIMIT, ANY_POSITION, OUTPUT, MEMORY, STATE_DIR, KEEP, TIMEOUT, KAFKA_OPTIONS };
+enum {
+    GRAPH,
+    GENERATION,
+    TABLE,
+    LIMIT,
+    ANY_POSITION,
+    OUTPUT,
+    MEMORY,
+    STATE_DIR,
+    KEEP,
+    REPORT,
+    TIMEOUT,
+    KAFKA_OPTIONS
+};
 static const struct k_option options[] = {
     [GRAPH] = OPTION_GRAPH,
     [GENERATION] = OPTION_GENERATION,
@@ -23,6 +37,11 @@ static const struct k_option options[] = {
     [MEMORY] = {.name = "memory", .argument = "SIZE", .help = "budget for reading both states", .text = "128MiB"},
     [STATE_DIR] = OPTION_STATE_DIR,
     [KEEP] = {.name = "keep", .help = "with GRAPH: the copies that were compared stay, and are named"},
+    [REPORT] = {.name = "report",
+                .argument = "N",
+                .help =
+                    "with GRAPH alone: what differed by that report, as JSON lines; up to 1,000 keys of each table "
+                    "are kept"},
     [TIMEOUT] = {.name = "timeout",
                  .argument = "DURATION",
                  .help = "with GRAPH: how long to wait until both have come to the mark",
@@ -42,10 +61,11 @@ struct comparison {
     struct side left, right;
     enum output_form form;
     const char *table;
-    uint64_t limit, shown; // keys of the present table
+    uint64_t limit, shown, kept; // keys of the present table
     uint32_t tables, differing;
     bool any_position, same_position;
     struct k_parity_report report; // of two generations; mark 0: none is made
+    struct report_keys report_keys;
     struct k_buf keys, tables_out; // JSON of the present table's keys; of the tables that are through
 };
 
@@ -86,6 +106,15 @@ static bool show_key(void *context, const struct k_parity_table *table, enum k_d
                      const struct k_value *left, const struct k_value *right)
 {
     struct comparison *c = context;
+    if (c->report_keys.file && c->kept < REPORT_KEYS_MAX) {
+        struct k_buf line = {0};
+        add_key(&line, table, difference, left, right);
+        report_keys_add(&c->report_keys, k_buf_str(&line));
+        k_buf_fini(&line);
+        c->kept++;
+    }
+    bool more = c->report_keys.file && c->kept < REPORT_KEYS_MAX;
+    if (c->shown == c->limit) return more;
     if (c->form == OUTPUT_TABLE) {
         if (c->shown == 0) printf("table %s:\n", table->name);
         say_row(&table->left->schema, "-", left);
@@ -99,7 +128,7 @@ static bool show_key(void *context, const struct k_parity_table *table, enum k_d
             k_buf_clear(&c->keys);
         }
     }
-    return ++c->shown < c->limit;
+    return ++c->shown < c->limit || more;
 }
 
 static void say_table(const struct comparison *c, const struct k_parity_table *t)
@@ -161,7 +190,7 @@ static void show_table(void *context, const struct k_parity_table *t)
         k_buf_add_text(out, "]}");
         k_buf_clear(&c->keys);
     }
-    c->shown = 0;
+    c->shown = c->kept = 0;
 }
 
 static int open_side(struct side *side, uint64_t memory_bytes, struct k_error *err)
@@ -239,9 +268,12 @@ static int compare(struct comparison *c)
     code = open_side(&c->left, memory_bytes / 2, &err);
     if (!code) code = open_side(&c->right, memory_bytes / 2, &err);
     if (!code) code = check_positions(c, &err);
+    if (!code && c->report.mark && !c->table)
+        report_keys_begin(&c->report_keys, k_options_text(o, STATE_DIR), c->left.graph, c->report.mark);
     const struct k_parity_visit visit = {.key = show_key, .table = show_table, .context = c};
     if (!code) code = k_parity(c->left.view, c->right.view, c->table, &visit, &err);
     if (!code) code = keep_report(c, &err);
+    report_keys_end(&c->report_keys, code == 0);
     if (code) {
         fflush(stdout);
         int status = code == K_E_USAGE ? command_misused(c->call, &err) : command_failed(c->call, code, &err);
@@ -300,9 +332,27 @@ static int compare_directories(struct comparison *c)
     return compare(c);
 }
 
+static int show_report(struct call *call)
+{
+    struct k_error err = {0};
+    int64_t report = 0, limit = 10;
+    const struct k_options *o = &call->options;
+    int code = 0;
+    if (o->operand_count != 1 || !k_options_text(o, REPORT))
+        code = k_fail(&err, K_E_USAGE, "what is wanted is DIR1 DIR2, GRAPH G1 G2, or GRAPH --report N");
+    if (!code) code = k_options_integer(o, REPORT, 1, INT64_MAX, &report, &err);
+    if (!code) code = k_options_integer(o, LIMIT, 1, INT64_MAX, &limit, &err);
+    if (code) return command_misused(call, &err);
+    code = report_keys_print(k_options_text(o, STATE_DIR), o->operands[0], (uint64_t)report, k_options_text(o, TABLE),
+                             (uint64_t)limit, &err);
+    int status = code ? command_failed(call, code, &err) : 0;
+    return status == 1 ? k_error_status(K_E_DATA) : status; // 1 says "they differ", and nothing else
+}
+
 static int run(struct call *call)
 {
     struct comparison c = {.call = call};
+    if (call->options.operand_count == 1 || k_options_text(&call->options, REPORT)) return show_report(call);
     int status = call->options.operand_count == 3 ? compare_generations(&c) : compare_directories(&c);
     k_view_close(c.left.view);
     k_view_close(c.right.view);
@@ -315,16 +365,17 @@ static int run(struct call *call)
 
 const struct command command_parity = {
     .name = "parity",
-    .operands = "DIR1 DIR2 | GRAPH G1 G2",
+    .operands = "DIR1 DIR2 | GRAPH G1 G2 | GRAPH --report N",
     .doc = "compare the tables of two states that stand at the same position",
     .more =
         "Of a running pipeline, by its name: generations G1 and G2, which both have their state in --state-dir,\n"
         "are compared at one mark of its journals, while they go on; the result is kept under a number that\n"
-        "kappa cutover asks for (not that of one --table). A state is a state directory, an export, or\n"
-        "what `kappa run --into` made. Exit status 0: the tables are equal; 1: they differ, and the keys that do\n"
-        "are shown with both values; 65: they stand at different positions, or one is damaged.",
+        "kappa cutover asks for (not that of one --table). GRAPH --report N shows what differed by that report.\n"
+        "A state is a state directory, an export, or what `kappa run --into` made. Exit status 0: the tables are\n"
+        "equal; 1: they differ, and the keys that do are shown with both values; 65: they stand at different\n"
+        "positions, or one is damaged.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
-    .operands_min = 2,
+    .operands_min = 1,
     .operands_max = 3,
     .run = run};

@@ -2,6 +2,7 @@
 # timeout: 150
 """kappa cutover --emit-difference on a real Kafka: under load, with a kill -9 of who writes it, whoever consumes the
 keyed topic arrives at the new generation's table, and each row that differs and rests is written once; and back."""
+import re
 import signal
 
 from proof import *
@@ -111,7 +112,16 @@ def test_there_and_back():
     for d in found:
         n = int(d["key"]["k"][1:])
         expect((d["left"]["total"], d["right"]["total"]), (n, n - n % 3), f"the values of k{n}")
-    pair.command("cutover", pair.name, 2, "--reason", "test", "--emit-difference")
+    told = pair.command("parity", pair.name, "1", "2", "--state-dir", pair.state, "--limit", "1", status=1).stdout
+    report = re.search(r"^report (\d+): ", told, re.M)[1]
+
+    def kept(*words):
+        return [json.loads(line) for line in kappa("parity", pair.name, "--report", report, "--state-dir", pair.state,
+                                                   *words).stdout.splitlines()]
+    expect((kept("--limit", "7"), len(kept("--table", "totals", "--limit", "5000")), kept("--table", "total")),
+           (found, 1000, []), "the keys of the report")
+    kappa("parity", pair.name, "--report", "77", "--state-dir", pair.state, status=65)
+    pair.command("cutover", pair.name, 2, "--accept", report, "--emit-difference")
     pair.put(range(KEYS, KEYS + 3000))  # these change meanwhile
     killed = until(lambda: pair.difference(2), "it is begun", 30)
     pair.workers[2].kill()
