@@ -69,8 +69,8 @@ static struct k_vec eval_blend(struct k_eval *eval, const struct k_expr *node, s
         struct k_vec condition = k_eval_node(eval, node->args[2 * i], rows);
         condition = k_eval_flat(eval, &condition, rows);
         const uint8_t *b = condition.column.b, *valid = condition.column.valid;
-        if (valid) K_EACH_ROW(wide, r, which[r] = (which[r] == none) & (b[r] != 0) & (valid[r] != 0) ? i : which[r];);
-        else K_EACH_ROW(wide, r, which[r] = (which[r] == none) & (b[r] != 0) ? i : which[r];);
+        if (valid) K_EACH_ROW(wide, r, which[r] = ((which[r] == none) & (b[r] != 0) & (valid[r] != 0)) ? i : which[r];);
+        else K_EACH_ROW(wide, r, which[r] = ((which[r] == none) & (b[r] != 0)) ? i : which[r];);
     }
     uint8_t *valid = k_arena_get(eval->arena, none + 1u);
     memset(valid, 1, none + 1u);
