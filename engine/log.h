@@ -137,6 +137,7 @@ struct k_kafka_options {
     uint32_t readers_expected;   // partitions that share queue_bytes
     int64_t session_timeout_us;  // group membership; broker's minimum is 6 s by default
     int64_t request_timeout_us;  // metadata, admin calls, init_transactions: how long one call may take
+    int64_t fetch_wait_us;       // how long a broker may sit on a fetch that has nothing; 0: the default for sources
 };
 // Readers share one client per thread that opens them, with a connection and a thread of librdkafka to each broker:
 // open a shard's readers on the shard's thread. queue_bytes / readers_expected bounds each reader: 4 to 16 MiB read

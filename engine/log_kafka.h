@@ -51,7 +51,7 @@ struct k_kafka {
     char *brokers, *worker;
     struct k_kafka_properties properties;
     uint64_t reader_queue_bytes;
-    int64_t session_timeout_us, request_timeout_us;
+    int64_t session_timeout_us, request_timeout_us, fetch_wait_us;
 
     pthread_mutex_t lock;                    // of all that follows
     struct k_kafka_handle raw, stable;       // read_uncommitted (and administration); read_committed

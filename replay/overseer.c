@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { POLL_US = 50000, PAUSE_US = 200000 };
+enum { POLL_US = 100000, PAUSE_US = 200000 };
 
 struct k_overseer {
     struct k_overseer_options options;
