@@ -111,13 +111,13 @@ void generations_trouble(struct world *w, bool surely)
     uint64_t to = surely         ? (under_way ? 0 : 3 - w->generations.last_target)
                   : one_in(r, 3) ? 0
                                  : (uint64_t)between(r, 1, 2);
-    struct k_switch ask = {.to = to, .give_up_us = 20 * SECOND};
+    struct k_switch ask = {.to = to, .give_up_us = 20 * SECOND, .difference = one_in(r, 2)};
     int code = K_E_RETRY;
     for (int64_t n = between(r, 1, 4); n > 0 && k_control_again(code); n--)
         code = k_control_change(log, "sim", k_switch, &ask, &control, &err);
     log->ops->close(log);
     if (code == K_E_CRASHED || k_control_again(code)) w->stats.switch_lost++;
-    else if (!code) w->stats.switch_asked++;
+    else if (!code) w->stats.switch_asked++, w->stats.difference_asked += ask.difference;
     else if (code != K_E_CONFIG && code != K_E_NOT_FOUND) world_fail(w, "a command: %s", err.text);
 }
 
@@ -149,6 +149,13 @@ static void look_at_record(void *context, const struct k_message *message)
         world_fail(l->w, "shard %u: switch %llu is called settled under a leadership by %llu", l->shard,
                    (unsigned long long)record->settled, (unsigned long long)l->seq);
     l->had |= record->settled == l->wanted;
+    // Both generations have the same graph: where they stand at the same place, they hold the same.
+    const Kappa__Internal__Difference *difference = record->difference;
+    if (difference && difference->written)
+        world_fail(l->w, "shard %u: the difference of switch %llu has %llu rows", l->shard,
+                   (unsigned long long)difference->seq, (unsigned long long)difference->written);
+    if (difference && difference->done && difference->seq == l->wanted && difference->compared)
+        l->w->stats.difference_done++;
     kappa__internal__journal_record__free_unpacked(record, NULL);
 }
 

@@ -6,11 +6,13 @@
 #pragma once
 #include "engine/plan.h"
 #include "replay/overseer.h"
+#include "tests/sim/copies.h"
 
 struct world;
 struct worker;
 struct generations {
     bool there;
+    struct copies copies;
     struct k_plan other_plan; // of generation 2; shares everything with the scenario's
     uint64_t last_revision, last_seq, last_done, last_target; // of the control record, as watched
 };

@@ -37,6 +37,9 @@
     X(switch_turned, "a switch was asked for while another was under way")                              \
     X(switch_done, "a switch was completed")                                                            \
     X(switch_taken_back, "a switch that did not come to its end was taken back")                        \
+    X(difference_asked, "a switch was asked for with its difference")                                   \
+    X(difference_copied, "a state was copied as it stood before a switch")                              \
+    X(difference_done, "a switch's difference was written to its end, and there was none")              \
     X(foreign_graph, "the other generation's graph was another by name")
 
 struct stats { // of any number of runs; all uint64_t, so that they add up as an array
@@ -140,6 +143,7 @@ struct worker {
     struct k_shard *shards[SHARDS_MAX];
     bool shard_done[SHARDS_MAX];
     struct disk disks[SHARDS_MAX];
+    struct copy_place places[SHARDS_MAX];
     uint64_t generation;
     struct k_overseer *overseer; // NULL: the pipeline has no other generations; stepped again at overseer_at_us
     int64_t overseer_at_us, down_until_us, paused_until_us;

@@ -151,6 +151,10 @@ static void start_worker(struct world *w, struct worker *worker)
         options.once = options.final = w->once && !worker->follower;
         options.generation = worker->generation == 2 ? "2" : "1";
         if (worker->generation == 2) options.plan = &w->generations.other_plan;
+        worker->places[s] = (struct copy_place){w, options.generation, s};
+        options.copies = w->generations.there ? &sim_copies : NULL;
+        options.copies_context = &worker->places[s];
+        options.difference_rows = 1;
         if (worker->overseer) options.orders = k_overseer_orders(worker->overseer);
         worker->shard_done[s] = false;
         int code = k_shard_create(&options, &worker->shards[s], &err);

@@ -355,6 +355,7 @@ void world_fini(struct world *w)
         if (w->workers[i].log) worker_end(&w->workers[i], true);
         for (uint32_t s = 0; s < w->scenario.shards; s++) disk_drop(&w->workers[i].disks[s]);
     }
+    copies_fini(&w->generations.copies);
     if (w->cloud) {
         input_fini(&w->input);
         k_cloud_destroy(w->cloud);
