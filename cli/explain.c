@@ -12,6 +12,7 @@
 #include "proto/internal.pb-c.h"
 #include "replay/explain.h"
 #include "replay/place.h"
+#include "replay/starts.h"
 
 enum { FILE_, SET, STATE_DIR, GRAPH, GENERATION, SHARDS, AT, LIMIT, MEMORY, OUTPUT, KAFKA_OPTIONS };
 static const struct k_option options[] = {
@@ -38,6 +39,7 @@ struct asking {
     struct loaded loaded;
     struct k_log *log;
     int64_t at[SHARDS_MAX]; // per shard: the journal's offset; -1: its end
+    struct k_starts starts; // of the generation, by its state
     bool json;
     uint64_t limit, memory_bytes;
     bool terminal;
@@ -59,6 +61,27 @@ static int plan_stored(struct asking *a, const Kappa__Internal__Identity *id, st
                       "the state does not hold its graph, because that has secret parameters: give it with --file");
     struct k_str bytes = {(const char *)id->graph_binary.data, (uint32_t)id->graph_binary.len};
     return load_binary(bytes, id->shards, &a->loaded, err);
+}
+
+// Where the generation begins, if not with the journal: every shard's position says so of its own partitions.
+static int read_starts(struct asking *a, struct k_view *view, uint32_t shard, struct k_error *err)
+{
+    struct k_arena arena;
+    struct k_str bytes = {0};
+    const struct k_plan *plan = a->loaded.plan;
+    k_arena_init(&arena);
+    int code = k_view_meta(view, shard, "position", &arena, &bytes, err);
+    Kappa__Internal__Position *position =
+        bytes.length ? kappa__internal__position__unpack(NULL, bytes.length, (const uint8_t *)bytes.data) : NULL;
+    for (size_t i = 0; !code && position && i < position->n_partition; i++) {
+        const Kappa__Internal__Position__Partition *p = position->partition[i];
+        for (uint32_t s = 0; p->has_begin && s < plan->source_count; s++)
+            if (p->source && strcmp(plan->sources[s].name, p->source) == 0)
+                k_starts_add(&a->starts, plan->sources[s].topic, (int32_t)p->partition, p->begin);
+    }
+    if (position) kappa__internal__position__free_unpacked(position, NULL);
+    k_arena_fini(&arena);
+    return code;
 }
 
 // Graph and position of a state directory; with --file only the latter is not wanted.
@@ -85,6 +108,7 @@ static int ask_state(struct asking *a, struct k_error *err)
         bytes.data ? kappa__internal__identity__unpack(NULL, bytes.length, (const uint8_t *)bytes.data) : NULL;
     if (!code && !id) code = k_fail(err, K_E_CORRUPT, "the state does not say whose it is");
     if (!code) code = plan_stored(a, id, err);
+    for (uint32_t i = 0; i < count && !code; i++) code = read_starts(a, view, i, err);
     if (id) kappa__internal__identity__free_unpacked(id, NULL);
     k_view_close(view);
     k_reader_close(reader);
@@ -300,6 +324,8 @@ static int explain(struct asking *a)
                                                 .table = o->operands[0],
                                                 .key = o->operands + 1,
                                                 .key_count = o->operand_count - 1,
+                                                .starts = a->starts.items,
+                                                .start_count = a->starts.count,
                                                 .journal_end = a->at[i],
                                                 .memory_bytes = a->memory_bytes,
                                                 .stop = look,
@@ -348,11 +374,13 @@ static int run(struct call *call)
 {
     struct asking a = {.call = call, .memory_bytes = 512u << 20, .terminal = isatty(STDERR_FILENO)};
     for (uint32_t i = 0; i < SHARDS_MAX; i++) a.at[i] = -1;
+    k_starts_init(&a.starts);
     signal(SIGINT, interrupt);
     signal(SIGTERM, interrupt);
     int status = ask(&a);
     if (a.log) a.log->ops->close(a.log);
     loaded_fini(&a.loaded);
+    k_starts_fini(&a.starts);
     return status;
 }
 

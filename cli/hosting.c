@@ -137,13 +137,20 @@ void hosting_catch_signals(sigset_t *ret)
     pthread_sigmask(SIG_BLOCK, ret, NULL);
 }
 
-// What the control record says of the generation's outputs.
-static int prepare_outputs(struct hosting *h, struct k_log *log, struct k_error *err)
+// What the control record says of where the generation begins, and of its outputs.
+static int prepare_generation(struct hosting *h, struct k_log *log, struct k_error *err)
 {
     struct k_control control;
     int code = k_control_read(log, h->worker.plan->name, &control, err);
     const struct k_generation *g = code ? NULL : k_control_find(&control, h->generation);
-    if (!g || !g->suffix[0] || g->role == K_ROLE_RETIRED) return code;
+    if (!g || g->role == K_ROLE_RETIRED) return code;
+    if (g->start[0]) {
+        k_starts_init(&h->starts);
+        code = k_starts_read(log, h->worker.plan->name, h->generation, &h->starts, err);
+        h->worker.starts = h->starts.items;
+        h->worker.start_count = h->starts.count;
+    }
+    if (code || !g->suffix[0]) return code;
     snprintf(h->suffix, sizeof h->suffix, "%s", g->suffix);
     h->worker.output_suffix = h->suffix;
     return k_suffixed_prepare(log, h->worker.plan, h->generation, h->suffix, &h->topics, err);
@@ -160,7 +167,7 @@ int hosting_begin(struct hosting *h, struct k_log *log, uint64_t generation, str
         k_trace(K_TRACE_WARN, "run", "%s; without it there is no replay beside this pipeline", err->text);
         return 0;
     }
-    if (!code) code = prepare_outputs(h, log, err);
+    if (!code) code = prepare_generation(h, log, err);
     if (code) return code;
     const struct k_steward_options options = {.kafka = h->worker.kafka,
                                               .plan = h->worker.plan,
@@ -182,6 +189,7 @@ static void remove_generation(struct call *call, struct hosting *h)
     k_generation_remove(h->worker.state_dir, h->worker.plan->name, h->generation);
     int code = k_log_kafka_open(&h->worker.kafka, &log, &err);
     if (!code) code = k_suffixed_remove(log, h->worker.plan->name, h->generation, false, NULL, &err);
+    if (!code) code = k_starts_remove(log, h->worker.plan->name, h->generation, &err);
     if (log) log->ops->close(log);
     if (code)
         fprintf(stderr, "kappa %s: topics of generation %s are left: %s; kappa replay abort %s %s tries again\n",
@@ -211,6 +219,7 @@ void hosting_fini(struct hosting *h)
 {
     k_steward_stop(h->steward);
     h->steward = NULL;
+    k_starts_fini(&h->starts);
 }
 
 static bool has_graph(const struct k_generation *g, const char *fingerprint)

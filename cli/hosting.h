@@ -6,6 +6,7 @@
 #include "engine/topics.h"
 #include "engine/worker.h"
 #include "replay/control.h"
+#include "replay/starts.h"
 
 #include <signal.h>
 
@@ -94,6 +95,7 @@ struct hosting {
     struct k_steward *steward; // NULL: no control record is followed
     uint64_t generation;
     char generation_name[24];
+    struct k_starts starts;     // where the generation begins, if not with the journal
     char suffix[K_SUFFIX_SIZE]; // of the generation's outputs until it leads; "": none
 };
 

@@ -61,6 +61,17 @@ static int wait_for(const struct parity_mark *mark, const char *copies, struct k
     }
 }
 
+// Who compares should know that one of them has never seen what the other counts.
+static void say_starts(const struct parity_mark *mark, struct k_control *control)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct k_generation *g = k_control_find(control, strtoull(mark->generations[i], NULL, 10));
+        if (g && g->start[0])
+            fprintf(stderr, "generation %s begins as said by %s: its tables are made of later records only\n",
+                    mark->generations[i], g->start);
+    }
+}
+
 int parity_take_mark(struct call *call, uint32_t kafka, struct parity_mark *mark, char **ret_directory,
                      struct k_error *err)
 {
@@ -75,6 +86,7 @@ int parity_take_mark(struct call *call, uint32_t kafka, struct parity_mark *mark
     if (!code) code = k_control_change_now(log, mark->graph, k_marking, &ask, ASK_US, &control, err);
     if (log) log->ops->close(log);
     if (code) return code;
+    say_starts(mark, &control);
     mark->number = ask.mark;
     char *copies = k_format("%s/.marks/%llu", mark->state_dir, (unsigned long long)ask.mark);
     code = wait_for(mark, copies, err);

@@ -12,7 +12,7 @@ int reading_take(struct k_log *log, const struct k_plan *plan, struct reading *r
     int code = k_control_read(log, plan->name, &control, err);
     if (code) return code;
     r->options.live = control.live;
-    code = k_preflight(log, plan, &r->found, err);
+    code = k_preflight(log, plan, r->starts, &r->found, err);
     if (!code) code = k_cost_measure(log, plan, &r->found, &r->options, &r->cost, err);
     if (code) k_preflight_fini(&r->found);
     return code;

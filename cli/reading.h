@@ -11,6 +11,7 @@
     }
 
 struct reading {
+    const struct k_starts *starts; // NULL: from the journal's beginning
     struct k_preflight found;
     struct k_cost_options options;
     struct k_cost cost;

@@ -1,6 +1,7 @@
 // kappa replay abort: a generation that is not wanted any more.
 #include "cli/generation.h"
 #include "replay/presence.h"
+#include "replay/starts.h"
 #include "replay/suffixed.h"
 
 #include <stdio.h>
@@ -28,6 +29,7 @@ static int remove_topics(struct pipeline *pipeline, uint64_t number, bool dry_ru
                : hosted ? "whoever hosts it removes the topics of its outputs"
                         : "removed topics of its outputs",
                (int)names.length, names.data);
+    if (!code && !dry_run && !hosted) code = k_starts_remove(pipeline->log, pipeline->name, number, err);
     k_buf_fini(&names);
     return code;
 }

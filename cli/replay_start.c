@@ -2,16 +2,16 @@
 #include "cli/change.h"
 #include "cli/hosting.h"
 #include "cli/reading.h"
+#include "cli/start_place.h"
 #include "replay/generations.h"
 #include "replay/suffixed.h"
 
 #include <stdio.h>
 
-enum { TO_EARLIEST = HOST_OPTION_COUNT, RATE, DISK, OUTPUT_SUFFIX, NEW, DRY_RUN };
+enum { PLACE = HOST_OPTION_COUNT, RATE = PLACE + START_PLACE_OPTION_COUNT, DISK, OUTPUT_SUFFIX, NEW, DRY_RUN };
 static const struct k_option options[] = {
     HOST_OPTIONS,
-    [TO_EARLIEST] = {.name = "to-earliest",
-                     .help = "from where the pipeline's journal begins; there is no other way yet"},
+    START_PLACE_OPTIONS(PLACE),
     [RATE] = {.name = "rate",
               .argument = "N",
               .help = "follow at most so many records a second, here and until this generation is to lead; default: "
@@ -58,7 +58,14 @@ static void show_change(struct hosting *h)
     loaded_fini(&live);
 }
 
-// Where outputs go belongs to a generation for its life.
+// Where it begins and where outputs go belongs to a generation for its life.
+static int check_start(const struct k_generation *g, const struct start_place *place, struct k_error *err)
+{
+    if (!place->given || strcmp(g->start, place->words) == 0) return 0;
+    return k_fail(err, K_E_CONFIG, "generation %llu has this graph already, and begins %s%s; --new makes another",
+                  (unsigned long long)g->number, g->start[0] ? "as said by " : "with the journal", g->start);
+}
+
 static int check_suffix(const struct k_control *control, uint64_t number, const char *suffix, struct k_error *err)
 {
     for (uint32_t i = 0; i < control->generation_count && suffix; i++) {
@@ -76,6 +83,7 @@ struct asking {
     bool new, dry_run;
     const char *suffix;  // NULL: not given
     uint64_t disk_bytes; // 0: not given
+    struct start_place place;
 };
 
 static void show_topics(const struct k_buf *names)
@@ -86,9 +94,15 @@ static void show_topics(const struct k_buf *names)
 static int show(struct hosting *h, struct k_log *log, struct reading *reading, struct k_error *err)
 {
     struct k_buf out = {0};
+    const struct k_starts *starts = reading->starts;
     uint64_t own = reading->options.own;
     if (own) printf("generation %llu has this graph already: it would be hosted here\n", (unsigned long long)own);
-    else printf("a new generation would follow the journals of \"%s\" from their beginning\n", h->worker.plan->name);
+    else
+        printf("a new generation would follow the journals of \"%s\"%s\n", h->worker.plan->name,
+               starts ? ", and leave out what lies before where it begins" : " from their beginning");
+    if (starts) start_place_print(starts, &out);
+    fwrite(out.data, 1, out.length, stdout);
+    k_buf_clear(&out);
     show_change(h);
     int code = reading_take(log, h->worker.plan, reading, err);
     if (code) return code;
@@ -99,16 +113,20 @@ static int show(struct hosting *h, struct k_log *log, struct reading *reading, s
     return k_cost_check(&reading->cost, &reading->options, err);
 }
 
-static int make(struct hosting *h, struct k_log *log, const struct asking *asking, const char *live_fingerprint,
+static int make(struct hosting *h, struct k_log *log, struct asking *asking, const char *live_fingerprint,
                 uint64_t *ret, struct k_error *err)
 {
     struct k_control control;
     struct k_new_shadow ask = {.fingerprint = h->worker.plan->fingerprint,
                                .suffix = asking->suffix,
+                               .start = asking->place.given ? asking->place.words : NULL,
                                .live_fingerprint = live_fingerprint,
                                .now_us = log->ops->now_us(log)};
     int code = k_control_prepare(log, h->worker.plan->name, h->topics.replication, err);
     if (!code) code = k_control_change_now(log, h->worker.plan->name, k_new_shadow, &ask, 20000000, &control, err);
+    if (!code && asking->place.given)
+        code =
+            k_starts_write(log, h->worker.plan->name, ask.number, h->topics.replication, &asking->place.starts, err);
     *ret = ask.number;
     return code;
 }
@@ -116,15 +134,25 @@ static int make(struct hosting *h, struct k_log *log, const struct asking *askin
 // Room on the disk, and a journal and sources that go back far enough.
 static int check(struct hosting *h, struct k_log *log, struct reading *reading, struct k_error *err)
 {
-    int code = k_preflight(log, h->worker.plan, &reading->found, err);
+    int code = k_preflight(log, h->worker.plan, reading->starts, &reading->found, err);
     if (!code) code = k_cost_disk(h->worker.plan, &reading->options, &reading->cost, err);
     if (!code) code = k_cost_check(&reading->cost, &reading->options, err);
     reading_fini(reading);
     return code;
 }
 
-static int choose(struct hosting *h, struct k_log *log, const struct asking *asking, uint64_t *ret,
-                  struct k_error *err)
+// Of the generation that is there, or as it was asked for.
+static int find_starts(struct hosting *h, struct k_log *log, struct asking *asking, struct k_generation *own,
+                       struct reading *reading, struct k_error *err)
+{
+    int code = own ? check_start(own, &asking->place, err) : 0;
+    if (code || (own ? !own->start[0] : !asking->place.given)) return code;
+    reading->starts = &asking->place.starts;
+    return own ? k_starts_read(log, h->worker.plan->name, own->number, &asking->place.starts, err)
+               : start_place_resolve(log, h->worker.plan, &asking->place, err);
+}
+
+static int choose(struct hosting *h, struct k_log *log, struct asking *asking, uint64_t *ret, struct k_error *err)
 {
     struct k_control control;
     struct k_buf names = {0};
@@ -133,6 +161,7 @@ static int choose(struct hosting *h, struct k_log *log, const struct asking *ask
                                           .disk_bytes = asking->disk_bytes}};
     int code = k_control_read(log, h->worker.plan->name, &control, err);
     if (!code && !asking->new) code = find_own(h, &control, ret, err);
+    if (!code) code = find_starts(h, log, asking, *ret ? k_control_find(&control, *ret) : NULL, &reading, err);
     if (!code && *ret) code = check_suffix(&control, *ret, asking->suffix, err);
     if (!code && !*ret && asking->suffix) code = k_suffixed_check(log, h->worker.plan, asking->suffix, &names, err);
     if (!code && asking->dry_run) show_topics(&names);
@@ -146,7 +175,7 @@ static int choose(struct hosting *h, struct k_log *log, const struct asking *ask
     return code || *ret ? code : make(h, log, asking, reading.found.fingerprint, ret, err);
 }
 
-static int start(struct call *call, struct hosting *h, const struct asking *asking)
+static int start(struct call *call, struct hosting *h, struct asking *asking)
 {
     struct k_error err = {0};
     struct k_log *log = NULL;
@@ -173,12 +202,9 @@ static int run(struct call *call)
     struct hosting h = {0};
     struct k_error err = {0};
     int64_t rate = 0;
-    bool to_earliest = false;
     struct asking asking = {0};
     int code = hosting_read(call, &h, &err);
-    if (!code) code = k_options_flag(&call->options, TO_EARLIEST, &to_earliest, &err);
-    if (!code && k_options_given(&call->options, TO_EARLIEST) && !to_earliest)
-        code = k_options_refuse(&call->options, TO_EARLIEST, "yes: there is no other way", &err);
+    if (!code) code = start_place_read(call, PLACE, &asking.place, &err);
     if (!code) code = k_options_integer(&call->options, RATE, 1, INT64_MAX / 1000000, &rate, &err);
     h.worker.follow_rate = (uint64_t)rate;
     if (!code) code = k_options_size(&call->options, DISK, &asking.disk_bytes, &err);
@@ -191,14 +217,14 @@ static int run(struct call *call)
         if (!k_suffix_is_good(asking.suffix))
             code = k_options_refuse(&call->options, OUTPUT_SUFFIX, K_SUFFIX_WORDS, &err);
     }
-    if (code) return command_misused(call, &err);
-    struct loaded loaded;
-    int status = load_plan(call, call->options.operands[0], HOST_SET, (uint32_t)h.shards, &loaded);
-    if (status) return status;
+    struct loaded loaded = {0};
+    int status = code ? command_misused(call, &err) : 0;
+    if (!status) status = load_plan(call, call->options.operands[0], HOST_SET, (uint32_t)h.shards, &loaded);
     h.worker.plan = loaded.plan;
-    status = start(call, &h, &asking);
+    if (!status) status = start(call, &h, &asking);
     hosting_fini(&h);
     loaded_fini(&loaded);
+    start_place_fini(&asking.place);
     return status;
 }
 

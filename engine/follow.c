@@ -51,6 +51,7 @@ static int next_record(struct k_shard *shard, struct k_error *err)
     TRY(k_journal_decode(message, plan->name, shard->options.shard, &f->after, &f->record, err));
     f->range = f->fed = 0;
     f->hash = 0;
+    f->cut = false;
     TRY(check_record(shard, f->record, err));
     const Kappa__Internal__JournalRecord__Leadership *said = f->record->leadership;
     if (!said) return 0;
@@ -149,7 +150,7 @@ static int feed_range(struct k_shard *shard, const Range *range, struct k_input 
     bool beyond = feed->at < feed->count || shard->options.log->ops->position(feed->reader) >= range->next ||
                   in->next >= range->next;
     *ret_done = beyond && !more && !feed->verify;
-    if (*ret_done && (f->fed != range->count || f->hash != range->hash))
+    if (*ret_done && !f->cut && (f->fed != range->count || f->hash != range->hash))
         return range_differs(shard, range, f->fed, err);
     return 0;
 }
@@ -167,15 +168,19 @@ static int follow_range(struct k_shard *shard, bool *ret_progress, struct k_erro
         return 0;
     }
     struct k_input *in = &k_machine_inputs(shard->machine, &count)[input];
-    if (f->fed == 0 && in->next >= 0 && in->next != range->first)
+    if (f->fed == 0 && !f->cut && in->next >= 0 && in->next != range->first)
         return k_fail(err, K_E_CORRUPT,
                       "journal record %llu continues topic %s, partition %u at offset %lld, the state stands at %lld",
                       (unsigned long long)f->record->sequence, shard->options.plan->sources[in->source].topic,
                       range->partition, (long long)range->first, (long long)in->next);
     if (in->next < 0) in->next = range->first;
     bool done = false;
-    if (range->first == range->next) {
-        done = true; // says where the partition begins
+    if (in->next < in->begin && !range->n_record && range->next > in->begin && !shard->feeds[input].reader) {
+        in->next = in->begin; // what lies before may be gone
+        f->cut = true;
+    }
+    if (range->first == range->next || (range->next <= in->begin && !range->n_record)) {
+        done = true; // says where the partition begins, or lies before where this generation does
     } else if (range->n_record) {
         TRY(feed_embedded(shard, range, (uint32_t)input, err));
         shard->report.records += range->count;
@@ -188,6 +193,7 @@ static int follow_range(struct k_shard *shard, bool *ret_progress, struct k_erro
     f->range++;
     f->fed = 0;
     f->hash = 0;
+    f->cut = false;
     *ret_progress = true;
     return 0;
 }

@@ -290,6 +290,8 @@ static int announce(struct k_shard *shard, struct k_error *err)
     leadership.control_seq = shard->seq;
     const char *before = difference_wanted(shard); // its owner goes when this leadership is adopted
     leadership.difference_from = before ? k_arena_format(&arena, "%s", before) : NULL;
+    leadership.start = leadership_start(shard);
+    leadership.has_start = leadership.start != 0;
     leadership.n_input = plan->source_count;
     leadership.input = k_arena_get(&arena, (plan->source_count + 1) * sizeof *leadership.input);
     for (uint32_t i = 0; i < plan->source_count; i++) {

@@ -12,6 +12,8 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
+
 typedef Kappa__Internal__JournalRecord__Leadership Leadership;
 
 uint64_t orders_seq(const struct k_shard *shard)
@@ -35,6 +37,18 @@ void leadership_drop(struct k_shard *shard)
     if (lead->holder) kappa__internal__journal_record__free_unpacked(lead->holder, NULL);
     free(lead->sources);
     *lead = (struct leadership){0};
+}
+
+uint64_t leadership_start(const struct k_shard *shard)
+{
+    uint32_t count;
+    uint64_t hash = 0;
+    const struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t one[] = {inputs[i].source, inputs[i].partition, (uint64_t)inputs[i].begin};
+        if (inputs[i].begin > 0) hash = k_hash_seeded(one, sizeof one, hash);
+    }
+    return hash;
 }
 
 // protobuf-c packs whole messages only, so the copy lies in a record of its own.
@@ -114,7 +128,8 @@ static int take(struct k_shard *shard, const Leadership *said, struct k_error *e
     lead->said = copy->leadership;
     lead->sources = sources;
     lead->source_count = (uint32_t)said->n_input;
-    lead->foreign = said->semantics != K_SEMANTICS || !is_same(said->fingerprint, plan->fingerprint);
+    lead->foreign = said->semantics != K_SEMANTICS || !is_same(said->fingerprint, plan->fingerprint) ||
+                    said->start != leadership_start(shard);
     return 0;
 }
 

@@ -220,6 +220,7 @@ int k_machine_feed(struct k_machine *m, uint32_t input, const struct k_message *
     struct k_input *in = &m->inputs[input];
     struct post *post = &m->posts[in->source];
     m->feeding = in->source;
+    for (; count > 0 && messages[0]->offset < in->begin; messages++) count--;
     while (count > 0) {
         uint32_t n = count < K_BATCH_ROWS ? count : K_BATCH_ROWS, used;
         plant_watermark(m, in, false);

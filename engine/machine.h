@@ -17,6 +17,7 @@ struct k_input {
     int64_t last_offset;   // of the last record fed, and its hash: notices a topic that was made anew
     uint64_t last_hash;
     bool touched;          // fed since the last boundary
+    int64_t begin;         // records below are left out; 0: none are
 };
 
 // What a boundary is told besides its clock.
@@ -54,7 +55,8 @@ struct k_input *k_machine_inputs(struct k_machine *machine, uint32_t *ret_count)
 // The index of a source's partition among the inputs, or −1 when it belongs to another shard or does not exist.
 int32_t k_machine_find_input(const struct k_machine *machine, uint32_t source, uint32_t partition);
 
-// Feeds records of one input in offset order (any number). Any error leaves the machine void: close it.
+// Feeds records of one input in offset order (any number); those below where it begins are left out. Any error leaves
+// the machine void: close it.
 K_CHECKED int k_machine_feed(struct k_machine *machine, uint32_t input, const struct k_message *const *messages,
                              uint32_t count, struct k_error *err);
 

@@ -176,12 +176,28 @@ static int check_partitions(struct k_shard *shard, const Position *position, str
                   position->n_partition, count);
 }
 
+// A new state leaves out what lies before its starts; one that has been saved knows them.
+static void set_starts(struct k_shard *shard)
+{
+    const struct k_shard_options *o = &shard->options;
+    uint32_t count;
+    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t s = 0; s < o->start_count; s++)
+            if ((uint32_t)o->starts[s].partition == inputs[i].partition &&
+                strcmp(o->starts[s].topic, o->plan->sources[inputs[i].source].topic) == 0)
+                inputs[i].begin = o->starts[s].offset;
+}
+
 static int load_position(struct k_shard *shard, struct k_error *err)
 {
     struct k_str bytes = k_state_position(shard->store);
     shard->point = (struct k_journal_point){0};
     shard->saved_offset = 0;
-    if (bytes.length == 0) return 0;
+    if (bytes.length == 0) {
+        set_starts(shard);
+        return 0;
+    }
     Position *position = kappa__internal__position__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
     if (!position) return k_fail(err, K_E_CORRUPT, "the state's position cannot be read");
     int code =

@@ -20,6 +20,8 @@ static Kappa__Internal__Position__Partition *save_input(const struct k_machine *
     p->has_last_offset = p->has_last_hash = in->last_offset >= 0;
     p->last_offset = in->last_offset;
     p->last_hash = in->last_hash;
+    p->has_begin = in->begin > 0;
+    p->begin = in->begin;
     return p;
 }
 
@@ -74,6 +76,7 @@ static int load_input(struct k_machine *m, const Kappa__Internal__Position__Part
         in->last_clock_us = p->has_last_clock_us ? p->last_clock_us : INT64_MIN;
         in->last_offset = p->has_last_offset ? p->last_offset : -1;
         in->last_hash = p->last_hash;
+        in->begin = p->begin;
         return 0;
     }
     return k_fail(err, K_E_CORRUPT, "the state knows partition %u of source \"%s\", which does not exist here",

@@ -102,6 +102,13 @@ struct k_copies {
     void (*drop)(void *context, uint64_t seq);
 };
 
+// Where a generation begins in a partition of a topic, if that is later than where the journal does.
+struct k_start {
+    const char *topic;
+    int32_t partition;
+    int64_t offset;
+};
+
 struct k_shard_options {
     const struct k_plan *plan; // borrowed
     uint32_t shard;
@@ -143,6 +150,8 @@ struct k_shard_options {
     // While it follows and its generation has not led yet, outputs go to their topics' names with this behind them,
     // exactly once (outputs.c). Needs the topic `<graph>.outputs.<generation>`, a partition a shard. NULL: dropped.
     const char *output_suffix;
+    const struct k_start *starts; // of a state that is new; borrowed
+    uint32_t start_count;         // 0: it begins with the journal
     bool in_order; // with once: inputs are merged by event time, then input, then offset
 };
 

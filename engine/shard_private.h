@@ -25,6 +25,7 @@ struct following {
     uint32_t range;                         // under way
     uint32_t fed;                           // records of that range
     uint64_t hash;
+    bool cut; // of the range: read from where this generation begins, so its records are not checked
     struct k_journal_point after; // where the journal stands behind the record
 };
 
@@ -48,11 +49,10 @@ struct outputs {
     struct k_producer *producer; // CATCH_UP, WRITE
     struct k_reader *reader;     // of the progress topic; NULL in WRITE and OVER
     int64_t start, begin, end;   // of what is read in LOOK and CATCH_UP: the log's start, and [begin, end)
-    bool some;                   // there is a record of progress
-    bool held;                   // nothing may be followed now
+    bool some, held;             // there is a record of progress; nothing may be followed now
     int64_t committed;           // journal offset up to which outputs are committed
     uint64_t chain;              // the journal's, there
-    bool in_transaction;
+    bool in_transaction;         // since
     int64_t since_us;
     char *topic, *group, *id;
 };
@@ -149,8 +149,7 @@ bool feed_once_reached(const struct k_shard *shard);
 int feed_lag(struct k_shard *shard, struct k_error *err);
 // follow.c: one bounded step. *ret_progress false: nothing to do until more arrives.
 int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err);
-// For how long nothing is followed, to keep the rate. Who is to lead hurries.
-int64_t follow_rate_left(struct k_shard *shard);
+int64_t follow_rate_left(struct k_shard *shard); // to keep the rate; who is to lead hurries
 void follow_rate_count(struct k_shard *shard, uint64_t records);
 bool follow_is_at(const struct k_shard *shard, int64_t journal_end);
 // Whether records of this input would be taken now.
@@ -187,6 +186,7 @@ void leadership_save(const struct k_shard *shard, Kappa__Internal__Position *pos
                      Kappa__Internal__Difference *ret_difference);
 int leadership_load(struct k_shard *shard, const Kappa__Internal__Position *position, struct k_error *err);
 void leadership_drop(struct k_shard *shard);
+uint64_t leadership_start(const struct k_shard *shard); // see Leadership.start; 0: none
 // trim.c: a bounded step of a leader without an open transaction, or nothing. Fails by K_E_CRASHED only.
 int trim_step(struct k_shard *shard);
 void trim_drop(struct k_shard *shard); // ends a pass without its result

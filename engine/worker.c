@@ -181,6 +181,8 @@ static void *shard_thread(void *context)
                                       .can_lead = true,
                                       .mute = o->mute,
                                       .follow_rate = (o->follow_rate + o->plan->shards - 1) / o->plan->shards,
+                                      .starts = o->starts,
+                                      .start_count = o->start_count,
                                       .output_suffix = o->output_suffix,
                                       .in_order = o->in_order};
     struct k_kafka_options kafka = o->kafka;

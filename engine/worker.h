@@ -30,6 +30,8 @@ struct k_worker_options {
     uint32_t snapshot_keep;
     bool mute, in_order;       // see k_shard_options
     uint64_t follow_rate;      // records a second of all shards together, see k_shard_options; 0: no limit
+    const struct k_start *starts; // see k_shard_options; borrowed
+    uint32_t start_count;
     const char *output_suffix; // see k_shard_options
     const struct k_worker_hooks *hooks; // NULL: none; borrowed
 };

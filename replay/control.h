@@ -11,7 +11,7 @@
 #pragma once
 #include "engine/log.h"
 
-enum { K_GENERATIONS_MAX = 64, K_PARITIES_MAX = 16, K_SUFFIX_SIZE = 64 };
+enum { K_GENERATIONS_MAX = 64, K_PARITIES_MAX = 16, K_SUFFIX_SIZE = 64, K_START_SIZE = 128 };
 enum k_role { K_ROLE_SHADOW, K_ROLE_LIVE, K_ROLE_WARM, K_ROLE_RETIRED };
 const char *k_role_name(enum k_role role);
 
@@ -21,6 +21,7 @@ struct k_generation {
     enum k_role role;
     int64_t began_us;      // 0: not known
     int64_t hold_until_us; // of a warm one; 0: for ever
+    char start[K_START_SIZE];   // where it begins, in words; "": with the journal
     char suffix[K_SUFFIX_SIZE]; // of the topics that it writes to until it leads; "": it does not
 };
 // What a comparison of all tables of two generations found. Generations are never changed, so it stays true of them at

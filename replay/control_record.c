@@ -85,6 +85,7 @@ void k_control_encode(const struct k_control *control, const char *graph, struct
         g->began_us = from->began_us;
         g->has_hold_until_us = from->hold_until_us != 0;
         g->hold_until_us = from->hold_until_us;
+        g->start = from->start[0] ? (char *)from->start : NULL;
         g->output_suffix = from->suffix[0] ? (char *)from->suffix : NULL;
     }
     record.has_difference = control->difference;
@@ -108,6 +109,7 @@ static bool take_generation(struct k_control *control, const Generation *from)
                                 .hold_until_us = from->hold_until_us,
                                 .role = (enum k_role)from->role};
     if (from->fingerprint) snprintf(to->fingerprint, sizeof to->fingerprint, "%s", from->fingerprint);
+    if (from->start) snprintf(to->start, sizeof to->start, "%s", from->start);
     if (from->output_suffix) snprintf(to->suffix, sizeof to->suffix, "%s", from->output_suffix);
     bool ascends = control->generation_count < 2 || to->number > to[-1].number;
     return ascends && from->number > 0 && from->role <= KAPPA__INTERNAL__CONTROL__ROLE__RETIRED;

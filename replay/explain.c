@@ -232,6 +232,8 @@ static int open_shard(struct explaining *e, struct k_error *err)
                                             .transaction_timeout_us = 10000000,
                                             .step_budget_us = 200000,
                                             .dirty_limit_bytes = UINT64_MAX,
+                                            .starts = e->options->starts,
+                                            .start_count = e->options->start_count,
                                             .unit = on_unit,
                                             .unit_context = e};
     int64_t wait_us;

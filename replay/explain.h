@@ -3,6 +3,7 @@
 // it.
 #pragma once
 #include "engine/plan.h"
+#include "engine/shard.h"
 #include "replay/lineage.h"
 
 struct k_explain_options {
@@ -12,6 +13,8 @@ struct k_explain_options {
     const char *table;
     const char *const *key; // as people type it
     uint32_t key_count;
+    const struct k_start *starts; // where the generation begins, if not with the journal
+    uint32_t start_count;
     int64_t journal_end;    // follow up to here; -1: up to the end that the journal has now
     uint64_t memory_bytes;  // of notes; the state lies on the disk, below TMPDIR
     // Asked now and then: true stops with K_E_TIMEOUT. May be NULL.

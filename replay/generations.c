@@ -42,6 +42,7 @@ int k_new_shadow(void *context, struct k_control *control, bool *ret_write, stru
     struct k_generation *g = &control->generations[control->generation_count++];
     *g = (struct k_generation){.number = g[-1].number + 1, .role = K_ROLE_SHADOW, .began_us = ask->now_us};
     snprintf(g->fingerprint, sizeof g->fingerprint, "%s", ask->fingerprint);
+    snprintf(g->start, sizeof g->start, "%s", ask->start ? ask->start : "");
     snprintf(g->suffix, sizeof g->suffix, "%s", ask->suffix ? ask->suffix : "");
     ask->number = g->number;
     *ret_write = true;

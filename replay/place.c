@@ -7,6 +7,8 @@
 
 #include "base/units.h"
 
+enum { FETCH_US = 100000, FETCHES_MAX = 50 };
+
 void k_place_fini(struct k_place *place)
 {
     for (uint32_t i = 0; i < place->offset_count; i++) free(place->offsets[i].topic);
@@ -55,6 +57,8 @@ static int read_line(struct k_place *place, const char *line, const char *path, 
 static int read_file(const char *path, struct k_place *place, struct k_error *err)
 {
     FILE *file = fopen(path, "r");
+    if (!file && place->name)
+        return k_fail(err, K_E_USAGE, "%s: \"%s\" cannot be read: %s", place->name, path, strerror(errno));
     if (!file)
         return k_fail(err, K_E_USAGE, "\"%s\" is neither a place in the log nor a file (%s); a place is %s", path,
                       strerror(errno), K_PLACE_WORDS);
@@ -88,6 +92,84 @@ int k_place_parse(const char *text, int64_t now_us, struct k_place *ret, struct 
     return 0;
 }
 
+int k_place_of(enum k_place_word word, const char *text, int64_t now_us, struct k_place *ret, struct k_error *err)
+{
+    static const char *const names[] = {"--to-earliest", "--to-offset", "--to-datetime", "--by-duration",
+                                        "--from-file"};
+    static const char *const wanted[] = {"", "an offset", "a time like 2026-01-01T00:00:00Z",
+                                         "a duration like 1h or PT1H", ""};
+    struct k_place place = {.name = names[word]};
+    int64_t duration_us = 0;
+    bool good = true;
+    switch (word) {
+    case K_TO_EARLIEST: place.kind = K_PLACE_EARLIEST; break;
+    case K_TO_OFFSET:
+        place.kind = K_PLACE_OFFSET;
+        good = read_number(k_str_of(text), INT64_MAX, &place.offset);
+        break;
+    case K_TO_DATETIME:
+        place.kind = K_PLACE_TIME;
+        good = k_time_parse(k_str_of(text), &place.time_us);
+        break;
+    case K_BY_DURATION:
+        place.kind = K_PLACE_TIME;
+        good = k_duration_parse(k_str_of(text), &duration_us);
+        place.time_us = now_us - duration_us;
+        break;
+    case K_FROM_FILE: {
+        place.kind = K_PLACE_OFFSETS;
+        int code = read_file(text, &place, err);
+        if (code) k_place_fini(&place);
+        if (code) return code;
+        break;
+    }
+    }
+    if (!good) return k_fail(err, K_E_USAGE, "%s: \"%s\" is not %s", names[word], text, wanted[word]);
+    *ret = place;
+    return 0;
+}
+
+// The broker's index may point to a record before the time, in a batch with one behind it; and what it has indexed by
+// another clock need not be in order. So what comes before the time is passed over.
+static int pass_earlier(struct k_log *log, const struct k_aside_window *has, int64_t time_us, int64_t *offset,
+                        struct k_error *err)
+{
+    struct k_reader *reader;
+    if (*offset >= has->until) return 0;
+    int code = log->ops->reader_open(log, has->topic, has->partition, *offset, &reader, err);
+    if (code) return code;
+    bool found = false;
+    for (int idle = 0; !code && !found && idle < FETCHES_MAX && log->ops->position(reader) < has->until;) {
+        const struct k_message *const *messages;
+        uint32_t count = 0;
+        code = log->ops->fetch(reader, 256, 1 << 20, FETCH_US, &messages, &count, err);
+        idle = count ? 0 : idle + 1;
+        for (uint32_t i = 0; i < count && !found; i++) {
+            found = messages[i]->timestamp_us >= time_us;
+            if (found) *offset = messages[i]->offset;
+        }
+    }
+    if (!code && !found && log->ops->position(reader) >= has->until) *offset = has->until;
+    else if (!code && !found)
+        code = k_fail(err, K_E_TIMEOUT, "topic %s, partition %d shows no record", has->topic, has->partition);
+    log->ops->reader_close(reader);
+    return code;
+}
+
+static int in_bounds(const struct k_aside_window *has, const char *what, int64_t offset, struct k_error *err)
+{
+    if (offset < has->from)
+        return k_fail(err, K_E_LOST_RANGE,
+                      "topic %s, partition %d: %s is offset %lld, but the log begins at %lld; offsets %lld to %lld "
+                      "are lost",
+                      has->topic, has->partition, what, (long long)offset, (long long)has->from, (long long)offset,
+                      (long long)has->from - 1);
+    if (offset > has->until)
+        return k_fail(err, K_E_CONFIG, "topic %s, partition %d: %s is offset %lld, but the log ends at %lld",
+                      has->topic, has->partition, what, (long long)offset, (long long)has->until);
+    return 0;
+}
+
 // Where one partition is cut. What the log has: [start, end).
 static int resolve(struct k_log *log, const struct k_place *place, const char *what, const struct k_aside_window *has,
                    int64_t *ret, struct k_error *err)
@@ -95,24 +177,18 @@ static int resolve(struct k_log *log, const struct k_place *place, const char *w
     switch (place->kind) {
     case K_PLACE_EARLIEST: *ret = has->from; return 0;
     case K_PLACE_LATEST: *ret = has->until; return 0;
-    case K_PLACE_TIME:
-        return k_log_kafka_offset_at(log, has->topic, has->partition, place->time_us, ret, err);
+    case K_PLACE_TIME: {
+        int code = k_log_kafka_offset_at(log, has->topic, has->partition, place->time_us, ret, err);
+        return code ? code : pass_earlier(log, has, place->time_us, ret, err);
+    }
+    case K_PLACE_OFFSET: *ret = place->offset; return in_bounds(has, what, *ret, err);
     case K_PLACE_OFFSETS: break;
     }
     for (uint32_t i = 0; i < place->offset_count; i++) {
         const struct k_place_offset *o = &place->offsets[i];
         if (o->partition != has->partition || strcmp(o->topic, has->topic) != 0) continue;
         *ret = o->offset;
-        if (o->offset < has->from)
-            return k_fail(err, K_E_LOST_RANGE,
-                          "topic %s, partition %d: %s is offset %lld, but the log begins at %lld; offsets %lld to %lld "
-                          "are lost",
-                          has->topic, has->partition, what, (long long)o->offset, (long long)has->from,
-                          (long long)o->offset, (long long)has->from - 1);
-        if (o->offset > has->until)
-            return k_fail(err, K_E_CONFIG, "topic %s, partition %d: %s is offset %lld, but the log ends at %lld",
-                          has->topic, has->partition, what, (long long)o->offset, (long long)has->until);
-        return 0;
+        return in_bounds(has, what, *ret, err);
     }
     return k_fail(err, K_E_CONFIG, "topic %s, partition %d: %s has no offset for it; every partition needs one",
                   has->topic, has->partition, what);
@@ -123,8 +199,8 @@ static int window_of(struct k_log *log, const struct k_place *from, const struct
 {
     struct k_aside_window has = *window;
     int code = log->ops->offsets(log, has.topic, has.partition, true, &has.from, &has.until, err);
-    if (!code) code = resolve(log, from, "--from", &has, &window->from, err);
-    if (!code) code = resolve(log, until, "--until", &has, &window->until, err);
+    if (!code) code = resolve(log, from, from->name ? from->name : "--from", &has, &window->from, err);
+    if (!code) code = resolve(log, until, until->name ? until->name : "--until", &has, &window->until, err);
     if (code) return code;
     // Times may stand in another order than offsets; then there is nothing between them.
     bool times = from->kind == K_PLACE_TIME || until->kind == K_PLACE_TIME;

@@ -7,7 +7,7 @@
     "earliest, latest, a time (2026-01-01T00:00:00Z), a duration before now (1h, PT1H), or a CSV file " \
     "with lines topic,partition,offset as kafka-consumer-groups.sh exports them"
 
-enum k_place_kind { K_PLACE_EARLIEST, K_PLACE_LATEST, K_PLACE_TIME, K_PLACE_OFFSETS };
+enum k_place_kind { K_PLACE_EARLIEST, K_PLACE_LATEST, K_PLACE_TIME, K_PLACE_OFFSET, K_PLACE_OFFSETS };
 struct k_place_offset {
     char *topic;
     int32_t partition;
@@ -15,12 +15,19 @@ struct k_place_offset {
 };
 struct k_place {
     enum k_place_kind kind;
-    int64_t time_us; // the first record at or behind it, in every partition
+    const char *name; // of the flag, for messages; NULL: --from or --until
+    int64_t time_us;  // the first record at or behind it, in every partition
+    int64_t offset;   // in every partition
     struct k_place_offset *offsets;
     uint32_t offset_count;
 };
 // K_E_USAGE: it is none of K_PLACE_WORDS; K_E_DATA: a line of the file is wrong.
 K_CHECKED int k_place_parse(const char *text, int64_t now_us, struct k_place *ret, struct k_error *err);
+// One of Kafka's words for it, as kafka-consumer-groups.sh --reset-offsets has them, and what stands behind it (NULL
+// for earliest). K_E_USAGE, K_E_DATA.
+enum k_place_word { K_TO_EARLIEST, K_TO_OFFSET, K_TO_DATETIME, K_BY_DURATION, K_FROM_FILE };
+K_CHECKED int k_place_of(enum k_place_word word, const char *text, int64_t now_us, struct k_place *ret,
+                         struct k_error *err);
 void k_place_fini(struct k_place *place); // also of a zeroed struct
 
 // The windows from one place to another of every partition that the plan's sources read. The log must be Kafka's if a

@@ -61,39 +61,48 @@ static int check_leadership(const struct k_plan *plan, const Leadership *said, s
 }
 
 // Where the journal begins in each partition, against what the log still has.
+static int64_t start_of(const struct k_starts *starts, const char *topic, uint32_t partition)
+{
+    for (uint32_t i = 0; starts && i < starts->count; i++)
+        if (starts->items[i].partition == (int32_t)partition && strcmp(starts->items[i].topic, topic) == 0)
+            return starts->items[i].offset;
+    return 0;
+}
+
 static int check_ranges(struct k_log *log, const struct k_plan *plan, uint32_t shard, const Record *record,
-                        struct k_preflight *found, struct k_error *err)
+                        const struct k_starts *starts, struct k_preflight *found, struct k_error *err)
 {
     for (size_t i = 0; i < record->n_range; i++) {
         const Kappa__Internal__JournalRecord__Range *range = record->range[i];
         if (range->input >= record->leadership->n_input) continue;
         const Kappa__Internal__JournalRecord__Input *input = record->leadership->input[range->input];
         int32_t s = find_source(plan, input);
-        int64_t start, end;
+        int64_t start, end, from = range->first, own;
         if (s < 0) continue;
+        own = start_of(starts, plan->sources[s].topic, range->partition);
+        if (own > from) from = own;
         TRY(log->ops->offsets(log, plan->sources[s].topic, (int32_t)range->partition, true, &start, &end, err));
-        if (start > range->first && !input->embedded) // what is embedded stands in the journal itself
-            return k_fail(
-                err, K_E_LOST_RANGE,
-                "topic %s, partition %u: the journal begins at offset %lld, the log now at %lld; offsets %lld "
-                "to %lld are gone",
-                plan->sources[s].topic, range->partition, (long long)range->first, (long long)start,
-                (long long)range->first, (long long)start - 1);
-        if (end < range->first) end = range->first;
-        found->records += (uint64_t)(end - range->first);
+        if (start > from && !input->embedded) // what is embedded stands in the journal itself
+            return k_fail(err, K_E_LOST_RANGE,
+                          "topic %s, partition %u: %s begins at offset %lld, the log now at %lld; offsets %lld "
+                          "to %lld are gone",
+                          plan->sources[s].topic, range->partition, own ? "the generation" : "the journal",
+                          (long long)from, (long long)start, (long long)from, (long long)start - 1);
+        if (end < from) end = from;
+        found->records += (uint64_t)(end - from);
         found->ranges = k_realloc(found->ranges, (found->range_count + 1) * sizeof *found->ranges);
         found->ranges[found->range_count++] = (struct k_preflight_range){.topic = plan->sources[s].topic,
                                                                          .partition = (int32_t)range->partition,
                                                                          .shard = shard,
-                                                                         .from = range->first,
+                                                                         .from = from,
                                                                          .end = end,
                                                                          .embedded = input->embedded};
     }
     return 0;
 }
 
-static int look_at(struct k_log *log, const struct k_plan *plan, uint32_t shard, struct k_preflight *found,
-                   struct k_error *err)
+static int look_at(struct k_log *log, const struct k_plan *plan, uint32_t shard, const struct k_starts *starts,
+                   struct k_preflight *found, struct k_error *err)
 {
     char topic[300];
     int64_t start, end;
@@ -111,7 +120,7 @@ static int look_at(struct k_log *log, const struct k_plan *plan, uint32_t shard,
     TRY(read_first(log, plan->name, shard, topic, &record, err));
     if (!record->leadership) code = k_fail(err, K_E_CORRUPT, "topic %s does not begin with a leadership", topic);
     if (!code) code = check_leadership(plan, record->leadership, err);
-    if (!code) code = check_ranges(log, plan, shard, record, found, err);
+    if (!code) code = check_ranges(log, plan, shard, record, starts, found, err);
     if (!code && record->leadership->fingerprint)
         snprintf(found->fingerprint, sizeof found->fingerprint, "%s", record->leadership->fingerprint);
     found->journal_records += (uint64_t)end;
@@ -119,11 +128,12 @@ static int look_at(struct k_log *log, const struct k_plan *plan, uint32_t shard,
     return code;
 }
 
-int k_preflight(struct k_log *log, const struct k_plan *plan, struct k_preflight *ret, struct k_error *err)
+int k_preflight(struct k_log *log, const struct k_plan *plan, const struct k_starts *starts, struct k_preflight *ret,
+                struct k_error *err)
 {
     *ret = (struct k_preflight){0};
     int code = 0;
-    for (uint32_t s = 0; s < plan->shards && !code; s++) code = look_at(log, plan, s, ret, err);
+    for (uint32_t s = 0; s < plan->shards && !code; s++) code = look_at(log, plan, s, starts, ret, err);
     if (code) k_preflight_fini(ret);
     return code;
 }

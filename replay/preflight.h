@@ -3,6 +3,7 @@
 #pragma once
 #include "engine/log.h"
 #include "engine/plan.h"
+#include "replay/starts.h"
 
 // What is to be read of one partition of a source: offsets [from, end).
 struct k_preflight_range {
@@ -21,6 +22,8 @@ struct k_preflight {
 };
 // K_E_NOT_FOUND: there is no journal, or nothing in it. K_E_LOST_RANGE names the topic, partition and offsets that are
 // gone. K_E_CONFIG: another number of shards, or a source that the pipeline does not read.
-// On failure there is nothing to be freed.
-K_CHECKED int k_preflight(struct k_log *log, const struct k_plan *plan, struct k_preflight *ret, struct k_error *err);
+// starts: where the generation begins, if not where the journal does (NULL: it does). On failure there is nothing to be
+// freed.
+K_CHECKED int k_preflight(struct k_log *log, const struct k_plan *plan, const struct k_starts *starts,
+                          struct k_preflight *ret, struct k_error *err);
 void k_preflight_fini(struct k_preflight *found); // also of a zeroed struct

@@ -6,8 +6,9 @@
 
 #include "proto/internal.pb-c.h"
 #include "replay/control.h"
+#include "replay/note.h"
 
-enum { TOPIC_LENGTH_MAX = 249, FETCH_US = 100000, FETCHES_MAX = 50, TIMEOUT_US = 10000000 };
+enum { TOPIC_LENGTH_MAX = 249 };
 
 typedef Kappa__Internal__OutputTopics Topics;
 
@@ -63,33 +64,19 @@ static void notes_of(const char *graph, uint64_t generation, char *out, size_t s
 // *ret NULL: there is none.
 static int read_list(struct k_log *log, const char *notes, int32_t partition, Topics **ret, struct k_error *err)
 {
-    int64_t start, end;
-    struct k_reader *reader;
+    struct k_buf bytes = {0};
     *ret = NULL;
-    TRY(log->ops->offsets(log, notes, partition, true, &start, &end, err));
-    if (start == end) return 0;
-    TRY(log->ops->reader_open(log, notes, partition, start, &reader, err));
-    int code = 0;
-    for (int i = 0; i < FETCHES_MAX && !code && log->ops->position(reader) < end; i++) {
-        const struct k_message *const *messages;
-        uint32_t count = 0;
-        code = log->ops->fetch(reader, 64, 1 << 20, FETCH_US, &messages, &count, err);
-        for (uint32_t m = 0; m < count && !code; m++) {
-            if (*ret) kappa__internal__output_topics__free_unpacked(*ret, NULL);
-            *ret = kappa__internal__output_topics__unpack(NULL, messages[m]->value.length,
-                                                          (const uint8_t *)messages[m]->value.data);
-            if (!*ret || (*ret)->version > 1)
-                code = k_fail(err, K_E_CORRUPT,
-                              "topic %s, partition %d: this is no list of topics that this kappa "
-                              "can read",
-                              notes, partition);
-        }
+    int code = k_note_read(log, notes, partition, &bytes, err);
+    if (!code && bytes.length) {
+        *ret = kappa__internal__output_topics__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
+        if (!*ret || (*ret)->version > 1)
+            code = k_fail(err, K_E_CORRUPT, "topic %s, partition %d: no list of topics that this kappa can read",
+                          notes, partition);
     }
-    if (!code && log->ops->position(reader) < end)
-        code = k_fail(err, K_E_TIMEOUT, "topic %s was not read to its end in time", notes);
-    log->ops->reader_close(reader);
-    if (!code) return 0;
-    if (*ret) kappa__internal__output_topics__free_unpacked(*ret, NULL);
+    k_buf_fini(&bytes);
+    if (!code || !*ret) return code;
+    kappa__internal__output_topics__free_unpacked(*ret, NULL);
+    *ret = NULL;
     return code;
 }
 
@@ -99,8 +86,6 @@ static int write_list(struct k_log *log, const char *graph, uint64_t generation,
     char number[24];
     Topics list;
     struct k_buf bytes = {0};
-    struct k_producer *producer = NULL;
-    bool tainted;
     snprintf(number, sizeof number, "%llu", (unsigned long long)generation);
     kappa__internal__output_topics__init(&list);
     list.has_version = true;
@@ -112,18 +97,7 @@ static int write_list(struct k_log *log, const char *graph, uint64_t generation,
     size_t size = kappa__internal__output_topics__get_packed_size(&list);
     kappa__internal__output_topics__pack(&list, (uint8_t *)k_buf_reserve(&bytes, size));
     bytes.length += size;
-    const struct k_out_message message = {.topic = notes,
-                                          .partition = partition,
-                                          .key = K_STR("topics"),
-                                          .has_key = true,
-                                          .value = k_buf_str(&bytes),
-                                          .has_value = true,
-                                          .timestamp_us = -1};
-    int code = log->ops->producer_open(log, notes, TIMEOUT_US, &producer, err);
-    if (!code) code = log->ops->begin(producer, err);
-    if (!code) code = log->ops->produce(producer, &message, err);
-    if (!code) code = log->ops->commit(producer, &tainted, err); // tainted: it is used for nothing more
-    log->ops->producer_close(producer);
+    int code = k_note_write(log, notes, partition, "topics", k_buf_str(&bytes), err);
     k_buf_fini(&bytes);
     return code;
 }
@@ -149,22 +123,6 @@ static int make(struct k_log *log, const struct k_topic_need *need, const char *
     return code && code != K_E_NOT_FOUND ? code : log->ops->topic_create(log, topic, &spec, err);
 }
 
-static int prepare_notes(struct k_log *log, const char *notes, int32_t partitions, int32_t replication,
-                         struct k_error *err)
-{
-    struct k_topic_info info;
-    int code = log->ops->topic_info(log, notes, &info, err);
-    if (code == K_E_NOT_FOUND) {
-        const struct k_topic_spec spec = {
-            .partitions = partitions, .replication = replication, .compacted = true, .retention_ms = -1};
-        TRY(log->ops->topic_create(log, notes, &spec, err));
-        code = log->ops->topic_info(log, notes, &info, err);
-    }
-    if (code || (info.partitions == partitions && info.compacted && !info.deletes)) return code;
-    return k_fail(err, K_E_CONFIG, "topic %s must have %d partitions and cleanup.policy=compact, nothing else", notes,
-                  partitions);
-}
-
 int k_suffixed_prepare(struct k_log *log, struct k_plan *plan, uint64_t generation, const char *suffix,
                        const struct k_topics_options *options, struct k_error *err)
 {
@@ -174,7 +132,7 @@ int k_suffixed_prepare(struct k_log *log, struct k_plan *plan, uint64_t generati
     int32_t last = (int32_t)plan->shards;
     Topics *list;
     notes_of(plan->name, generation, notes, sizeof notes);
-    TRY(prepare_notes(log, notes, last + 1, options->replication, err));
+    TRY(k_note_prepare(log, notes, last + 1, options->replication, err));
     TRY(read_list(log, notes, last, &list, err));
     int code = 0;
     if (list) {
@@ -196,10 +154,10 @@ int k_suffixed_prepare(struct k_log *log, struct k_plan *plan, uint64_t generati
 
 static int remove_one(struct k_log *log, const char *topic, bool dry_run, struct k_buf *ret, struct k_error *err)
 {
-    struct k_topic_info info;
-    int code = dry_run ? log->ops->topic_info(log, topic, &info, err) : log->ops->topic_delete(log, topic, err);
-    if (!code && ret) k_buf_printf(ret, "%s\n", topic);
-    return code == K_E_NOT_FOUND ? 0 : code;
+    bool there;
+    int code = k_note_remove(log, topic, dry_run, &there, err);
+    if (there && ret) k_buf_printf(ret, "%s\n", topic);
+    return code;
 }
 
 int k_suffixed_remove(struct k_log *log, const char *graph, uint64_t generation, bool dry_run, struct k_buf *ret,

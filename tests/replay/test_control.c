@@ -47,6 +47,7 @@ static void test_as_bytes(void **state)
     switch_to(&c, 2);
     c.mark = 7;
     c.give_up_us = 3;
+    snprintf(c.generations[1].start, sizeof c.generations[1].start, "--to-earliest");
     snprintf(c.generations[1].suffix, sizeof c.generations[1].suffix, ".new");
     snprintf(c.reason, sizeof c.reason, "because");
     struct k_reporting r = {{7, 1, 2, 8, 3, 2, 4, 5, 6, "t"}};

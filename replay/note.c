@@ -1,0 +1,76 @@
+// Notes in topics.
+#include "replay/note.h"
+
+enum { FETCH_US = 100000, FETCHES_MAX = 50, TIMEOUT_US = 10000000 };
+
+#define TRY(call)                \
+    do {                         \
+        int code_ = (call);      \
+        if (code_) return code_; \
+    } while (0)
+
+int k_note_prepare(struct k_log *log, const char *topic, int32_t partitions, int32_t replication, struct k_error *err)
+{
+    struct k_topic_info info;
+    int code = log->ops->topic_info(log, topic, &info, err);
+    if (code == K_E_NOT_FOUND) {
+        const struct k_topic_spec spec = {
+            .partitions = partitions, .replication = replication, .compacted = true, .retention_ms = -1};
+        TRY(log->ops->topic_create(log, topic, &spec, err));
+        code = log->ops->topic_info(log, topic, &info, err);
+    }
+    if (code || (info.partitions == partitions && info.compacted && !info.deletes)) return code;
+    return k_fail(err, K_E_CONFIG, "topic %s must have %d partitions and cleanup.policy=compact, nothing else", topic,
+                  partitions);
+}
+
+int k_note_write(struct k_log *log, const char *topic, int32_t partition, const char *key, struct k_str value,
+                 struct k_error *err)
+{
+    struct k_producer *producer = NULL;
+    bool tainted;
+    const struct k_out_message message = {.topic = topic,
+                                          .partition = partition,
+                                          .key = k_str_of(key),
+                                          .has_key = true,
+                                          .value = value,
+                                          .has_value = true,
+                                          .timestamp_us = -1};
+    int code = log->ops->producer_open(log, topic, TIMEOUT_US, &producer, err);
+    if (!code) code = log->ops->begin(producer, err);
+    if (!code) code = log->ops->produce(producer, &message, err);
+    if (!code) code = log->ops->commit(producer, &tainted, err); // tainted: it is used for nothing more
+    log->ops->producer_close(producer);
+    return code;
+}
+
+int k_note_read(struct k_log *log, const char *topic, int32_t partition, struct k_buf *ret, struct k_error *err)
+{
+    int64_t start, end;
+    struct k_reader *reader;
+    uint64_t before = ret->length;
+    TRY(log->ops->offsets(log, topic, partition, true, &start, &end, err));
+    if (start == end) return 0;
+    TRY(log->ops->reader_open(log, topic, partition, start, &reader, err));
+    int code = 0;
+    for (int i = 0; i < FETCHES_MAX && !code && log->ops->position(reader) < end; i++) {
+        const struct k_message *const *messages;
+        uint32_t count = 0;
+        code = log->ops->fetch(reader, 64, 1 << 20, FETCH_US, &messages, &count, err);
+        if (code || !count) continue;
+        ret->length = before;
+        k_buf_add(ret, messages[count - 1]->value.data, messages[count - 1]->value.length);
+    }
+    if (!code && log->ops->position(reader) < end)
+        code = k_fail(err, K_E_TIMEOUT, "topic %s was not read to its end in time", topic);
+    log->ops->reader_close(reader);
+    return code;
+}
+
+int k_note_remove(struct k_log *log, const char *topic, bool dry_run, bool *ret_there, struct k_error *err)
+{
+    struct k_topic_info info;
+    int code = dry_run ? log->ops->topic_info(log, topic, &info, err) : log->ops->topic_delete(log, topic, err);
+    if (ret_there) *ret_there = code == 0;
+    return code == K_E_NOT_FOUND ? 0 : code;
+}
