@@ -248,10 +248,84 @@ static void both_sides_are_spread_alike(void **state)
     assert_false(is_planned("MURMUR2", "CRC32"));
 }
 
+static void put_orders(struct cluster *c, int first, int count)
+{
+    struct record r = {0};
+    for (r.number = first; r.number < first + count; r.number++) {
+        r.time_us = r.number * INT64_C(1000);
+        put(c, &r);
+    }
+}
+
+// Records of the stream in a journal record, and whether work was left over when it was written.
+struct written {
+    uint64_t records;
+    bool work_left;
+};
+
+static uint32_t read_journal(struct cluster *c, struct written *ret, uint32_t max)
+{
+    struct k_reader *reader;
+    struct k_error err;
+    const struct k_log_ops *ops = c->logs[0]->ops;
+    uint32_t n = 0, count = 1;
+    assert_int_equal(ops->reader_open(c->logs[0], "p.journal.0", 0, 0, &reader, &err), 0);
+    while (count > 0) {
+        const struct k_message *const *messages;
+        assert_int_equal(ops->fetch(reader, 64, 1 << 20, 0, &messages, &count, &err), 0);
+        for (uint32_t i = 0; i < count; i++) {
+            Kappa__Internal__JournalRecord *record = kappa__internal__journal_record__unpack(
+                NULL, messages[i]->value.length, (const uint8_t *)messages[i]->value.data);
+            assert_true(record && n < max);
+            ret[n] = (struct written){.work_left = record->work_left};
+            for (size_t r = 0; r < record->n_range; r++) ret[n].records += record->range[r]->count;
+            n++;
+            kappa__internal__journal_record__free_unpacked(record, NULL);
+        }
+    }
+    ops->reader_close(reader);
+    return n;
+}
+
+// Else it would pile up rows that wait, as fast as it can read.
+static void work_that_is_left_holds_back_the_feed(void **state)
+{
+    (void)state;
+    enum { FIRST = 5000, MORE = 30000, MOST = 1000 };
+    static struct written written[MOST];
+    struct cluster c;
+    struct record table = {.time_us = 100 * SECOND, .table = 1};
+    uint32_t held_back = 0;
+    cluster_init(&c, GRAPH("LEFT", "s.k = t.k"), 1);
+    c.options.step_budget_us = 0;
+    c.options.work_portion = 100; // of each transaction, so
+    cluster_topic(&c, "s", 1, false);
+    cluster_topic(&c, "t", 1, false);
+    cluster_prepare(&c);
+    put(&c, &table);
+    put_orders(&c, 0, FIRST);
+    cluster_start(&c, 0);
+    cluster_until(&c, 0, 0, K_SHARD_LEAD);
+    while (cluster_report(&c, 0, 0).records <= FIRST || cluster_report(&c, 0, 0).commits < 4)
+        assert_int_equal(cluster_step(&c), 0);
+    put_orders(&c, FIRST, MORE);
+    while (cluster_report(&c, 0, 0).records <= FIRST + MORE) assert_int_equal(cluster_step(&c), 0);
+    run(&c, SECOND);
+    uint32_t n = read_journal(&c, written, MOST);
+    for (uint32_t i = 1; i < n; i++) {
+        if (!written[i - 1].work_left || !written[i].records) continue;
+        assert_true(written[i].records <= K_BATCH_ROWS);
+        held_back++;
+    }
+    assert_true(held_back >= MORE / K_BATCH_ROWS);
+    cluster_fini(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_row_meets_its_time), cmocka_unit_test(late_rows_are_sent_whole),
-        cmocka_unit_test(failed_rows_are_sent_whole), cmocka_unit_test(both_sides_are_spread_alike)};
+        cmocka_unit_test(every_row_meets_its_time), cmocka_unit_test(work_that_is_left_holds_back_the_feed),
+        cmocka_unit_test(late_rows_are_sent_whole), cmocka_unit_test(failed_rows_are_sent_whole),
+        cmocka_unit_test(both_sides_are_spread_alike)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
