@@ -42,6 +42,14 @@ struct topic {
     uint32_t keyless;   // messages without a key so far
 };
 
+// What goes along with a message of one header, as its opaque, and comes back with its delivery report.
+struct reused {
+    rd_kafka_headers_t *headers; // NULL: none
+    char *value;                 // the header's, inside of them
+    uint32_t value_length, name_length;
+    char name[16];
+};
+
 struct k_producer {
     struct k_kafka *kafka;
     struct k_kafka_handle handle;
@@ -52,7 +60,8 @@ struct k_producer {
     uint32_t since_poll;
     bool open; // a transaction has begun and has not ended
     struct k_arena values;        // of the messages of this transaction; librdkafka points into it
-    rd_kafka_headers_t **spare;   // headers of messages that were sent, one header each, to be used again
+    struct reused *reused;        // SPARE_HEADERS of them
+    struct reused **spare;        // those that are with no message, the last used on top
     uint32_t spare_count;
 
     // Written by delivery reports, which come inside rd_kafka_poll and rd_kafka_flush on the owner's thread.
@@ -63,15 +72,17 @@ struct k_producer {
 };
 
 // Headers are three blocks of malloc each, a tenth of what a small message costs. Nearly all messages have one header,
-// of one length, so those of messages that were sent serve again; headers_again below fills them anew.
+// of one length, so those of messages that were sent serve again. What they hold is remembered here: their own memory
+// is cold by then, and asking librdkafka for it means three cache misses one behind the other.
 static void keep_headers(struct k_producer *producer, const rd_kafka_message_t *message)
 {
+    struct reused *reused = message->_private;
+    if (reused == NULL || message->_private == producer) return;
     rd_kafka_headers_t *headers;
-    // What the headers are is not asked of them: their memory is cold, and other messages come before it is needed.
-    if (message->_private != &producer->spare || producer->spare_count == SPARE_HEADERS) return;
     // The message is about to be freed; the report is const for others' sake.
-    if (rd_kafka_message_detach_headers((rd_kafka_message_t *)(uintptr_t)message, &headers) == 0)
-        producer->spare[producer->spare_count++] = headers;
+    if (rd_kafka_message_detach_headers((rd_kafka_message_t *)(uintptr_t)message, &headers) != 0) headers = NULL;
+    reused->headers = headers;
+    producer->spare[producer->spare_count++] = reused;
 }
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
@@ -188,7 +199,12 @@ int k_kafka_producer_open(struct k_log *log, const char *transactional_id, int64
     producer->id = k_strdup(transactional_id);
     producer->transaction_timeout_us = transaction_timeout_us;
     producer->tracked_offset = -1;
-    producer->spare = k_new_array(rd_kafka_headers_t *, SPARE_HEADERS);
+    producer->reused = k_new_array(struct reused, SPARE_HEADERS);
+    producer->spare = k_new_array(struct reused *, SPARE_HEADERS);
+    while (producer->spare_count < SPARE_HEADERS) {
+        producer->spare[producer->spare_count] = &producer->reused[producer->spare_count];
+        producer->spare_count++;
+    }
     k_arena_init(&producer->values);
     rd_kafka_conf_t *conf = configuration(kafka, transactional_id, transaction_timeout_us);
     int code = k_kafka_handle_open(&producer->handle, kafka, RD_KAFKA_PRODUCER, conf, err);
@@ -221,10 +237,12 @@ void k_kafka_producer_close(struct k_producer *producer)
         for (size_t i = 0; i < producer->topic_count; i++) rd_kafka_topic_destroy(producer->topics[i].rkt);
         k_kafka_handle_close(&producer->handle, 0);
     }
-    for (uint32_t i = 0; i < producer->spare_count; i++) rd_kafka_headers_destroy(producer->spare[i]);
+    for (uint32_t i = 0; i < producer->spare_count; i++)
+        if (producer->spare[i]->headers != NULL) rd_kafka_headers_destroy(producer->spare[i]->headers);
     for (size_t i = 0; i < producer->topic_count; i++) free(producer->topics[i].name);
     k_arena_fini(&producer->values); // not before the handle is gone
     free(producer->spare);
+    free(producer->reused);
     free(producer->topics);
     free(producer->id);
     free(producer);
@@ -271,32 +289,8 @@ static int topic_of(struct k_producer *producer, const char *name, struct topic 
     return 0;
 }
 
-// Headers of a message that was sent, filled anew; NULL: none that fit. Their bytes are their own, so what has the same
-// name and length is written over in place.
-static rd_kafka_headers_t *headers_again(struct k_producer *producer, const struct k_header *header)
+static rd_kafka_headers_t *headers_new(const struct k_out_message *message)
 {
-    while (producer->spare_count > 0) {
-        rd_kafka_headers_t *headers = producer->spare[--producer->spare_count];
-        const char *name;
-        const void *value;
-        size_t length;
-        if (rd_kafka_header_get_all(headers, 0, &name, &value, &length) == 0 && value != NULL &&
-            length == header->value.length && k_str_equal(k_str_of(name), header->name)) {
-            memcpy((void *)(uintptr_t)value, header->value.data, length);
-            return headers;
-        }
-        rd_kafka_headers_destroy(headers); // the position has grown by a digit
-    }
-    return NULL;
-}
-
-static rd_kafka_headers_t *headers_of(struct k_producer *producer, const struct k_out_message *message)
-{
-    if (message->header_count == 0) return NULL;
-    if (message->header_count == 1 && !message->headers[0].null && message->headers[0].value.length > 0) {
-        rd_kafka_headers_t *headers = headers_again(producer, &message->headers[0]);
-        if (headers != NULL) return headers;
-    }
     rd_kafka_headers_t *headers = rd_kafka_headers_new(message->header_count);
     for (uint32_t i = 0; i < message->header_count; i++) {
         const struct k_header *header = &message->headers[i];
@@ -304,6 +298,49 @@ static rd_kafka_headers_t *headers_of(struct k_producer *producer, const struct 
                             header->null ? -1 : (ssize_t)header->value.length);
     }
     return headers;
+}
+
+// The next ones' memory is fetched while this message is made.
+static struct reused *take_spare(struct k_producer *producer)
+{
+    uint32_t left = --producer->spare_count;
+    if (left >= 8) {
+        __builtin_prefetch(producer->spare[left - 8]);
+        __builtin_prefetch(producer->spare[left - 4]->value, 1);
+    }
+    return producer->spare[left];
+}
+
+// The headers of a message; *ret_reused: what remembers them, NULL: nothing. Their bytes are their own, so what has the
+// same name and length is written over in place.
+static rd_kafka_headers_t *headers_of(struct k_producer *producer, const struct k_out_message *message,
+                                      struct reused **ret_reused)
+{
+    *ret_reused = NULL;
+    if (message->header_count == 0) return NULL;
+    const struct k_header *header = &message->headers[0];
+    struct reused *reused;
+    if (message->header_count != 1 || message->tracked || header->null || header->value.length == 0 ||
+        header->name.length > sizeof reused->name || producer->spare_count == 0)
+        return headers_new(message);
+    *ret_reused = reused = take_spare(producer);
+    if (reused->headers != NULL && reused->value_length == header->value.length &&
+        k_str_equal((struct k_str){reused->name, reused->name_length}, header->name)) {
+        memcpy(reused->value, header->value.data, header->value.length);
+        return reused->headers;
+    }
+    if (reused->headers != NULL) rd_kafka_headers_destroy(reused->headers); // the position has grown by a digit
+    const char *name;
+    const void *value = NULL;
+    size_t length;
+    reused->headers = headers_new(message);
+    rd_kafka_resp_err_t code = rd_kafka_header_get_all(reused->headers, 0, &name, &value, &length);
+    K_ASSERT(code == RD_KAFKA_RESP_ERR_NO_ERROR && value != NULL && length == header->value.length);
+    reused->value = (char *)(uintptr_t)value;
+    reused->value_length = header->value.length;
+    reused->name_length = header->name.length;
+    memcpy(reused->name, header->name.data, header->name.length);
+    return reused->headers;
 }
 
 // Messages without a key go round all partitions, a short run each. librdkafka's own way, to stay with one for some
@@ -339,16 +376,17 @@ static rd_kafka_error_t *enqueue(struct k_producer *producer, struct topic *topi
         arguments[count].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
         arguments[count++].u.i64 = message->timestamp_us / 1000;
     }
+    struct reused *reused;
+    rd_kafka_headers_t *headers = headers_of(producer, message, &reused);
     arguments[count].vtype = RD_KAFKA_VTYPE_OPAQUE;
-    arguments[count++].u.ptr = message->tracked ? (void *)producer
-                               : message->header_count == 1 ? (void *)&producer->spare : NULL;
-    rd_kafka_headers_t *headers = headers_of(producer, message);
+    arguments[count++].u.ptr = message->tracked ? (void *)producer : (void *)reused;
     if (headers != NULL) {
         arguments[count].vtype = RD_KAFKA_VTYPE_HEADERS;
         arguments[count++].u.headers = headers;
     }
     rd_kafka_error_t *error = rd_kafka_produceva(producer->handle.rk, arguments, count);
-    if (error != NULL && headers != NULL) rd_kafka_headers_destroy(headers);
+    if (error != NULL && reused != NULL) producer->spare[producer->spare_count++] = reused; // with its headers
+    else if (error != NULL && headers != NULL) rd_kafka_headers_destroy(headers);
     return error;
 }
 

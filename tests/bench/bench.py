@@ -79,6 +79,10 @@ class Running:
         self.start()
 
     def start(self):
+        # Figures of an earlier process would answer for this one.
+        if self.stats and os.path.exists(self.stats):
+            os.unlink(self.stats)
+        self.began = time.monotonic()
         with open(self.errors, "ab") as errors:
             self.process = subprocess.Popen(
                 self.bench.command(self.query, self.topic, self.out, self.state, self.stats) + list(self.more),
@@ -95,6 +99,9 @@ class Running:
             except FileNotFoundError:
                 pass  # a thread that ended meanwhile
         return total_ns / 1e9
+
+    def age_s(self):
+        return time.monotonic() - self.began
 
     def written(self):
         return written_bytes(self.process.pid)
@@ -131,11 +138,17 @@ class Running:
 class Bench:
     def __init__(self, brokers, events, scratch):
         self.brokers, self.events, self.scratch, self.number = brokers, events, scratch, 0
+        self.prepared = set()
 
     def ktool(self, *arguments):
         return output_of(KTOOL, "-b", self.brokers, *arguments)
 
-    def prepare(self, topic):
+    def ensure(self, topic):
+        """The topic with its events, made once."""
+        if topic in self.prepared:
+            return
+        self.prepared.add(topic)
+        print(f"{self.events} events into {topic}", flush=True)
         self.ktool("create", topic, "--partitions", "4")
         more = ["1000000"] if topic == "uniform" else []
         output_of(NEXMARK, "produce", self.brokers, topic, str(self.events), "10000", *more)

@@ -1,0 +1,44 @@
+"""An engine that was down while events came: how fast it reaches the head (kc: state, and every update to a topic),
+and how far apart its checkpoints are meanwhile."""
+import datetime
+import json
+
+from bench import Running
+
+CHECKPOINT_S = 10  # at least one in so long
+
+
+def at_head(shard):
+    return shard["state"] == "leading" and shard.get("lag") == 0
+
+
+def longest_without_checkpoint_s(stats):
+    """From the figures that come every second: the longest time for which their number stood still."""
+    longest, since, count, time = 0.0, None, 0, None
+    with open(stats) as file:
+        for line in file.read().rpartition("\n")[0].splitlines():
+            record = json.loads(line)
+            time = datetime.datetime.fromisoformat(record["time"].replace("Z", "+00:00"))
+            if since is None or record["shards"][0]["checkpoints"] != count:
+                since, count = time, record["shards"][0]["checkpoints"]
+            longest = max(longest, (time - since).total_seconds())
+    return longest
+
+
+def measure(bench, arguments):
+    bench.ensure("uniform")
+    running = Running(bench, "kc", "uniform")
+    shard = running.wait("it is at the head", at_head)
+    cpu_s, wall_s = running.cpu_s(), running.age_s()
+    result = {"events": bench.events, "cpu_s": cpu_s, "wall_s": wall_s, "commits": shard["commits"],
+              "checkpoints": shard["checkpoints"], "kilo_events_per_cpu_s": bench.events / cpu_s / 1000,
+              "kilo_events_per_s": bench.events / wall_s / 1000,
+              "longest_without_checkpoint_s": longest_without_checkpoint_s(running.stats)}
+    running.finish()
+    return result
+
+
+def show(result):
+    print(f"catch-up (kc) over {result['events']} events: {result['kilo_events_per_cpu_s']:.0f} thousand a CPU second, "
+          f"{result['kilo_events_per_s']:.0f} thousand a second; {result['checkpoints']} checkpoints, at most "
+          f"{result['longest_without_checkpoint_s']:.0f} s apart (wanted: {CHECKPOINT_S}), {result['commits']} commits")
