@@ -16,9 +16,34 @@ static inline struct k_str k_str_of(const char *text)
 {
     return (struct k_str){text, text ? (uint32_t)strlen(text) : 0};
 }
+static inline uint64_t k_load8(const char *data)
+{
+    uint64_t word;
+    memcpy(&word, data, sizeof word);
+    return word;
+}
+
+static inline uint32_t k_load4(const char *data)
+{
+    uint32_t word;
+    memcpy(&word, data, sizeof word);
+    return word;
+}
+
+// Whether so many bytes are the same; without a call for short ones. Words may overlap.
+static inline bool k_same_bytes(const char *a, const char *b, uint32_t length)
+{
+    if (length > 16) return memcmp(a, b, length) == 0;
+    if (length >= 8) return ((k_load8(a) ^ k_load8(b)) | (k_load8(a + length - 8) ^ k_load8(b + length - 8))) == 0;
+    if (length >= 4) return ((k_load4(a) ^ k_load4(b)) | (k_load4(a + length - 4) ^ k_load4(b + length - 4))) == 0;
+    for (uint32_t i = 0; i < length; i++)
+        if (a[i] != b[i]) return false;
+    return true;
+}
+
 static inline bool k_str_equal(struct k_str a, struct k_str b)
 {
-    return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
+    return a.length == b.length && k_same_bytes(a.data, b.data, a.length);
 }
 // Byte order, shorter first among equals: <0, 0, >0.
 int k_str_compare(struct k_str a, struct k_str b);

@@ -21,6 +21,7 @@
 #include "proto/format_json_template.h"
 #include "proto/json_index.h"
 #include "proto/json_path.h"
+#include "proto/json_plain.h"
 #include "proto/json_text.h"
 
 static const struct k_str *const no_text = &(struct k_str){"", 0};
@@ -34,19 +35,33 @@ static uint8_t key_hash(struct k_str key)
                      24);
 }
 
-static struct k_json_member *member_find(const struct k_json_object *object, struct k_str key)
+// end: of the record that the key stands in, so that a short one is compared as 16 bytes, without branches on its
+// length; or NULL.
+static inline bool is_key(const struct k_json_member *member, struct k_str key, const char *end)
+{
+#ifdef __SSE2__
+    if (end && key.length <= 16 && end - key.data >= 16) {
+        uint32_t bits = (1u << key.length) - 1;
+        return member->key.length == key.length && (k_equal16(member->begin, key.data) & bits) == bits;
+    }
+#endif
+    return k_str_equal(member->key, key);
+}
+
+static struct k_json_member *member_find(const struct k_json_object *object, struct k_str key, const char *end)
 {
     struct k_json_member *member = object->table[key_hash(key)];
-    while (member && !k_str_equal(member->key, key)) member = member->next_of_hash;
+    while (member && !is_key(member, key, end)) member = member->next_of_hash;
     return member;
 }
 
 static struct k_json_member *member_make(struct k_json_object *object, struct k_str key)
 {
-    struct k_json_member *member = member_find(object, key);
+    struct k_json_member *member = member_find(object, key, NULL);
     if (member) return member;
     member = k_new(struct k_json_member);
     member->key = (struct k_str){k_strndup(key.data, key.length), key.length};
+    memcpy(member->begin, member->key.data, key.length < sizeof member->begin ? key.length : sizeof member->begin);
     member->first_slot = -1;
     struct k_json_member **bucket = &object->table[key_hash(key)];
     member->next_of_hash = *bucket;
@@ -156,7 +171,7 @@ static void bad_value(struct k_json_decoder *json, const struct k_slot *slot, st
                   k_type_name(slot->field->type), strcmp(why, "range") == 0 ? " in its range" : "");
 }
 
-bool k_json_read_slots(struct k_json_decoder *json, const struct k_json_member *member, struct k_str token)
+bool k_json_read_slots_(struct k_json_decoder *json, const struct k_json_member *member, struct k_str token)
 {
     bool null = token.length == 4 && memcmp(token.data, "null", 4) == 0;
     for (int32_t i = member->first_slot; i >= 0; i = json->next_slot[i]) {
@@ -211,14 +226,28 @@ static bool read_value(struct k_json_decoder *json, const struct k_json_member *
     return false;
 }
 
+// end: of the record, so that a short key is looked at as 16 bytes, without branches on its length.
+static bool has_backslash(struct k_str key, const char *end)
+{
+#ifdef __SSE2__
+    if (key.length <= 16 && end - key.data >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)key.data);
+        uint32_t found = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+        return found & ((1u << key.length) - 1);
+    }
+#endif
+    return memchr(key.data, '\\', key.length) != NULL;
+}
+
 // Escapes in keys are rare, but mean what they mean.
 struct k_json_member *k_json_key_find(struct k_json_decoder *json, struct k_json_object *object, struct k_str token)
 {
     struct k_str key = {token.data + 1, token.length - 2};
-    struct k_json_member *member = member_find(object, key);
-    if (member || !memchr(key.data, '\\', key.length)) return member;
+    const char *end = json->text.data + json->text.length;
+    struct k_json_member *member = member_find(object, key, end);
+    if (member || !has_backslash(key, end)) return member;
     if (k_json_string_read(token, json->base.arena, &key) != NULL) return NULL;
-    return member_find(object, key);
+    return member_find(object, key, NULL);
 }
 
 // *t stands at the opening brace, and is moved behind the closing one.
@@ -232,7 +261,10 @@ static bool read_object(struct k_json_decoder *json, struct k_json_object *objec
     for (;;) {
         if (token_char(json, at) != '"') return bad_frame(json, at, "a key");
         if (token_char(json, at + 1) != ':') return bad_frame(json, at + 1, "a colon");
-        struct k_json_member *member = k_json_key_find(json, object, k_json_token_text(json, at));
+        // When all is found, nobody reads what is left: the rest is only framing.
+        struct k_json_member *member = NULL;
+        if (json->found_count < json->read_count)
+            member = k_json_key_find(json, object, k_json_token_text(json, at));
         at += 2;
         if (member && member->seen != json->stamp) {
             member->seen = json->stamp;
@@ -357,6 +389,8 @@ static void plant(struct k_json_decoder *json, uint32_t i)
     }
     json->next_slot[i] = member->first_slot;
     member->first_slot = (int32_t)i;
+    bool only = json->next_slot[i] < 0 && field->type == K_INT64;
+    member->integer = only ? &json->base.slots[i] : NULL;
 }
 
 static const struct k_format json_format = {.name = "json", .row = json_row, .destroy = json_destroy};

@@ -1,6 +1,7 @@
 // Inside the JSON decoder: what its two readers, format_json.c and format_json_template.c, share.
 #pragma once
 #include "proto/decoder.h"
+#include "proto/digits.h"
 #include "proto/json_text.h"
 #include "proto/scalar.h"
 
@@ -11,8 +12,10 @@ struct k_json_template;
 // A key that leads to a field that is read: to columns, to keys below it, or to both.
 struct k_json_member {
     struct k_str key;
+    char begin[16]; // of the key, with zeros behind it
     struct k_json_member *next_of_hash;
     int32_t first_slot;           // columns read from here, linked by next_slot; -1: none
+    struct k_slot *integer;       // the only one of them, if it is an int64; else NULL
     struct k_json_object *object; // the keys below; NULL: none
     uint64_t seen;                // the stamp of the last record that had the key
 };
@@ -46,7 +49,19 @@ struct k_str k_json_token_text(const struct k_json_decoder *json, uint32_t t);
 // The member for a key token (with its quotes), or NULL when nobody reads it.
 struct k_json_member *k_json_key_find(struct k_json_decoder *json, struct k_json_object *object, struct k_str token);
 // Reads the value into all columns of the member. false: the row is bad now.
-bool k_json_read_slots(struct k_json_decoder *json, const struct k_json_member *member, struct k_str token);
+bool k_json_read_slots_(struct k_json_decoder *json, const struct k_json_member *member, struct k_str token);
+static inline bool k_json_read_slots(struct k_json_decoder *json, const struct k_json_member *member,
+                                     struct k_str token)
+{
+    // One short integer for one column, as most are.
+    if (member->integer && json->text.data + json->text.length - token.data >= 8 &&
+        k_short_number(token.data, token.length, k_slot_cell(member->integer, json->row))) {
+        json->found[member->first_slot] = json->stamp;
+        json->found_count++;
+        return true;
+    }
+    return k_json_read_slots_(json, member, token);
+}
 // Makes the columns NULL that the record did not have. false: the row is bad now.
 bool k_json_fill_missing(struct k_json_decoder *json);
 

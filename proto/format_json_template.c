@@ -22,17 +22,20 @@ enum {
     SHAPES = 4,
     STEPS_MAX = 64,
     TEXT_MAX = 4096, // all literals of a shape
-    WORDS = 4,       // a literal up to so many words is compared as such
-    WORDS_MAX = WORDS * 8,
+    BLOCKS = 2,      // a literal of up to so many blocks of 16 bytes is compared as such
+    BLOCKS_MAX = BLOCKS * 16,
     CREDIT_MAX = 64,
     LEARNING_COST = 8,
     LEARNING_EVERY = 256, // without credit, one record in so many is learned from
+    FAILURES_MAX = 64,    // after so many records without a shape, only one
+    TRIED_EVERY = 16,     // in so many is compared with them
 };
 
 struct literal {
-    uint64_t words[WORDS], masks[WORDS];
-    const char *text;
+    char block[BLOCKS][16]; // the text, with zeros behind it
+    uint32_t bits;          // one for each of its bytes
     uint32_t length;
+    const char *text;
 };
 
 // One value: the literal before it, and who reads it.
@@ -47,7 +50,7 @@ struct shape {
     struct step steps[STEPS_MAX];
     uint32_t count; // 0: the shape is free
     struct literal end;
-    char text[TEXT_MAX + WORDS_MAX];
+    char text[TEXT_MAX];
     uint32_t text_length;
 };
 
@@ -56,9 +59,13 @@ struct k_json_template {
     uint32_t last; // the shape that matched last
     uint32_t next; // the one to forget next
     uint32_t credit, misses;
+    uint32_t failures; // records in a row that had none of the shapes
     uint64_t matched; // records
     bool scalar[256]; // bytes of a scalar that is no string, by rule 3
-    struct k_str values[STEPS_MAX];
+    struct value {
+        const struct k_json_member *member;
+        struct k_str text;
+    } values[STEPS_MAX + 1];
 };
 
 struct k_json_template *k_json_template_create(void)
@@ -82,38 +89,45 @@ uint64_t k_json_template_matched(const struct k_json_template *shapes)
 static struct literal literal_of(const char *text, uint32_t length)
 {
     struct literal literal = {.text = text, .length = length};
-    if (length > WORDS_MAX) return literal;
-    // The text behind a literal is another one's, or zeros: the masks leave it out.
-    memcpy(literal.words, text, WORDS_MAX);
-    memset(literal.masks, 0xFF, length);
-    for (int i = 0; i < WORDS; i++) literal.words[i] &= literal.masks[i];
+    if (length > BLOCKS_MAX) return literal;
+    memcpy(literal.block, text, length);
+    literal.bits = (uint32_t)((UINT64_C(1) << length) - 1);
     return literal;
 }
 
 static inline bool literal_stands(const struct literal *literal, const char *at, const char *end)
 {
-    if (literal->length <= WORDS_MAX && end - at >= WORDS_MAX) {
-        uint64_t words[WORDS], differ = 0;
-        memcpy(words, at, WORDS_MAX);
-        for (int i = 0; i < WORDS; i++) differ |= (words[i] & literal->masks[i]) ^ literal->words[i];
-        return differ == 0;
+#ifdef __SSE2__
+    if (literal->length <= 16 && end - at >= 16)
+        return (k_equal16(literal->block[0], at) & literal->bits) == literal->bits;
+    if (literal->length <= BLOCKS_MAX && end - at >= BLOCKS_MAX) {
+        uint32_t equal = k_equal16(literal->block[0], at) | k_equal16(literal->block[1], at + 16) << 16;
+        return (equal & literal->bits) == literal->bits;
     }
+#endif
     // Near the end of the record, where the braces are.
     if ((size_t)(end - at) < literal->length) return false;
     if (literal->length > 2) return memcmp(at, literal->text, literal->length) == 0;
     return at[0] == literal->text[0] && at[literal->length - 1] == literal->text[literal->length - 1];
 }
 
-// The closing quote of the string whose content begins at `at`; NULL: not a string by rule 1.
-static inline const char *string_end(const char *begin, const char *at, const char *end)
+// The closing quote of the string of which the bytes before `at` are plain and the one there is not; NULL: not a string
+// by rule 1.
+static __attribute__((noinline)) const char *escaped_end(const char *begin, const char *at, const char *end)
 {
-    for (;;) {
-        at = k_json_plain_end(begin, at, end);
-        if (at == end) return NULL;
+    while (at != end) {
         if (*at == '"') return at;
         if (*at != '\\' || end - at < 2 || (uint8_t)at[1] < ' ') return NULL;
-        at += 2;
+        at = k_json_plain_end(begin, at + 2, end);
     }
+    return NULL;
+}
+
+// The same of the string whose content begins at `at`.
+static inline const char *string_end(const char *begin, const char *at, const char *end)
+{
+    at = k_json_plain_end(begin, at, end);
+    return at != end && *at == '"' ? at : escaped_end(begin, at, end);
 }
 
 // Behind the object or array that begins at `at`; NULL: not sure.
@@ -179,42 +193,47 @@ static inline const char *value_end(const struct k_json_template *shapes, struct
     return at;
 }
 
-// Does the record have the shape? Then shapes->values are those that somebody reads.
-static bool shape_matches(struct k_json_template *shapes, const struct shape *shape, struct k_json_decoder *json)
+// Does the record have the shape? Then shapes->values are those that somebody reads, up to *ret_end.
+static bool shape_matches(struct k_json_template *shapes, const struct shape *shape, struct k_json_decoder *json,
+                          const struct value **ret_end)
 {
     const char *at = json->text.data, *end = at + json->text.length;
-    struct k_str *value = shapes->values;
-    for (uint32_t i = 0; i < shape->count; i++) {
-        const struct step *step = &shape->steps[i];
+    struct value *value = shapes->values;
+    for (const struct step *step = shape->steps, *behind = step + shape->count; step < behind; step++) {
         if (!literal_stands(&step->before, at, end)) return false;
         at += step->before.length;
         const char *begin = at;
         at = value_end(shapes, json, step, at, end);
         if (!at) return false;
-        if (step->member) *value++ = (struct k_str){begin, (uint32_t)(at - begin)};
+        // Written in any case, and kept if somebody reads it.
+        *value = (struct value){step->member, {begin, (uint32_t)(at - begin)}};
+        value += step->member != NULL;
     }
+    *ret_end = value;
     return (size_t)(end - at) == shape->end.length && literal_stands(&shape->end, at, end);
 }
 
 bool k_json_template_row(struct k_json_template *shapes, struct k_json_decoder *json)
 {
     const struct shape *shape = NULL;
+    const struct value *end;
+    if (shapes->failures > FAILURES_MAX && shapes->failures++ % TRIED_EVERY) return false;
     for (uint32_t i = 0; i < SHAPES && !shape; i++) {
         uint32_t candidate = (shapes->last + i) % SHAPES;
-        if (shapes->shapes[candidate].count == 0 || !shape_matches(shapes, &shapes->shapes[candidate], json)) continue;
+        if (shapes->shapes[candidate].count == 0 || !shape_matches(shapes, &shapes->shapes[candidate], json, &end))
+            continue;
         shape = &shapes->shapes[candidate];
         shapes->last = candidate;
     }
+    shapes->failures++;
     if (!shape) return false;
+    shapes->failures = 0;
     if (shapes->credit < CREDIT_MAX) shapes->credit++;
     shapes->matched++;
     json->stamp++;
     json->found_count = 0;
-    const struct k_str *value = shapes->values;
-    for (uint32_t i = 0; i < shape->count; i++) {
-        const struct k_json_member *member = shape->steps[i].member;
-        if (member && !k_json_read_slots(json, member, *value++)) return true;
-    }
+    for (const struct value *value = shapes->values; value < end; value++)
+        if (!k_json_read_slots(json, value->member, value->text)) return true;
     if (json->found_count < json->read_count) (void)k_json_fill_missing(json);
     return true;
 }

@@ -6,14 +6,26 @@
 #endif
 
 #ifdef __SSE2__
+// A bit for each of 16 bytes that are the same.
+static inline uint32_t k_equal16(const char *a, const char *b)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)a),
+            y = _mm_loadu_si128((const __m128i *)(const void *)b);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(x, y));
+}
+
 // A bit for each of 16 bytes that is not plain inside a string.
-static inline unsigned k_json_special_(const char *at)
+static inline uint32_t k_json_special_(const char *at)
 {
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
     __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
     __m128i backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
     __m128i controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), controls));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), controls));
+}
+static inline uint32_t k_json_special32_(const char *at)
+{
+    return k_json_special_(at) | k_json_special_(at + 16) << 16;
 }
 #endif
 
@@ -22,14 +34,14 @@ static inline unsigned k_json_special_(const char *at)
 static inline const char *k_json_plain_end(const char *begin, const char *at, const char *end)
 {
 #ifdef __SSE2__
-    for (; end - at >= 16; at += 16) {
-        unsigned special = k_json_special_(at);
+    for (; end - at >= 32; at += 32) {
+        uint32_t special = k_json_special32_(at);
         if (special) return at + __builtin_ctz(special);
     }
-    if (end - begin >= 16) {
-        // The last 16 bytes once more, without those that were seen.
-        unsigned special = k_json_special_(end - 16) >> (16 - (end - at));
-        return special ? at + __builtin_ctz(special) : end;
+    if (end - begin >= 32) {
+        // The last 32 bytes once more, without those that were seen.
+        uint64_t special = (uint64_t)k_json_special32_(end - 32) >> (32 - (end - at));
+        return special ? at + __builtin_ctzll(special) : end;
     }
 #else
     (void)begin;

@@ -5,6 +5,7 @@
 
 #include "base/double_text.h"
 #include "base/units.h"
+#include "proto/digits.h"
 #include "proto/json_text.h"
 
 static const char *read_int64(struct k_str digits, int64_t *ret_value)
@@ -170,22 +171,7 @@ static const char *other_type(struct k_str token)
 }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-// 1 to 8 digits, the first one in the lowest byte of the word, zeros above the last one. Eight digits are added up in
-// three multiplications (Lemire, "Quickly parsing eight digits"). false: not all are digits.
-static bool add_up_digits(uint64_t word, uint32_t count, uint64_t *ret_value)
-{
-    uint32_t unused = 64 - 8 * count;
-    uint64_t digits = word ^ (0x3030303030303030u >> unused);
-    if (((digits + 0x7676767676767676u) | digits) & 0x8080808080808080u) return false;
-    digits <<= unused;
-    digits = digits * 10 + (digits >> 8);
-    *ret_value = ((digits & 0x000000FF000000FFu) * 0x000F424000000064u +
-                  (digits >> 16 & 0x000000FF000000FFu) * 0x0000271000000001u) >>
-                 32;
-    return true;
-}
-
-// 1 to 8 bytes as add_up_digits wants them, without a loop and without a step beyond: the loads overlap.
+// 1 to 8 bytes as k_add_up_digits wants them, without a loop and without a step beyond: the loads overlap.
 static uint64_t load_few(const char *data, uint32_t length)
 {
     if (length >= 4) {
@@ -209,13 +195,13 @@ static bool read_short_int64(struct k_str token, int64_t *ret_value)
     if (length == 0 || length > 16 || (data[0] == '0' && length > 1)) return false;
     uint64_t value, more = 0;
     if (length <= 8) {
-        if (!add_up_digits(load_few(data, length), length, &value)) return false;
+        if (!k_add_up_digits(load_few(data, length), length, &value)) return false;
     } else {
         uint64_t first, last;
         memcpy(&first, data, 8);
         memcpy(&last, data + length - 8, 8);
-        if (!add_up_digits(first, 8, &value)) return false;
-        if (!add_up_digits(last >> (8 * (16 - length)), length - 8, &more)) return false;
+        if (!k_add_up_digits(first, 8, &value)) return false;
+        if (!k_add_up_digits(last >> (8 * (16 - length)), length - 8, &more)) return false;
         value = value * (uint64_t)scale[length - 8] + more;
     }
     *ret_value = minus ? -(int64_t)value : (int64_t)value;

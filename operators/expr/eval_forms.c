@@ -137,6 +137,7 @@ struct k_vec k_eval_logic(struct k_eval *eval, const struct k_expr *node, struct
             logic.valid = k_arena_get(eval->arena, eval->size);
             memset(logic.valid, 1, eval->size);
         }
+        // Also for rows that are settled, and stay so whatever they are combined with.
         combine(&logic, &vec.column, k_rows_widen(open));
     }
     return (struct k_vec){.column = {.type = K_BOOL, .valid = logic.valid, .b = logic.values}};

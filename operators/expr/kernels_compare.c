@@ -3,7 +3,6 @@
 #include "operators/expr/kernels.h"
 
 #include "base/error.h"
-#include "operators/expr/find.h"
 
 #define SIMPLE(type, T, expression)                                          \
     void k_kernel_##type(struct k_call *call)                                \
@@ -48,8 +47,8 @@ SIMPLE(interval_ge, struct k_interval, k_interval_span(a) >= k_interval_span(b))
             K_BINARY_LOOP(call, struct k_str, struct k_str, uint8_t, out[r] = call->valid[r] && (expression);); \
         else K_BINARY_LOOP(call, struct k_str, struct k_str, uint8_t, out[r] = (uint8_t)(expression););         \
     }
-STRINGS(string_eq, a.length == b.length && k_same_bytes(a.data, b.data, a.length))
-STRINGS(string_ne, a.length != b.length || !k_same_bytes(a.data, b.data, a.length))
+STRINGS(string_eq, k_str_equal(a, b))
+STRINGS(string_ne, !k_str_equal(a, b))
 STRINGS(string_lt, k_str_compare(a, b) < 0)
 STRINGS(string_le, k_str_compare(a, b) <= 0)
 STRINGS(string_gt, k_str_compare(a, b) > 0)

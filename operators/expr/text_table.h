@@ -2,7 +2,6 @@
 #pragma once
 #include "base/hash.h"
 #include "base/memory.h"
-#include "operators/expr/find.h"
 
 // Read-only once made; an open hash table, at most half full.
 struct k_text_table {
@@ -40,6 +39,6 @@ static inline uint32_t k_text_table_find(const struct k_text_table *table, struc
         uint32_t number = table->slots[slot] - 1;
         if (number == UINT32_MAX) return number;
         struct k_str other = table->texts[number];
-        if (other.length == text.length && k_same_bytes(other.data, text.data, text.length)) return number;
+        if (k_str_equal(other, text)) return number;
     }
 }
