@@ -1,5 +1,6 @@
-// As simdjson's documentation has it: one parser for all records, and no copy of a text, which has its padding. It is
-// compiled for any x86-64, as our own code is: the index is made with the vectors that the machine has, the walk is not.
+// As simdjson's documentation has it: one parser for all records, and no copy of a text, which has its padding. It
+// is compiled for any x86-64, as our own code is: the index is made with the vectors that the machine has, the walk
+// is not.
 #include "tests/bench/ondemand.h"
 
 #include <simdjson.h>
