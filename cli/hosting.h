@@ -49,7 +49,7 @@ enum {
     [HOST_JOURNAL_TRIM_INTERVAL] = {.name = "journal-trim-interval",                                                  \
                                     .argument = "DURATION",                                                           \
                                     .help = "how often a leader cuts off what nobody can follow any more; 0s: never", \
-                                    .text = "10m"},                                                                   \
+                                    .text = "0s"},                                                                   \
     [HOST_JOURNAL_KEEP] = {.name = "journal-keep",                                                                    \
                            .argument = "DURATION",                                                                    \
                            .help = "journal records younger than this are never cut off",                             \
