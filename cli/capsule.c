@@ -7,6 +7,7 @@
 
 #include "cli/kafka.h"
 #include "cli/load.h"
+#include "base/directory.h"
 #include "cli/shard_dirs.h"
 #include "cli/table.h"
 #include "proto/internal.pb-c.h"
@@ -42,7 +43,7 @@ static int make_scratch(char **ret, struct k_error *err)
 
 static void drop_scratch(char *scratch)
 {
-    if (scratch) remove_tree(scratch);
+    if (scratch) k_tree_remove(scratch);
     free(scratch);
 }
 

@@ -1,6 +1,7 @@
 // The machine's side of the preflight: memory, files, disk, and the state that is there already.
 #include "cli/doctor.h"
 
+#include "base/directory.h"
 #include "base/units.h"
 #include "cli/machine_limits.h"
 #include "cli/shard_dirs.h"
@@ -116,7 +117,7 @@ static void check_state_dir(struct doctor *d)
         char *state = k_format("%s/state", trial);
         code = k_store_rocks_open(state, true, MEMORY_MIN, &store, &err);
         if (!code) store->ops->close(store);
-        remove_tree(trial);
+        k_tree_remove(trial);
         if (code)
             doctor_fail(d, "state directory", code,
                         code == K_E_CONFIG ? "Raise the limit: ulimit -n 65536." : "Choose another --state-dir.",

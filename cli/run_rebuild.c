@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/directory.h"
 #include "cli/shard_dirs.h"
 #include "replay/rebuild.h"
 #include "state/reader.h"
@@ -60,7 +61,7 @@ static int put_export(const struct export *e, const char *directory, struct k_er
     char *slash = strrchr(above, '/');
     if (slash) *slash = 0;
     int code = make_directories(above, err);
-    remove_tree(part);
+    k_tree_remove(part);
     if (!code) code = k_view_copy(e->view, 0, part, COPY_BYTES, err);
     if (!code && rename(part, directory) != 0)
         code = k_fail(err, K_E_IO, "%s cannot be renamed to %s", part, directory);

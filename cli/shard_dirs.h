@@ -20,4 +20,3 @@ void shard_dirs_fini(struct shard_dirs *dirs);
 K_CHECKED int make_directories(const char *path, struct k_error *err);
 // Whether there is nothing at path, or an empty directory.
 bool is_vacant(const char *path);
-void remove_tree(const char *path);

@@ -5,6 +5,7 @@
 // under a name with ".part" and renamed when it is whole and its position was read back.
 #include "cli/facts.h"
 #include "cli/shard_dirs.h"
+#include "base/directory.h"
 #include "base/units.h"
 #include "state/store.h"
 
@@ -75,7 +76,7 @@ static int export_shard(const struct shard_dir *from, const char *root, uint64_t
     if (!code) code = read_back(part, &offset, &bytes, err);
     if (!code && rename(part, to) != 0) code = k_fail(err, K_E_IO, "%s cannot be renamed: %s", part, strerror(errno));
     if (code) {
-        remove_tree(part);
+        k_tree_remove(part);
         code = k_wrap(err, code, "%s", from->path);
     } else {
         struct k_buf size = {0};
@@ -101,7 +102,7 @@ static int export_all(struct call *call, const struct shard_dirs *dirs, const ch
         }
         int code = export_shard(from, root, memory_bytes, &err);
         if (!code) continue;
-        remove_tree(root); // it was empty before
+        k_tree_remove(root); // it was empty before
         return command_failed(call, code, &err);
     }
     return 0;

@@ -3,6 +3,7 @@
 // Files are copied, not linked: a backup shall not be damaged together with what was made from it. Each copy is made
 // under a name with ".part", read from end to end, and renamed only then. What is there is never overwritten.
 #include "cli/facts.h"
+#include "base/directory.h"
 #include "cli/shard_dirs.h"
 #include "operators/operator.h"
 
@@ -131,11 +132,11 @@ static int import_one(const struct import *import, struct k_error *err)
 {
     struct k_view_size size = {0};
     char *part = k_format("%s.part", import->target);
-    remove_tree(part); // of an import that was interrupted
+    k_tree_remove(part); // of an import that was interrupted
     int code = copy_files(import->from->path, part, err);
     if (!code) code = verify(part, &size, err);
     if (!code && rename(part, import->target) != 0) code = fail_errno(err, import->target);
-    if (code) remove_tree(part);
+    if (code) k_tree_remove(part);
     else
         printf("%s: journal offset %lld, %llu keys\n", import->target, (long long)import->journal_offset,
                (unsigned long long)size.keys);

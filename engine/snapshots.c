@@ -2,12 +2,12 @@
 // under a name with ".part" and then renamed, so that a half one is never taken for whole.
 #include "engine/snapshots.h"
 
+#include "base/directory.h"
 #include "base/trace.h"
 #include "base/units.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -26,14 +26,6 @@ void k_snapshots_init(struct k_snapshots *s, const char *directory, const char *
 void k_snapshots_fini(struct k_snapshots *s)
 {
     free(s->directory);
-}
-
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -56,7 +48,7 @@ static void prune(const struct k_snapshots *s)
         bool part = strstr(entries[i]->d_name, ".part") != NULL;
         if (part || ++whole > (int)s->keep) {
             char *path = k_format("%s/%s", s->directory, entries[i]->d_name);
-            nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+            k_tree_remove(path);
             free(path);
         }
         free(entries[i]);

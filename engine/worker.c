@@ -2,6 +2,7 @@
 // between steps, a few times a second.
 #include "engine/worker.h"
 
+#include "base/directory.h"
 #include "base/trace.h"
 #include "engine/copies.h"
 #include "engine/snapshots.h"
@@ -54,30 +55,10 @@ struct k_budget k_budget_of(uint64_t memory_bytes, uint32_t shards)
         .cache_bytes = share / 100 * 34, .store_bytes = share / 100 * 20, .queue_bytes = share / 100 * 9};
 }
 
-static int make_directories(const char *path, struct k_error *err)
-{
-    char *copy = k_strdup(path);
-    for (char *c = copy + 1;; c++) {
-        if (*c != '/' && *c) continue;
-        char kept = *c;
-        *c = 0;
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST) {
-            int code = k_fail(err, errno == ENOSPC ? K_E_DISK_FULL : K_E_IO, "state directory %s cannot be made: %s",
-                              copy, strerror(errno));
-            free(copy);
-            return code;
-        }
-        *c = kept;
-        if (!kept) break;
-    }
-    free(copy);
-    return 0;
-}
-
 static int open_store(void *context, struct k_store **ret, struct k_error *err)
 {
     struct hosted *h = context;
-    int code = make_directories(h->directory, err);
+    int code = k_directories_make("state directory", h->directory, err);
     if (!code) code = k_store_rocks_open(h->directory, true, h->worker->budget.store_bytes, ret, err);
     return code;
 }
@@ -94,7 +75,7 @@ static int keep_mark(void *context, struct k_store *store, uint64_t mark, struct
     char *part = k_format("%s/%u.part.%lld", above, h->shard, (long long)getpid());
     struct stat status;
     if (stat(directory, &status) != 0) { // else a crash came between the copy and the next record
-        int code = make_directories(above, err);
+        int code = k_directories_make("state directory", above, err);
         if (code == 0) code = store->ops->export_to(store, part, err);
         if (code == 0 && rename(part, directory) != 0)
             code = k_fail(err, K_E_IO, "%s cannot be renamed: %s", part, strerror(errno));

@@ -2,11 +2,11 @@
 // without room makes every read of state a read of that store.
 #include "replay/explain.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/diag.h"
+#include "base/directory.h"
 #include "engine/shard.h"
 #include "proto/internal.pb-c.h"
 #include "proto/parse_value.h"
@@ -14,7 +14,7 @@
 #include "replay/watch.h"
 #include "state/table.h"
 
-enum { STORE_BYTES = 32 << 20, FILES_OPEN = 16, NEVER_S = 1 << 30, LOOK_EVERY = 1024 };
+enum { STORE_BYTES = 32 << 20, NEVER_S = 1 << 30, LOOK_EVERY = 1024 };
 
 struct change {
     uint64_t step;
@@ -430,12 +430,6 @@ static int gather(struct explaining *e, struct k_error *err)
     return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
 int k_explain(const struct k_explain_options *options, struct k_explanation *ret, struct k_error *err)
 {
     struct explaining e = {.options = options, .result = ret};
@@ -451,7 +445,7 @@ int k_explain(const struct k_explain_options *options, struct k_explanation *ret
     if (!code) code = gather(&e, err);
     k_shard_destroy(e.shard);
     if (e.log) e.log->ops->close(e.log);
-    if (made) nftw(e.directory, remove_entry, FILES_OPEN, FTW_DEPTH | FTW_PHYS);
+    if (made) k_tree_remove(e.directory);
     k_lineage_fini(&e.lineage);
     k_buf_fini(&e.target);
     free(e.changes);

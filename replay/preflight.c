@@ -60,7 +60,6 @@ static int check_leadership(const struct k_plan *plan, const Leadership *said, s
     return 0;
 }
 
-// Where the journal begins in each partition, against what the log still has.
 static int64_t start_of(const struct k_starts *starts, const char *topic, uint32_t partition)
 {
     for (uint32_t i = 0; starts && i < starts->count; i++)
@@ -69,6 +68,7 @@ static int64_t start_of(const struct k_starts *starts, const char *topic, uint32
     return 0;
 }
 
+// Where the journal begins in each partition, against what the log still has.
 static int check_ranges(struct k_log *log, const struct k_plan *plan, uint32_t shard, const Record *record,
                         const struct k_starts *starts, struct k_preflight *found, struct k_error *err)
 {

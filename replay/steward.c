@@ -3,10 +3,10 @@
 
 #include "replay/presence.h"
 
+#include "base/directory.h"
 #include "base/trace.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,15 +221,9 @@ void k_steward_stop(struct k_steward *s)
     free(s);
 }
 
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void)status, (void)type, (void)ftw;
-    return remove(path);
-}
-
 void k_generation_remove(const char *state_dir, const char *graph, uint64_t generation)
 {
     char *path = k_format("%s/%s/%llu", state_dir, graph, (unsigned long long)generation);
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    k_tree_remove(path);
     free(path);
 }
