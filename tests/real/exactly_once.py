@@ -172,22 +172,6 @@ def judge(cluster, name, graph, partitions, state_dir, stats):
         f"{time.monotonic() - begin:.0f} s")
 
 
-def progress(cluster, name, shards):
-    """How many records of the input the group's offsets count as done."""
-    return sum(max(0, offset) for shard in range(shards)
-               for offset in cluster.committed(f"{name}.shard.{shard}", f"{name}.in").values())
-
-
-def reach(cluster, name, shards, records):
-    def reached():
-        try:
-            return progress(cluster, name, shards) >= records
-        except RuntimeError:
-            return False  # a broker that was just restarted does not know the groups yet
-
-    until(reached, f"{records:.0f} records are done", 90)
-
-
 def test_one_shard():
     "one shard: killed at random moments, and every output, dead letter, counter and row is the reference's"
     rng, kills, total = seeded("one shard"), sized(5, 100), sized(60_000, 2_000_000)
@@ -205,10 +189,10 @@ def test_one_shard():
         early = rng.random() < 0.25 and kill < kills - 1
         delays.append(rng.uniform(0.05, 2.0) if early else rng.uniform(0.0, 2.5))
         if not early:
-            reach(kafka, name, 1, feed.allowed / 2)
+            reach(kafka, name, "in", feed.allowed / 2)
         time.sleep(delays[-1])
         worker.kill()
-    done = progress(kafka, name, 1)
+    done = progress(kafka, name, "in")
     say(f"kill -9 after {', '.join(f'{d:.2f}' for d in delays[:20])}{' …' if kills > 20 else ''} s; {done} of {total} "
         "records done by then")
     assert done > total * 0.3, f"only {done} of {total} records were done when the killing ended: it hit nothing"
@@ -262,7 +246,7 @@ class Faults:
             if self.rng.random() < 0.3:
                 time.sleep(self.rng.uniform(0.2, 1))  # in the middle of what the fault before this one began
             else:
-                reach(self.broker.kafka, name, 3, feed.allowed / 2)
+                reach(self.broker.kafka, name, "in", feed.allowed / 2, shards=3)
                 time.sleep(self.rng.uniform(0, 3))
             getattr(self, kind)()
             self.counts[kind] += 1
@@ -288,7 +272,7 @@ def test_three_shards():
     faults = Faults(rng, broker, workers, plan)
     faults.run(feed, name)
     time.sleep(3)
-    done = progress(broker.kafka, name, 3)
+    done = progress(broker.kafka, name, "in", shards=3)
     say(f"{dict(faults.counts)}; {done} of {total} records done by then")
     assert done > total * 0.3, f"only {done} of {total} records were done when the faults ended: they hit nothing"
     feed.finish()

@@ -239,10 +239,14 @@ def join(type, orders, keys, kills):
         peaks.append(Peak(worker.process))
         feed.allowed = (kill + 1) / (kills + 1)
         until(lambda: feed.sent >= feed.allowed * drawn.blocks or feed.problem, "the feed goes on", sized(60, 1800))
-        # The group waits two seconds for the one that died: some are killed before they lead.
-        time.sleep(rng.uniform(0.2, 2) if rng.random() < 0.2 else rng.uniform(2.5, sized(4, 40)))
+        # The group waits two seconds for the one that died: some are killed before they lead. The others got on.
+        if rng.random() < 0.2 and kill < kills - 1:
+            time.sleep(rng.uniform(0.2, 2))
+        else:
+            reach(kafka, name, "orders", at_kill[-1] + 1 if at_kill else 1)
+            time.sleep(rng.uniform(0, sized(1.5, 38)))
         worker.kill()
-        at_kill.append(sum(max(0, n) for n in kafka.committed(f"{name}.shard.0", f"{name}.orders").values()))
+        at_kill.append(progress(kafka, name, "orders"))
     feed.finish()
     fed = time.monotonic()
     stats = os.path.join(scratch("stats"), "stats.jsonl")

@@ -51,11 +51,10 @@ def exactly_once(shards, partitions, total, rounds):
     feed = Feed(kafka, f"{name}.in", events(total, rng), total, total / (rounds * 3 + 10))
     feed.allow(1)
     live.start()
-    time.sleep(3)
+    until(live.leads, "it leads", 60)
     hosts[0].start()
-    time.sleep(2)
+    until(lambda: {f"{name}.{o}.new" for o in OUTPUTS} <= set(kafka.topics()), "the topics of its outputs are made")
     hosts[1].start()
-    expect({f"{name}.{o}.new" for o in OUTPUTS} - set(kafka.topics()), set())
     expect(kafka.topics()[f"{name}.changes.new"], 3, "partitions, as the real topic has")
     for _ in range(rounds):
         time.sleep(rng.uniform(1, 3))

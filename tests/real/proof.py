@@ -207,6 +207,23 @@ class Worker:
             raise AssertionError(self.process.stderr[-1500:])
 
 
+def progress(cluster, name, topic, shards=1):
+    """How many records of an input the groups' offsets count as done."""
+    return sum(max(0, offset) for shard in range(shards)
+               for offset in cluster.committed(f"{name}.shard.{shard}", f"{name}.{topic}").values())
+
+
+def reach(cluster, name, topic, records, shards=1):
+    """Until so many are done: who kills by the clock alone hits nothing but starts on a slow machine."""
+    def reached():
+        try:
+            return progress(cluster, name, topic, shards) >= records
+        except RuntimeError:
+            return False  # a broker that was just restarted does not know the groups yet
+
+    until(reached, f"{records:.0f} records are done", sized(90, 900))
+
+
 class Peak:
     """The greatest resident size that a process ever had, as the kernel counts it; also of one that was killed."""
 
