@@ -21,6 +21,7 @@ static int read_durations(struct call *call, struct k_worker_options *w, struct 
     const struct k_options *o = &call->options;
     int code = k_options_duration(o, HOST_COMMIT_INTERVAL, &w->commit_interval_us, err);
     if (!code) code = k_options_duration(o, HOST_CHECKPOINT_INTERVAL, &w->checkpoint_interval_us, err);
+    if (!code) code = k_options_duration(o, HOST_BACKLOG_CHECKPOINT_INTERVAL, &w->backlog_checkpoint_interval_us, err);
     if (!code) code = k_options_duration(o, HOST_JOURNAL_TRIM_INTERVAL, &w->trim_interval_us, err);
     if (!code) code = k_options_duration(o, HOST_JOURNAL_KEEP, &w->journal_keep_us, err);
     if (!code) code = k_options_duration(o, HOST_TRANSACTION_TIMEOUT, &w->transaction_timeout_us, err);

@@ -17,6 +17,7 @@ enum {
     HOST_MEMORY,
     HOST_COMMIT_INTERVAL,
     HOST_CHECKPOINT_INTERVAL,
+    HOST_BACKLOG_CHECKPOINT_INTERVAL,
     HOST_JOURNAL_TRIM_INTERVAL,
     HOST_JOURNAL_KEEP,
     HOST_TRANSACTION_TIMEOUT,
@@ -46,6 +47,10 @@ enum {
                                   .argument = "DURATION",                                                             \
                                   .help = "from one checkpoint to the next",                                          \
                                   .text = "1s"},                                                                      \
+    [HOST_BACKLOG_CHECKPOINT_INTERVAL] = {.name = "backlog-checkpoint-interval",                                      \
+                                          .argument = "DURATION",                                                     \
+                                          .help = "the same while there is a backlog, if that is longer",             \
+                                          .text = "10s"},                                                             \
     [HOST_JOURNAL_TRIM_INTERVAL] = {.name = "journal-trim-interval",                                                  \
                                     .argument = "DURATION",                                                           \
                                     .help = "how often a leader cuts off what nobody can follow any more; 0s: never", \

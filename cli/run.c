@@ -42,7 +42,8 @@ struct settings {
 static int read_settings(struct call *call, struct settings *s, struct k_error *err)
 {
     static const uint32_t job[] = {FROM, UNTIL, INTO, RATE, OUTPUT};
-    static const int no_job[] = {HOST_STATE_DIR, HOST_COMMIT_INTERVAL, HOST_CHECKPOINT_INTERVAL, HOST_ONCE,
+    static const int no_job[] = {HOST_STATE_DIR, HOST_COMMIT_INTERVAL, HOST_CHECKPOINT_INTERVAL,
+                                 HOST_BACKLOG_CHECKPOINT_INTERVAL, HOST_ONCE,
                                  HOST_GENERATION, SNAPSHOT_DIR, HOST_REPLICATION, REBUILD, -1};
     const struct k_options *o = &call->options;
     struct k_worker_options *w = &s->host.worker;

@@ -200,6 +200,15 @@ int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err)
     return 0;
 }
 
+bool feed_some_at_end(const struct k_shard *shard)
+{
+    uint32_t count;
+    k_machine_inputs(shard->machine, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (shard->feeds[i].reader && shard->options.log->ops->at_end(shard->feeds[i].reader)) return true;
+    return false;
+}
+
 // A source that ends before what the state has read is another one. Its readers would say so only when they ask for
 // what is beyond the end, and with --once nobody asks.
 int feed_check_ends(struct k_shard *shard, struct k_error *err)

@@ -413,7 +413,10 @@ int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
     }
     int32_t input = -1;
     bool full = shard->in_transaction && commit_is_full(shard);
-    if (!shard->stopping && !full) TRY(feed_choose(shard, &input, err));
+    if (!shard->stopping && !full) {
+        TRY(feed_choose(shard, &input, err));
+        if (input < 0 && feed_some_at_end(shard)) shard->had_none_waiting = true;
+    }
     if (input >= 0) TRY(feed_batch(shard, (uint32_t)input, err));
     bool due;
     TRY(commit_is_due(shard, &due, ret_wait_us, err));

@@ -121,6 +121,7 @@ static int follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *e
     uint64_t before = shard->report.records;
     TRY(follow_step(shard, &progress, err));
     follow_rate_count(shard, shard->report.records - before);
+    if (!progress) shard->had_none_waiting = true;
     *ret_wait_us = progress ? 0 : FOLLOW_WAIT_US;
     return 0;
 }

@@ -147,6 +147,7 @@ static void *shard_thread(void *context)
                                       .state = {.cache_bytes = w->budget.cache_bytes},
                                       .commit_interval_us = o->commit_interval_us,
                                       .checkpoint_interval_us = o->checkpoint_interval_us,
+                                      .backlog_checkpoint_interval_us = o->backlog_checkpoint_interval_us,
                                       .transaction_timeout_us = o->transaction_timeout_us,
                                       .trim_interval_us = o->trim_interval_us,
                                       .journal_keep_us = o->journal_keep_us,

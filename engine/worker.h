@@ -21,6 +21,7 @@ struct k_worker_options {
     uint64_t memory_bytes;     // the one budget: cache, block cache, Kafka queues
     struct k_kafka_options kafka; // queue_bytes and readers_expected are filled by the worker
     int64_t commit_interval_us, checkpoint_interval_us, transaction_timeout_us;
+    int64_t backlog_checkpoint_interval_us; // see k_shard_options
     int64_t trim_interval_us, journal_keep_us; // see k_shard_options
     bool once, final;
     const struct k_orders *orders; // who shall lead (borrowed); NULL: there is one generation

@@ -172,6 +172,7 @@ static bool prepare(struct world *w)
     w->options = (struct k_shard_options){.plan = w->scenario.plan, .generation = "1", .open_store = disk_open_store,
         .state = {.cache_bytes = one_in(r, 3) ? 4u << 20 : one_in(r, 2) ? 64u << 10 : 2u << 10},
         .commit_interval_us = between(r, 1, 100) * MS, .checkpoint_interval_us = between(r, 0, 800) * MS,
+        .backlog_checkpoint_interval_us = between(r, 0, 2000) * MS,
         .transaction_timeout_us = 10 * SECOND, .step_budget_us = 200 * MS, .work_portion = one_in(r, 2) ? 3 : 1024,
         .dirty_limit_bytes = one_in(r, 4) ? 4096 : 0, .can_lead = true,
         .trim_interval_us = one_in(r, 2) ? between(r, 10, 500) * MS : 0,
