@@ -20,7 +20,6 @@ KAPPA = os.path.join(BUILD, "kappa")
 KAFKA = os.path.join(ROOT, "tests", "kafka", "kafka")
 
 
-
 def written_bytes(pid):
     with open(f"/proc/{pid}/io") as file:
         return int(dict(line.split(": ") for line in file)["write_bytes"])
@@ -138,20 +137,24 @@ class Running:
 class Bench:
     def __init__(self, brokers, events, scratch):
         self.brokers, self.events, self.scratch, self.number = brokers, events, scratch, 0
-        self.prepared = set()
+        self.prepared = {}
 
     def ktool(self, *arguments):
         return output_of(KTOOL, "-b", self.brokers, *arguments)
 
-    def ensure(self, topic):
-        """The topic with its events, made once."""
-        if topic in self.prepared:
-            return
-        self.prepared.add(topic)
-        print(f"{self.events} events into {topic}", flush=True)
-        self.ktool("create", topic, "--partitions", "4")
-        more = ["1000000"] if topic == "uniform" else []
-        output_of(NEXMARK, "produce", self.brokers, topic, str(self.events), "10000", *more)
+    def ensure(self, kind):
+        """The name of a topic with events, made once: "nexmark", or "uniform" (bidders, of a million)."""
+        if kind not in self.prepared:
+            topic = self.prepared[kind] = f"bench-{kind}-{os.getpid()}"
+            print(f"{self.events} events into {topic}", flush=True)
+            self.ktool("create", topic, "--partitions", "4")
+            more = ["1000000"] if kind == "uniform" else []
+            output_of(NEXMARK, "produce", self.brokers, topic, str(self.events), "10000", *more)
+        return self.prepared[kind]
+
+    def close(self):
+        if self.prepared:
+            self.ktool("delete", *self.prepared.values())
 
     def digest(self, topic):
         return json.loads(output_of(NEXMARK, "digest", self.brokers, topic))

@@ -26,8 +26,7 @@ def longest_without_checkpoint_s(stats):
 
 
 def measure(bench, arguments):
-    bench.ensure("uniform")
-    running = Running(bench, "kc", "uniform")
+    running = Running(bench, "kc", bench.ensure("uniform"))
     shard = running.wait("it is at the head", at_head)
     cpu_s, wall_s = running.cpu_s(), running.age_s()
     result = {"events": bench.events, "cpu_s": cpu_s, "wall_s": wall_s, "commits": shard["commits"],

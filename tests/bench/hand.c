@@ -285,9 +285,15 @@ static void q7_finish(void *query, emit_fn emit, void *context)
     free(query);
 }
 
-const struct hand_query hand_queries[] = {{"q0", nothing, q0, finish_nothing},
-                                          {"q2", nothing, q2, finish_nothing},
-                                          {"kc", kc_create, kc, kc_finish},
-                                          {"q5", q5_create, q5, q5_finish},
-                                          {"q7", q7_create, q7, q7_finish}};
-const int hand_query_count = sizeof hand_queries / sizeof *hand_queries;
+static const struct hand_query hand_queries[] = {{"q0", nothing, q0, finish_nothing},
+                                                 {"q2", nothing, q2, finish_nothing},
+                                                 {"kc", kc_create, kc, kc_finish},
+                                                 {"q5", q5_create, q5, q5_finish},
+                                                 {"q7", q7_create, q7, q7_finish}};
+
+const struct hand_query *hand_query_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof hand_queries / sizeof *hand_queries; i++)
+        if (strcmp(hand_queries[i].name, name) == 0) return &hand_queries[i];
+    return NULL;
+}

@@ -13,5 +13,5 @@ struct hand_query {
     void (*take)(void *query, int partition, const char *value, size_t length, emit_fn emit, void *context);
     void (*finish)(void *query, emit_fn emit, void *context);
 };
-extern const struct hand_query hand_queries[];
-extern const int hand_query_count;
+// NULL: there is none of that name.
+const struct hand_query *hand_query_find(const char *name);

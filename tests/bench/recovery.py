@@ -5,8 +5,7 @@ from catchup import at_head
 
 
 def measure(bench, arguments):
-    bench.ensure("uniform")
-    running = Running(bench, "kc", "uniform", "--session-timeout", f"{arguments.session_s}s")
+    running = Running(bench, "kc", bench.ensure("uniform"), "--session-timeout", f"{arguments.session_s}s")
     before = running.wait("it is at the head", at_head)
     running.kill()
     running.start()
