@@ -71,5 +71,6 @@ def show(result):
         parts = [f"{what} {statistics.median(values):.0f} ({min(values):.0f}–{max(values):.0f})"
                  for what, values in ((key[:-3], values) for key, values in result[name].items())]
         print(f"  {name:6}  {'  '.join(parts)}")
+    verdict = "each event came out once" if result["right"] else "EVENTS ARE MISSING OR DOUBLED"
     print(f"  p99 of the engine is {result['p99_ratio']:.2f} of the echo's (wanted: at most "
-          f"{result['ratio_max']:.1f}); {'each event came out once' if result['right'] else 'EVENTS ARE MISSING OR DOUBLED'}")
+          f"{result['ratio_max']:.1f}); {verdict}")
