@@ -1,5 +1,6 @@
 // A worker in this process, its steward, and the signals that end it.
 #include "cli/hosting.h"
+#include "cli/allocator.h"
 #include "replay/steward.h"
 #include "replay/suffixed.h"
 
@@ -62,6 +63,7 @@ int hosting_read(struct call *call, struct hosting *h, struct k_error *err)
     if (!code) code = k_options_size(o, HOST_MEMORY, &w->memory_bytes, err);
     if (!code && w->memory_bytes < 32u << 20)
         code = k_options_refuse(o, HOST_MEMORY, "a size of at least 32MiB", err);
+    if (!code) allocator_fit(w->memory_bytes);
     if (!code) code = k_options_integer(o, HOST_SHARDS, 1, 1024, &h->shards, err);
     if (!code) code = k_options_integer(o, HOST_GENERATION, 1, INT64_MAX, &h->wanted, err);
     if (!code) code = k_options_flag(o, HOST_ONCE, &w->once, err);
