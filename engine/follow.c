@@ -3,7 +3,7 @@
 // A record is taken whole: its ranges in their order, then the boundary with its facts. Between records the state
 // stands at a commit boundary and may be saved. What a range says of its records (how many, their hash) is checked;
 // records that the broker does not show yet are waited for.
-#include "engine/shard_private.h"
+#include "engine/takeover.h"
 
 #include <stdlib.h>
 
@@ -295,6 +295,7 @@ int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err)
     TRY(follow_boundary(shard, err));
     shard->point = f->after;
     shard->moved = true;
+    TRY(takeover_reach(shard, err));
     note_facts(shard);
     drop_record(f);
     *ret_progress = true;

@@ -122,7 +122,7 @@ static int work_on(struct k_machine *m, uint64_t max_work, uint64_t *done, struc
             continue;
         }
         struct post *post = &m->posts[m->plan->source_count + m->work_node];
-        if (!post->node->frontier) {
+        if (!post->node->frontier || post->waits) {
             m->work_node++;
             continue;
         }
@@ -162,7 +162,7 @@ int k_machine_work_like(struct k_machine *m, const struct k_work_run *run, struc
     }
     for (uint32_t i = 0; i < m->plan->node_count && run->node && m->work_pending; i++) {
         struct post *post = &m->posts[m->plan->source_count + i];
-        if (!post->node->frontier || strcmp(post->name, run->node) != 0) continue;
+        if (!post->node->frontier || post->waits || strcmp(post->name, run->node) != 0) continue;
         uint64_t units = 1, slice = m->owner.unit ? 1 : SLICE;
         for (uint64_t left = run->units; left > 0 && units > 0; left -= units) {
             int code = work_node(m, post, left < slice ? left : slice, &units, err);
@@ -205,7 +205,7 @@ int k_machine_due(struct k_machine *m, int64_t clock_us, const struct k_at_end *
     if (frontier < m->frontier_us) frontier = m->frontier_us;
     for (uint32_t i = 0; i < m->plan->node_count && !*ret_due; i++) {
         struct post *post = &m->posts[m->plan->source_count + i];
-        if (!post->node->frontier || !post->node->type->next_frontier) continue;
+        if (!post->node->frontier || post->waits || !post->node->type->next_frontier) continue;
         int64_t next_us;
         int code = post->node->type->next_frontier(post->instance, &next_us, err);
         if (code) return code;
@@ -238,7 +238,7 @@ int k_machine_tidy(struct k_machine *m, struct k_error *err)
 {
     for (uint32_t i = 0; i < m->plan->node_count; i++) {
         struct post *post = &m->posts[m->plan->source_count + i];
-        if (!post->node->type->tidy) continue;
+        if (!post->node->type->tidy || post->waits) continue;
         int code = post->node->type->tidy(post->instance, node_frontier(post->node, m->open_frontier_us), err);
         if (code) return k_wrap(err, code, "%s", post->name);
     }

@@ -21,7 +21,7 @@ static int flush(struct k_machine *m, struct k_error *err)
     int code = 0;
     for (uint32_t i = 0; i < m->plan->node_count && code == 0; i++) {
         struct post *post = &m->posts[m->plan->source_count + i];
-        if (!post->node->gathers) continue;
+        if (!post->node->gathers || post->waits) continue;
         code = post->node->type->on_flush(post->instance, err);
         if (code) return k_wrap(err, code, "%s", post->name);
     }
@@ -39,6 +39,7 @@ static int machine_emit(struct k_host *host, uint32_t port, const struct k_batch
     m->emit_depth++;
     for (uint32_t i = 0; i < links->count; i++) {
         struct post *reader = &m->posts[m->plan->source_count + links->items[i].node];
+        if (reader->waits) continue;
         reader->counters.in += batch->selected;
         int code = reader->node->type->on_batch(reader->instance, links->items[i].port, batch, err);
         if (code) return k_wrap(err, code, "%s", reader->name);
@@ -59,6 +60,15 @@ static void prepare_post(struct k_machine *m, struct post *post)
                                  .counters = &post->counters,
                                  .state = m->state,
                                  .outputs_wanted = false};
+}
+
+int machine_open_node(struct post *post, struct k_error *err)
+{
+    const struct k_operator *type = post->node->type;
+    post->waits = false;
+    post->instance = k_alloc(type->instance_size);
+    int code = type->open(post->instance, post->node, &post->host, err);
+    return code ? k_wrap(err, code, "%s \"%s\"", type->name, post->node->name) : 0;
 }
 
 static int open_posts(struct k_machine *m, struct k_error *err)
@@ -89,9 +99,9 @@ static int open_posts(struct k_machine *m, struct k_error *err)
         post->dead_letter_topic = node->dead_letter_topic;
         post->node = node;
         m->gathers |= node->gathers;
-        post->instance = k_alloc(node->type->instance_size);
-        int code = node->type->open(post->instance, node, &post->host, err);
-        if (code) return k_wrap(err, code, "%s \"%s\"", node->type->name, node->name);
+        post->waits = machine_is_waiting(m, node->name);
+        int code = post->waits ? 0 : machine_open_node(post, err);
+        if (code) return code;
     }
     return 0;
 }

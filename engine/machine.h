@@ -39,6 +39,10 @@ struct k_machine_owner {
     // After each single unit of frontier work, for `kappa explain`. NULL: nobody looks, and units are done in bulk.
     int (*unit)(void *context, struct k_error *err);
     void *unit_context;
+    // Nodes that are not run until k_machine_wake: no rows reach them, and they do no frontier work. Who reads a node
+    // that waits, waits too. Borrowed until then.
+    const char *const *waiting;
+    uint32_t waiting_count;
 };
 
 // partitions[i]: how many partitions the topic of source i has. state is borrowed and outlives the machine. position:
@@ -47,6 +51,9 @@ K_CHECKED int k_machine_open(const struct k_plan *plan, uint32_t shard, const ui
                              struct k_state *state, const struct k_machine_owner *owner, struct k_machine **ret,
                              struct k_error *err);
 void k_machine_close(struct k_machine *machine); // NULL-safe
+// At a boundary: opens the nodes that wait, over what the state holds of them by now. Their counters are those of the
+// position.
+K_CHECKED int k_machine_wake(struct k_machine *machine, const Kappa__Internal__Position *position, struct k_error *err);
 
 // Turns outputs on or off; a leader has them on. Off: operators need not make them.
 void k_machine_want_outputs(struct k_machine *machine, bool wanted);
@@ -98,7 +105,7 @@ void k_machine_save(const struct k_machine *machine, struct k_arena *arena, Kapp
 K_CHECKED int k_machine_load(struct k_machine *machine, const Kappa__Internal__Position *position,
                              struct k_error *err);
 
-// The operator's instance of one of the plan's nodes.
+// The operator's instance of one of the plan's nodes; NULL while it waits.
 void *k_machine_instance(struct k_machine *machine, uint32_t node);
 
 // Counters by name, sources first, in plan order. Borrowed.

@@ -13,6 +13,7 @@ struct post {
     const char *dead_letter_topic;
     struct k_counters counters;
     const struct k_node *node; // NULL for a source
+    bool waits;                // it has no instance yet
     void *instance;
     struct k_source *source;
 };
@@ -49,6 +50,9 @@ struct k_machine {
 };
 
 extern const struct k_host_ops machine_host_ops;
+bool machine_is_waiting(const struct k_machine *m, const char *name); // as the owner said when it was opened
+int machine_open_node(struct post *post, struct k_error *err);
+void machine_load_counters(struct post *post, const Kappa__Internal__Position *position);
 int machine_fail(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *reason, const char *text,
                  struct k_error *err);
 int machine_late(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *late_topic,

@@ -2,7 +2,7 @@
 //
 // Nothing is ever wiped. A state that does not fit is refused with what differs; a new one is given its identity,
 // which the first checkpoint writes.
-#include "engine/shard_private.h"
+#include "engine/takeover.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,11 +189,29 @@ static void set_starts(struct k_shard *shard)
                 inputs[i].begin = o->starts[s].offset;
 }
 
+static int take_position(struct k_shard *shard, const Position *position, struct k_error *err)
+{
+    TRY(check_partitions(shard, position, err));
+    TRY(k_machine_load(shard->machine, position, err));
+    TRY(leadership_load(shard, position, err));
+    shard->point = (struct k_journal_point){.offset = position->journal_offset,
+                                            .sequence = position->sequence,
+                                            .chain = position->chain,
+                                            .epoch = position->leader_epoch};
+    return 0;
+}
+
 static int load_position(struct k_shard *shard, struct k_error *err)
 {
     struct k_str bytes = k_state_position(shard->store);
     shard->point = (struct k_journal_point){0};
     shard->saved_offset = 0;
+    if (bytes.length == 0 && takeover_begins(shard)) {
+        TRY(take_position(shard, takeover_begins(shard), err));
+        shard->moved = true; // to be saved, though nothing was followed
+        takeover_drop(shard);
+        return 0;
+    }
     if (bytes.length == 0) {
         set_starts(shard);
         return 0;
@@ -204,14 +222,8 @@ static int load_position(struct k_shard *shard, struct k_error *err)
         position->version > 1
             ? k_fail(err, K_E_CORRUPT, "the state's position is in version %u; use a newer kappa", position->version)
             : 0;
-    if (!code) code = check_partitions(shard, position, err);
-    if (!code) code = k_machine_load(shard->machine, position, err);
-    if (!code) code = leadership_load(shard, position, err);
+    if (!code) code = take_position(shard, position, err);
     shard->saved_offset = position->journal_offset;
-    shard->point = (struct k_journal_point){.offset = position->journal_offset,
-                                            .sequence = position->sequence,
-                                            .chain = position->chain,
-                                            .epoch = position->leader_epoch};
     kappa__internal__position__free_unpacked(position, NULL);
     return code;
 }
@@ -257,6 +269,7 @@ int shard_open(struct k_shard *shard, struct k_error *err)
     if (!code) code = shard->options.open_store(shard->options.store_context, &store, err);
     if (!code) code = k_state_open(store, &shard->options.state, &shard->store, err);
     if (!code) code = identify(shard, err);
+    if (!code) code = takeover_open(shard, &owner, err);
     if (!code)
         code =
             k_machine_open(plan, shard->options.shard, shard->partitions, shard->store, &owner, &shard->machine, err);

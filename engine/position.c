@@ -83,25 +83,28 @@ static int load_input(struct k_machine *m, const Kappa__Internal__Position__Part
                   p->partition, p->source ? p->source : "");
 }
 
+void machine_load_counters(struct post *post, const Kappa__Internal__Position *position)
+{
+    for (size_t i = 0; i < position->n_counters; i++) {
+        const Kappa__Internal__Position__Counters *c = position->counters[i];
+        if (!c->node || strcmp(post->name, c->node) != 0) continue;
+        post->counters = (struct k_counters){.in = c->in,
+                                             .processed = c->processed,
+                                             .filtered = c->filtered,
+                                             .late = c->late,
+                                             .dropped = c->dropped,
+                                             .dead_lettered = c->dead_lettered,
+                                             .out = c->out};
+    }
+}
+
 int k_machine_load(struct k_machine *m, const Kappa__Internal__Position *position, struct k_error *err)
 {
     for (size_t i = 0; i < position->n_partition; i++) {
         int code = load_input(m, position->partition[i], err);
         if (code) return code;
     }
-    for (size_t i = 0; i < position->n_counters; i++) {
-        const Kappa__Internal__Position__Counters *c = position->counters[i];
-        for (uint32_t p = 0; p < m->post_count; p++) {
-            if (!c->node || strcmp(m->posts[p].name, c->node) != 0) continue;
-            m->posts[p].counters = (struct k_counters){.in = c->in,
-                                                       .processed = c->processed,
-                                                       .filtered = c->filtered,
-                                                       .late = c->late,
-                                                       .dropped = c->dropped,
-                                                       .dead_lettered = c->dead_lettered,
-                                                       .out = c->out};
-        }
-    }
+    for (uint32_t p = 0; p < m->post_count; p++) machine_load_counters(&m->posts[p], position);
     m->clock_us = position->has_clock_us ? position->clock_us : INT64_MIN;
     m->open_frontier_us = position->has_frontier_us ? position->frontier_us : INT64_MIN;
     m->frontier_us = position->final ? INT64_MAX : m->open_frontier_us;

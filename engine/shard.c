@@ -1,5 +1,5 @@
 // The states of a shard, as a table that is executed and checked at each move (the diagram is in shard.h).
-#include "engine/shard_private.h"
+#include "engine/takeover.h"
 
 #include "base/hash.h"
 #include "base/trace.h"
@@ -83,6 +83,7 @@ void shard_forget(struct k_shard *shard)
     shard->following.record = NULL;
     leadership_drop(shard);
     difference_drop(shard);
+    takeover_drop(shard);
     trim_drop(shard);
     shard->mark = 0;
     shard->mark_due = false;
@@ -318,6 +319,7 @@ static int step_catch_up(struct k_shard *shard, int64_t *ret_wait_us, struct k_e
     TRY(follow(shard, ret_wait_us, err));
     bool at_end = K_PLANT(overlook_ticks) ? source_offsets_agree(shard) : follow_is_at(shard, shard->journal_end);
     if (K_PLANT(cut_early) && overlook_last(shard)) at_end = true;
+    if (at_end) TRY(takeover_check_end(shard, err));
     if (!at_end || is_behind(shard, shard->seq)) return 0; // the next step gives up what an old record began
     TRY(outputs_end(shard, err));
     shard->report.records_followed_after_takeover = shard->report.records - shard->records_at_open;

@@ -35,7 +35,7 @@ struct k_shard {
     int64_t mark_offset;
     bool mark_due;       // the state stands behind it, and no copy is kept yet
     struct difference difference;
-
+    Kappa__Internal__Takeover *takeover; // the state stands before what it took over; NULL: no such thing
     // Leading.
     struct k_producer *producer;
     struct k_pending pending;

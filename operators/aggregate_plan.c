@@ -342,6 +342,9 @@ static void plan_family(struct planning *p)
     config->family = k_arena_format(p->planner->arena, "aggregate/%s", p->node->name);
     config->pane_family = k_arena_format(p->planner->arena, "aggregate/%s/panes", p->node->name);
     config->value_family = k_arena_format(p->planner->arena, "aggregate/%s/values", p->node->name);
+    p->node->families[0] = config->family;
+    p->node->families[1] = config->pane_family;
+    p->node->families[2] = config->value_family;
 }
 
 static void make_edge(struct planning *p)

@@ -248,6 +248,8 @@ bool k_join_plan(struct k_planner *planner, struct k_node *node)
     node->frontier = true;
     config->sort_family = k_arena_format(planner->arena, "sort/%s", node->name);
     config->table_family = k_arena_format(planner->arena, "join/%s", node->name);
+    node->families[0] = config->sort_family;
+    node->families[1] = config->table_family;
     config->inline_capacity = k_row_inline_capacity(&table->schema, 0);
     config->type = k_row_value_type(&config->inline_capacity);
     if (config->late_topic) {

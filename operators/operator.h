@@ -88,6 +88,7 @@ struct k_node {
     const char *const *topics; // topics that it writes
     uint32_t topic_count;
     const char *state;      // what it keeps and what bounds it, in words, for `plan`; NULL: stateless
+    const char *families[3]; // names of the state's families that may be its own; NULL behind the last
 };
 
 // What becomes of rows; the sums are checked by the engine: in = processed + filtered + late + dropped +

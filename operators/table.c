@@ -109,6 +109,7 @@ static bool table_plan(struct k_planner *planner, struct k_node *node)
         return false;
     }
     config->family = k_arena_format(planner->arena, "table/%s", node->name);
+    node->families[0] = config->family;
     config->inline_capacity = k_row_inline_capacity(&config->schema, EXPIRY_BASE);
     config->type = k_row_value_type(&config->inline_capacity);
     describe(planner, node, config);

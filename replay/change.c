@@ -193,6 +193,7 @@ void k_change_make(const struct k_plan *old, const struct k_plan *new, const cha
     *ret = (struct k_change){.items = k_arena_array(arena, struct k_change_item, most + 1)};
     struct changing c = {old, new, canonical(old), canonical(new), arena, ret, why_all, NULL};
     judge_sources(&c);
+    ret->why_frontier = c.why_frontier;
     for (uint32_t i = 0; i < new->node_count; i++) {
         const struct k_node *n = &new->nodes[i];
         const char *reason = judge_node(&c, n);

@@ -17,6 +17,7 @@ struct k_change_item {
 struct k_change {
     struct k_change_item *items; // sources, then nodes as in the new plan, then what is removed
     uint32_t count;
+    const char *why_frontier; // why event time runs in another way than before; NULL: it does not
 };
 // why_all: a reason to rebuild everything that the two graphs do not show (another version of the operators, another
 // content of a file that they name); NULL: none. Everything lies in the arena, but for names: the plans must outlive

@@ -14,6 +14,7 @@
 struct k_pending_meta {
     char *name; // without 0x00
     struct k_buf value;
+    bool remove;
 };
 
 // An entry that a find call has just made, or a tombstone that it has brought back to life.

@@ -43,13 +43,15 @@ static struct k_str copy(struct gathering *gathering, struct k_str bytes)
     return (struct k_str){k_arena_copy(&gathering->state->checkpoint_arena, bytes.data, bytes.length), bytes.length};
 }
 
-static void add_meta(struct gathering *gathering, const char *name, struct k_str value)
+static void add_meta(struct gathering *gathering, const char *name, struct k_str value, bool remove)
 {
     size_t length = strlen(name) + 1; // its 0x00 stands in front instead of behind
     char *key = k_arena_get(&gathering->state->checkpoint_arena, length);
     key[0] = 0;
     memcpy(key + 1, name, length - 1);
-    add_write(gathering, (struct k_write){.key = {key, (uint32_t)length}, .value = value});
+    struct k_write write = {.key = {key, (uint32_t)length}, .remove = remove};
+    if (!remove) write.value = value;
+    add_write(gathering, write);
 }
 
 static void add_entry(struct gathering *gathering, const struct k_segment *segment, struct k_entry *entry)
@@ -221,8 +223,8 @@ static int gather(struct gathering *gathering, struct k_str position, struct k_e
             if (family->segments[i]->dirty_count > 0) gather_dirty(gathering, family->segments[i]);
     }
     for (uint32_t i = 0; i < state->meta_count; i++)
-        add_meta(gathering, state->meta[i].name, k_buf_str(&state->meta[i].value));
-    add_meta(gathering, "position", position);
+        add_meta(gathering, state->meta[i].name, k_buf_str(&state->meta[i].value), state->meta[i].remove);
+    add_meta(gathering, "position", position, false);
     return 0;
 }
 

@@ -96,7 +96,7 @@ void k_state_destroy(struct k_state *state)
 
 struct k_str k_state_position(const struct k_state *state) { return k_buf_str(&state->position); }
 
-void k_state_put_meta(struct k_state *state, const char *name, struct k_str value)
+static struct k_pending_meta *pending_meta(struct k_state *state, const char *name)
 {
     struct k_pending_meta *meta = NULL;
     for (uint32_t i = 0; i < state->meta_count && !meta; i++)
@@ -107,7 +107,13 @@ void k_state_put_meta(struct k_state *state, const char *name, struct k_str valu
         *meta = (struct k_pending_meta){.name = k_strdup(name)};
     }
     k_buf_clear(&meta->value);
-    k_buf_add(&meta->value, value.data, value.length);
+    meta->remove = false;
+    return meta;
+}
+
+void k_state_put_meta(struct k_state *state, const char *name, struct k_str value)
+{
+    k_buf_add(&pending_meta(state, name)->value, value.data, value.length);
 }
 
 int k_state_get_meta(struct k_state *state, const char *name, struct k_arena *arena, struct k_str *ret_value,
@@ -115,6 +121,8 @@ int k_state_get_meta(struct k_state *state, const char *name, struct k_arena *ar
 {
     for (uint32_t i = 0; i < state->meta_count; i++) {
         if (strcmp(state->meta[i].name, name) != 0) continue;
+        *ret_value = (struct k_str){0};
+        if (state->meta[i].remove) return 0;
         struct k_str value = k_buf_str(&state->meta[i].value);
         *ret_value = (struct k_str){k_arena_copy(arena, value.data, value.length), value.length};
         return 0;
@@ -133,14 +141,37 @@ static struct k_family *known_family(struct k_state *state, const char *name)
     return NULL;
 }
 
+static void put_number(struct k_state *state, const struct k_family *family)
+{
+    uint32_t number = __builtin_bswap32(family->number);
+    char *meta = k_format(FAMILY_META "%s", family->name);
+    k_state_put_meta(state, meta, (struct k_str){(const char *)&number, sizeof number});
+    free(meta);
+}
+
 static struct k_family *new_family(struct k_state *state, const char *name)
 {
     struct k_family *family = family_create(state, name, strlen(name), state->next_number);
-    uint32_t number = __builtin_bswap32(family->number);
-    char *meta = k_format(FAMILY_META "%s", name);
-    k_state_put_meta(state, meta, (struct k_str){(const char *)&number, sizeof number});
-    free(meta);
+    put_number(state, family);
     return family;
+}
+
+int k_state_uncover(struct k_state *state, const char *prefix, struct k_error *err)
+{
+    size_t length = strlen(prefix);
+    for (uint32_t i = 0; i < state->family_count; i++) {
+        struct k_family *family = state->families[i];
+        if (strncmp(family->name, prefix, length) != 0) continue;
+        if (known_family(state, family->name + length))
+            return k_fail(err, K_E_CORRUPT, "the state has family \"%s\" twice", family->name + length);
+        char *old = k_format(FAMILY_META "%s", family->name), *name = k_strdup(family->name + length);
+        pending_meta(state, old)->remove = true;
+        free(old);
+        free(family->name);
+        family->name = name;
+        put_number(state, family);
+    }
+    return 0;
 }
 
 int k_state_family(struct k_state *state, const char *name, const struct k_family_type *type, const void *context,

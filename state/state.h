@@ -52,6 +52,10 @@ int k_state_get_meta(struct k_state *state, const char *name, struct k_arena *ar
 int k_state_family(struct k_state *state, const char *name, const struct k_family_type *type, const void *context,
                    struct k_family **ret, struct k_error *err);
 
+// Families whose names begin with prefix lose it, with the next checkpoint. Before they are declared by their shorter
+// names; K_E_CORRUPT: there is one of that name already.
+K_CHECKED int k_state_uncover(struct k_state *state, const char *prefix, struct k_error *err);
+
 enum k_find {
     K_FIND,          // ret_values[i] is NULL when absent
     K_FIND_OR_CREATE, // absent ones are created, zeroed, and dirty from then on

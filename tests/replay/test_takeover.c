@@ -1,0 +1,520 @@
+// Minimal replay: a generation that takes over what did not change from a copy of the live one's state holds, entry by
+// entry, what one holds that computed everything; however often it is killed on its way.
+#include "tests/base/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "replay/takeover.h"
+#include "tests/engine/cluster.h"
+
+enum { SEEDS = 24, RECORDS = 90, LIVE = 0, MINIMAL = 1, FULL = 2 };
+static const int64_t SECOND = 1000000, MS = 1000;
+
+#define SOURCES(TIME)                                                                                                \
+    "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n"                           \
+    "source { name: \"stream\" kafka { topic: \"t\" } format { json {} } schema: \"E\" time { out_of_order: \"" TIME \
+    "\" } }\n"                                                                                                       \
+    "source { name: \"other\" kafka { topic: \"u\" } format { json {} } schema: \"E\" time { out_of_order: \"3ms\" " \
+    "} }\n"
+#define ROWS "source { name: \"rows\" kafka { topic: \"v\" } format { json {} } schema: \"E\" key: \"k\" }\n"
+#define FILTERED(WHERE)                                                                                         \
+    "node { name: \"some\" input: \"stream\" filter { where: \"" WHERE "\" } }\n"                               \
+    "node { name: \"sums\" input: \"some\" aggregate { group_by: \"k\" window { tumbling { size: \"5ms\" } }\n" \
+    "       select: \"sum(n) AS total\" select: \"count(DISTINCT n) AS many\" } }\n"                            \
+    "table { name: \"totals\" input: \"sums\" key: \"k\" key: \"window_start\" }\n"
+#define HOPPING(SIZE)                                                                                  \
+    "node { name: \"hops\" input: \"stream\" aggregate { group_by: \"k\"\n"                            \
+    "       window { hopping { size: \"" SIZE "\" every: \"2ms\" } } select: \"max(n) AS most\" } }\n" \
+    "table { name: \"mosts\" input: \"hops\" key: \"k\" key: \"window_start\" }\n"
+#define UNBOUNDED                                                                                      \
+    "node { name: \"ever\" input: \"other\" aggregate { group_by: \"k\" select: \"sum(n) AS c\" } }\n" \
+    "table { name: \"counts\" input: \"ever\" key: \"k\" }\n"
+#define JOINED                                                                                              \
+    "node { name: \"both\" input: \"stream\" input: \"rows\" join { type: LEFT on: \"stream.k = rows.k\"\n" \
+    "       select: \"stream.k\" select: \"stream.n\" select: \"rows.n AS m\" } }\n"                        \
+    "table { name: \"joined\" input: \"both\" key: \"k\" }\n"
+#define SINK(MORE)                                                                                \
+    "node { name: \"shown\" input: \"ever\" map { select: \"k\" select: \"c" MORE " AS c\" } }\n" \
+    "sink { name: \"out\" input: \"shown\" key: \"k\" kafka { topic: \"o\" } format { json {} } }\n"
+#define BASE SOURCES("3ms") ROWS FILTERED("n % 3 <> 0") HOPPING("10ms") UNBOUNDED JOINED SINK("")
+
+static const struct change {
+    const char *graph, *want;
+} changes[] = {
+    // The sink alone.
+    {SOURCES("3ms") ROWS FILTERED("n % 3 <> 0") HOPPING("10ms") UNBOUNDED JOINED SINK(" * 2"),
+     "begins there: shown out; taken over: some sums hops ever both totals mosts counts joined; whole"},
+    {SOURCES("3ms") ROWS FILTERED("n % 3 <> 0") UNBOUNDED JOINED SINK(""),
+     "taken over: some sums ever both shown totals counts joined out; whole"},
+    // A table more, of a source.
+    {BASE "table { name: \"last\" input: \"other\" key: \"k\" }\n",
+     "computed: last; taken over: some sums hops ever both shown totals mosts counts joined out; "},
+    // One of what is kept: that must be computed, but not the other table that reads it.
+    {BASE "table { name: \"late\" input: \"sums\" key: \"k\" }\n",
+     "computed: some sums late; taken over: hops ever both shown totals mosts counts joined out; "},
+    {SOURCES("3ms") ROWS FILTERED("n % 5 <> 0") HOPPING("10ms") UNBOUNDED JOINED SINK(""),
+     "computed: some sums totals; taken over: hops ever both shown mosts counts joined out; "},
+    {SOURCES("3ms") ROWS FILTERED("n % 3 <> 0") HOPPING("14ms") UNBOUNDED JOINED SINK(""),
+     "computed: hops mosts; taken over: some sums ever both shown totals counts joined out; "},
+    // A source is gone, and with it the frontier is another.
+    {SOURCES("3ms") FILTERED("n % 3 <> 0") HOPPING("10ms") UNBOUNDED SINK(""),
+     "computed: some sums hops totals mosts; taken over: ever shown counts out; "},
+    {SOURCES("9ms") ROWS FILTERED("n % 3 <> 0") HOPPING("10ms") UNBOUNDED JOINED SINK(""),
+     "computed: some sums hops both totals mosts joined; taken over: ever shown counts out; "},
+};
+enum { CHANGES = sizeof changes / sizeof *changes };
+
+struct scene {
+    struct cluster c; // worker 0 has the live generation, 1 and 2 the new one
+    struct k_graph *graph;
+    struct k_plan *two;
+    struct k_orders orders[WORKERS];
+    struct k_memory_disk *copy; // of the live state at the mark; NULL: not yet
+    uint64_t random;
+    int64_t time_us;
+};
+
+static uint32_t draw(struct scene *s, uint32_t below)
+{
+    s->random = k_hash(&s->random, sizeof s->random);
+    return (uint32_t)(s->random >> 20) % below;
+}
+
+// --- the decision
+
+static void read_plan(const char *text, struct k_graph **ret_graph, struct k_plan **ret_plan)
+{
+    struct k_diags diags = {0};
+    struct k_buf why = {0};
+    int code = k_graph_read("two.textproto", k_str_of(text), K_FORM_TEXT, &diags, ret_graph);
+    if (!code) code = k_plan_make(*ret_graph, 1, &diags, ret_plan);
+    k_diags_print(&diags, &why);
+    if (code) fail_msg("%s", why.data);
+    k_diags_fini(&diags);
+    k_buf_fini(&why);
+}
+
+static void decide(const struct k_plan *old, const struct k_plan *new, struct k_arena *arena, struct k_taking *ret)
+{
+    struct k_change change;
+    k_change_make(old, new, NULL, arena, &change);
+    k_taking_decide(old, new, &change, arena, ret);
+}
+
+// "begins there: shown; taken over: some sums; whole"
+static char *in_words(const struct k_taking *taking)
+{
+    struct k_buf out = {0};
+    k_buf_add_text(&out, "");
+    const enum k_taking_how order[] = {K_TAKING_COMPUTE, K_TAKING_LATER, K_TAKING_OVER};
+    if (taking->why_not) k_buf_printf(&out, "everything is computed: %s", taking->why_not);
+    for (int o = 0; o < 3 && !taking->why_not; o++) {
+        uint32_t found = 0;
+        for (uint32_t i = 0; i < taking->count; i++) {
+            if (taking->items[i].how != order[o]) continue;
+            if (!found++) k_buf_printf(&out, "%s:", k_taking_name(order[o]));
+            k_buf_printf(&out, " %s", taking->items[i].name);
+        }
+        if (found) k_buf_add_text(&out, "; ");
+    }
+    if (taking->whole && !taking->why_not) k_buf_add_text(&out, "whole");
+    return out.data;
+}
+
+static void expect_decision(const char *old_text, const char *new_text, const char *want)
+{
+    struct k_graph *old_graph, *new_graph;
+    struct k_plan *old, *new;
+    struct k_arena arena;
+    struct k_taking taking;
+    read_plan(old_text, &old_graph, &old);
+    read_plan(new_text, &new_graph, &new);
+    k_arena_init(&arena);
+    decide(old, new, &arena, &taking);
+    char *got = in_words(&taking);
+    assert_string_equal(got, want);
+    free(got);
+    k_arena_fini(&arena);
+    k_plan_destroy(old);
+    k_plan_destroy(new);
+    k_graph_destroy(old_graph);
+    k_graph_destroy(new_graph);
+}
+
+#define ONE_SOURCE                                                                         \
+    "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n" \
+    "source { name: \"one\" kafka { topic: \"t\" } format { json {} } schema: \"E\" }\n"
+#define SHARED(WHERE)                                                             \
+    ONE_SOURCE                                                                    \
+        "node { name: \"all\" input: \"one\" filter { where: \"" WHERE "\" } }\n" \
+        "table { name: \"last\" input: \"all\" key: \"k\" }\ntable { name: \"two\" input: \"all\" key: \"n\" }\n"
+
+static void test_decisions(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CHANGES; i++) expect_decision(BASE, changes[i].graph, changes[i].want);
+    expect_decision(BASE, BASE, "everything is computed: the graph is the same, so that a replay of it is a proof");
+    expect_decision(
+        SHARED("n > 1"), SHARED("n > 2"),
+        "everything is computed: all that has state changes, or something that changes needs what it gave "
+        "before");
+    expect_decision(BASE,
+                    BASE "source { name: \"new\" kafka { topic: \"x\" } format { json {} } schema: \"E\" }\n"
+                         "table { name: \"news\" input: \"new\" key: \"k\" }\n",
+                    "everything is computed: a source cannot be read");
+}
+
+// --- a pipeline
+
+static int copy_all(struct k_store *from, struct k_store *to, struct k_error *err)
+{
+    struct k_store_iterator *iterator;
+    struct k_str key, value;
+    struct k_error failure = {0};
+    int code = from->ops->iterate(from, K_STR(""), (struct k_str){NULL, 0}, &iterator, err);
+    while (!code && from->ops->next(iterator, &key, &value, &failure)) {
+        const struct k_write write = {.key = key, .value = value};
+        code = to->ops->apply(to, &write, 1, err);
+    }
+    from->ops->iterate_end(iterator);
+    return code;
+}
+
+static int keep_mark(void *context, struct k_store *store, uint64_t mark, struct k_error *err)
+{
+    struct scene *s = context;
+    struct k_store *copy;
+    (void)mark;
+    k_memory_disk_destroy(s->copy); // of an attempt before a crash
+    s->copy = k_memory_disk_create();
+    int code = k_store_memory_open(s->copy, NULL, NULL, &copy, err);
+    if (!code) code = copy_all(store, copy, err);
+    if (!code) copy->ops->close(copy);
+    return code;
+}
+
+static void begin(struct scene *s, const char *two, uint64_t seed)
+{
+    memset(s, 0, sizeof *s);
+    s->random = seed;
+    cluster_init(&s->c, BASE, 1);
+    cluster_topic(&s->c, "t", 2, false);
+    cluster_topic(&s->c, "u", 1, false);
+    cluster_topic(&s->c, "v", 1, false);
+    cluster_prepare(&s->c);
+    read_plan(two, &s->graph, &s->two);
+    for (uint32_t w = 0; w < WORKERS; w++) atomic_store(&s->orders[w].order, k_order_of(0, w == LIVE));
+}
+
+static void start(struct scene *s, uint32_t w)
+{
+    s->c.options.orders = &s->orders[w];
+    s->c.options.generation = w ? "2" : "1";
+    s->c.options.plan = w ? s->two : s->c.plan;
+    s->c.options.keep_mark = w ? NULL : keep_mark;
+    s->c.options.mark_context = s;
+    s->c.options.checkpoint_interval_us = w == MINIMAL && draw(s, 2) ? 0 : SECOND;
+    cluster_start(&s->c, w);
+}
+
+static void finish(struct scene *s)
+{
+    cluster_fini(&s->c);
+    k_memory_disk_destroy(s->copy);
+    k_plan_destroy(s->two);
+    k_graph_destroy(s->graph);
+}
+
+static void step(struct scene *s)
+{
+    if (cluster_step(&s->c)) fail_msg("%s", s->c.error.text);
+}
+
+static void run(struct scene *s, int64_t us)
+{
+    if (cluster_run(&s->c, us)) fail_msg("%s", s->c.error.text);
+}
+
+static void put(struct scene *s)
+{
+    char value[64];
+    const uint32_t which = draw(s, 4);
+    s->time_us += draw(s, 900);
+    snprintf(value, sizeof value, "{\"k\":\"%c\",\"n\":%u}", 'a' + (char)draw(s, 4), draw(s, 20));
+    int64_t time_us = s->time_us - draw(s, 6000); // some are late
+    const char *topic = which < 2 ? "t" : which == 2 ? "u" : "v";
+    cluster_put(&s->c, topic, which < 2 ? (int32_t)which : 0, time_us < 0 ? 0 : time_us, NULL, value);
+}
+
+static void put_some(struct scene *s, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        put(s);
+        if (draw(s, 4) == 0) run(s, 50 * MS);
+        else step(s);
+    }
+}
+
+// The live state as it stands behind a mark that is asked for now.
+static void take_copy(struct scene *s)
+{
+    atomic_store(&s->orders[LIVE].mark, 1);
+    for (int n = 0; !s->copy; n++) {
+        assert_true(n < 20000);
+        step(s);
+    }
+}
+
+static int make(struct scene *s, const struct k_start *starts, uint32_t count, struct k_error *err)
+{
+    struct k_arena arena;
+    struct k_taking taking;
+    struct k_store *store;
+    k_arena_init(&arena);
+    decide(s->c.plan, s->two, &arena, &taking);
+    assert_int_equal(k_store_memory_open(s->copy, NULL, NULL, &store, err), 0);
+    int code = k_takeover_make(store, s->c.plan, s->two, &taking, starts, count, err);
+    store->ops->close(store);
+    k_arena_fini(&arena);
+    return code;
+}
+
+static void take_over(struct scene *s)
+{
+    struct k_error err = {0};
+    if (make(s, NULL, 0, &err)) fail_msg("%s", err.text);
+    k_memory_disk_destroy(s->c.disks[MINIMAL][0].memory);
+    s->c.disks[MINIMAL][0].memory = s->copy;
+    s->copy = NULL;
+}
+
+// --- what states hold
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void add_hex(struct k_buf *out, struct k_str bytes)
+{
+    for (uint32_t i = 0; i < bytes.length; i++) k_buf_printf(out, "%02x", (unsigned char)bytes.data[i]);
+}
+
+// All of a checkpoint but the notes beside the state, by the names of families: their numbers differ.
+static char *dump(struct scene *s, uint32_t worker)
+{
+    struct k_store *store;
+    struct k_error err = {0};
+    struct k_store_iterator *iterator;
+    struct k_str key, value;
+    char *names[64] = {0}, **lines = k_new_array(char *, 100000);
+    size_t count = 0;
+    struct k_buf out = {0};
+    assert_int_equal(k_store_memory_open(s->c.disks[worker][0].memory, NULL, NULL, &store, &err), 0);
+    assert_int_equal(store->ops->iterate(store, K_STR(""), (struct k_str){NULL, 0}, &iterator, &err), 0);
+    while (store->ops->next(iterator, &key, &value, &err)) {
+        struct k_buf line = {0};
+        uint32_t number;
+        if (key.data[0] == 0 && key.length > 8 && memcmp(key.data + 1, "family/", 7) == 0) {
+            memcpy(&number, value.data, 4);
+            names[__builtin_bswap32(number)] = k_strndup(key.data + 8, key.length - 8);
+            k_buf_printf(&line, "%.*s", (int)key.length - 1, key.data + 1);
+        } else if (key.data[0] == 0) {
+            k_buf_printf(&line, "%.*s", (int)key.length - 1, key.data + 1);
+        } else {
+            memcpy(&number, key.data + 1, 4);
+            const char *name = names[__builtin_bswap32(number)];
+            assert_non_null(name); // nothing lies there that nobody knows
+            k_buf_printf(&line, "%s ", name);
+            add_hex(&line, (struct k_str){key.data + 5, key.length - 5});
+            k_buf_add_char(&line, '=');
+            add_hex(&line, value);
+        }
+        k_buf_add_char(&line, 0);
+        if (strcmp(line.data, "takeover") == 0) k_buf_fini(&line);
+        else lines[count++] = line.data;
+    }
+    store->ops->iterate_end(iterator);
+    store->ops->close(store);
+    qsort(lines, count, sizeof *lines, by_text);
+    for (size_t i = 0; i < count; i++) {
+        k_buf_printf(&out, "%s\n", lines[i]);
+        free(lines[i]);
+    }
+    free(lines);
+    for (int i = 0; i < 64; i++) free(names[i]);
+    k_buf_add_char(&out, 0);
+    return out.data;
+}
+
+// What positions say of nodes that did not change, and of where they stand.
+static void compare_positions(struct scene *s, const struct k_taking *taking)
+{
+    Kappa__Internal__Position *one = cluster_position(&s->c, MINIMAL, 0), *other = cluster_position(&s->c, FULL, 0);
+    assert_int_equal(one->journal_offset, other->journal_offset);
+    assert_int_equal(one->chain, other->chain);
+    assert_int_equal(one->frontier_us, other->frontier_us);
+    assert_int_equal(one->n_counters, other->n_counters);
+    for (size_t i = 0; i < one->n_counters; i++) {
+        const Kappa__Internal__Position__Counters *a = one->counters[i], *b = other->counters[i];
+        assert_string_equal(a->node, b->node);
+        bool begins = false;
+        for (uint32_t n = 0; n < taking->count; n++)
+            begins |= strcmp(taking->items[n].name, a->node) == 0 && taking->items[n].how == K_TAKING_LATER;
+        if (begins) assert_true(a->in < b->in);
+        else if (a->in != b->in || a->processed != b->processed || a->late != b->late || a->out != b->out)
+            fail_msg("%s: %llu and %llu rows, %llu and %llu late, %llu and %llu given", a->node,
+                     (unsigned long long)a->in, (unsigned long long)b->in, (unsigned long long)a->late,
+                     (unsigned long long)b->late, (unsigned long long)a->out, (unsigned long long)b->out);
+    }
+    kappa__internal__position__free_unpacked(one, NULL);
+    kappa__internal__position__free_unpacked(other, NULL);
+}
+
+static void compare(struct scene *s)
+{
+    struct k_arena arena;
+    struct k_taking taking;
+    k_arena_init(&arena);
+    decide(s->c.plan, s->two, &arena, &taking);
+    char *one = dump(s, MINIMAL), *other = dump(s, FULL);
+    assert_string_equal(one, other);
+    free(one);
+    free(other);
+    compare_positions(s, &taking);
+    k_arena_fini(&arena);
+}
+
+// While it is before the copy's place, nothing reaches what waits. Returns whether it was there.
+static bool nothing_reaches_what_waits(struct scene *s, int64_t place)
+{
+    struct k_machine *machine = s->c.live[MINIMAL][0] ? k_shard_machine(s->c.live[MINIMAL][0]) : NULL;
+    if (!machine || cluster_report(&s->c, MINIMAL, 0).offset >= place) return false;
+    uint64_t computed = 0;
+    for (uint32_t i = 0; i < k_machine_counters_count(machine); i++) {
+        const char *name;
+        const struct k_counters *counters = k_machine_counters(machine, i, &name);
+        if (i < s->two->source_count) continue;
+        bool waits = !k_machine_instance(machine, i - s->two->source_count);
+        if (waits) assert_int_equal(counters->in, 0);
+        else computed += counters->in;
+    }
+    return computed > 0;
+}
+
+static void one_pipeline(const char *two, uint64_t seed, bool whole)
+{
+    struct scene s;
+    begin(&s, two, seed);
+    start(&s, LIVE);
+    put_some(&s, RECORDS);
+    take_copy(&s);
+    int64_t place = cluster_report(&s.c, LIVE, 0).offset;
+    take_over(&s);
+    put_some(&s, draw(&s, 30));
+    bool seen = false;
+    start(&s, MINIMAL);
+    for (int n = 0; n < 400; n++) {
+        step(&s);
+        seen |= nothing_reaches_what_waits(&s, place);
+        if (draw(&s, 12) == 0) {
+            cluster_kill(&s.c, MINIMAL);
+            start(&s, MINIMAL);
+        }
+    }
+    run(&s, SECOND);
+    assert_true(cluster_report(&s.c, MINIMAL, 0).offset >= place);
+    assert_int_equal(seen, !whole);
+    start(&s, FULL);
+    put_some(&s, RECORDS / 2);
+    run(&s, 2 * SECOND);
+    if (draw(&s, 2)) { // it leads, or the other of its kind
+        for (uint32_t w = 0; w < WORKERS; w++) atomic_store(&s.orders[w].order, k_order_of(1, w != LIVE));
+        run(&s, 2 * SECOND);
+        put_some(&s, RECORDS / 2);
+        run(&s, 2 * SECOND);
+    }
+    for (uint32_t w = 0; w < WORKERS; w++) cluster_kill(&s.c, w);
+    start(&s, MINIMAL); // to the same place
+    atomic_store(&s.orders[MINIMAL].order, k_order_of(2, false));
+    atomic_store(&s.orders[FULL].order, k_order_of(2, false));
+    start(&s, FULL);
+    run(&s, 15 * SECOND); // until the transaction of who led last is over
+    cluster_stop(&s.c, MINIMAL);
+    cluster_stop(&s.c, FULL);
+    compare(&s);
+    finish(&s);
+}
+
+static void test_it_holds_the_same(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CHANGES; i++)
+        for (uint64_t seed = 0; seed < SEEDS; seed++) {
+            bool whole = strstr(changes[i].want, "whole") != NULL;
+            one_pipeline(changes[i].graph, seed * CHANGES + (uint64_t)i, whole);
+        }
+}
+
+// A generation that begins later than the one that was copied has never seen what that one counts.
+static void test_another_beginning(void **state)
+{
+    (void)state;
+    const struct k_start later[] = {{"u", 0, 7}};
+    struct scene s;
+    struct k_error err = {0};
+    begin(&s, changes[4].graph, 1);
+    start(&s, LIVE);
+    put_some(&s, RECORDS);
+    take_copy(&s);
+    assert_int_equal(make(&s, later, 1, &err), K_E_CONFIG);
+    assert_string_equal(err.text, "it begins at another offset in topic u, partition 0");
+    take_over(&s); // it has not changed
+    s.c.options.starts = later;
+    s.c.options.start_count = 1;
+    start(&s, MINIMAL); // and if somebody does it all the same, it is found
+    int code = 0;
+    for (int n = 0; n < 20000 && !code; n++) code = cluster_step(&s.c);
+    assert_int_equal(code, K_E_CORRUPT);
+    assert_non_null(strstr(s.c.error.text, "where it begins is another in it than here"));
+    finish(&s);
+}
+
+// A copy that was made along another journal is no part of this one.
+static void test_another_journal(void **state)
+{
+    (void)state;
+    struct scene s, other;
+    begin(&other, changes[4].graph, 2);
+    start(&other, LIVE);
+    put_some(&other, RECORDS);
+    take_copy(&other);
+    begin(&s, changes[4].graph, 3);
+    start(&s, LIVE);
+    put_some(&s, RECORDS);
+    s.copy = other.copy;
+    other.copy = NULL;
+    take_over(&s);
+    run(&s, 20 * SECOND);
+    put_some(&s, RECORDS);
+    start(&s, MINIMAL);
+    int code = 0;
+    for (int n = 0; n < 20000 && !code; n++) code = cluster_step(&s.c);
+    assert_int_equal(code, K_E_CORRUPT);
+    assert_non_null(strstr(s.c.error.text, "of another journal"));
+    finish(&s);
+    finish(&other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_decisions),
+        cmocka_unit_test(test_it_holds_the_same),
+        cmocka_unit_test(test_another_beginning),
+        cmocka_unit_test(test_another_journal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
