@@ -49,6 +49,14 @@ static void encode_position(struct k_shard *shard, struct k_buf *out)
     position.chain = shard->point.chain;
     position.leader_epoch = shard->point.epoch;
     position.taken_us = shard_now(shard);
+    const struct history *h = &shard->history;
+    position.has_history = position.has_history_complete = h->under_way;
+    position.history = h->under_way;
+    position.history_complete = h->complete;
+    position.has_history_records = h->records > 0;
+    position.history_records = h->records;
+    position.has_history_clock_us = h->under_way && h->clock_us != INT64_MIN;
+    position.history_clock_us = h->clock_us;
     Kappa__Internal__Difference difference;
     leadership_save(shard, &position, &difference);
     size_t size = kappa__internal__position__get_packed_size(&position);

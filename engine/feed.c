@@ -139,18 +139,55 @@ static bool is_before(int64_t time_a, uint32_t input_a, int64_t time_b, uint32_t
     return time_a < time_b || (time_a == time_b && input_a < input_b);
 }
 
+// Whether an input has something to be fed in order. *ret_through: it has not, and never will. history: up to where the
+// journal goes on; else up to the ends of the sources.
+static int show_next(struct k_shard *shard, uint32_t input, bool history, bool *ret_some, bool *ret_through,
+                     struct k_error *err)
+{
+    uint32_t count;
+    struct k_input *in = &k_machine_inputs(shard->machine, &count)[input];
+    const struct feed *feed = &shard->feeds[input];
+    *ret_some = false;
+    *ret_through = history && (in->until == 0 || in->next >= in->until);
+    if (*ret_through) return 0;
+    TRY(feed_fill(shard, input, ret_some, err));
+    if (!history) {
+        *ret_through = !*ret_some && input_reached(shard, in, input);
+        return 0;
+    }
+    bool beyond = *ret_some ? feed->messages[feed->at]->offset >= in->until
+                            : !feed->verify && shard->options.log->ops->position(feed->reader) >= in->until;
+    if (!beyond) return 0;
+    in->next = in->until;
+    *ret_some = false;
+    *ret_through = true;
+    return 0;
+}
+
+// How many of the messages that wait come before what the other inputs show.
+static uint32_t run_of(struct k_shard *shard, uint32_t best, bool history, int64_t second_us, uint32_t second)
+{
+    uint32_t count, run = 1;
+    const struct feed *feed = &shard->feeds[best];
+    int64_t until = history ? k_machine_inputs(shard->machine, &count)[best].until : INT64_MAX;
+    while (feed->at + run < feed->count && feed->messages[feed->at + run]->offset < until &&
+           is_before(feed->times[feed->at + run], best, second_us, second)) run++;
+    return run;
+}
+
 // By event time, then input, then offset: history that nobody led, in an order that anyone finds again. Until every
 // input has shown what comes next, or is through, nothing is fed.
-static int choose_in_order(struct k_shard *shard, int32_t *ret, struct k_error *err)
+static int choose_in_order(struct k_shard *shard, bool history, int32_t *ret, bool *ret_over, struct k_error *err)
 {
     uint32_t count, best = UINT32_MAX, second = UINT32_MAX;
     int64_t best_us = INT64_MAX, second_us = INT64_MAX;
-    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    k_machine_inputs(shard->machine, &count);
     *ret = -1;
+    *ret_over = false;
     for (uint32_t i = 0; i < count; i++) {
-        bool some;
-        TRY(feed_fill(shard, i, &some, err));
-        if (!some && !input_reached(shard, &inputs[i], i)) return 0;
+        bool some, through;
+        TRY(show_next(shard, i, history, &some, &through, err));
+        if (!some && !through) return 0;
         if (!some) continue;
         int64_t time_us = next_time(shard, i);
         if (is_before(time_us, i, best_us, best)) {
@@ -163,13 +200,16 @@ static int choose_in_order(struct k_shard *shard, int32_t *ret, struct k_error *
             second = i;
         }
     }
-    if (best == UINT32_MAX) return 0;
-    struct feed *feed = &shard->feeds[best];
-    feed->run = 1;
-    while (feed->at + feed->run < feed->count &&
-           is_before(feed->times[feed->at + feed->run], best, second_us, second)) feed->run++;
+    *ret_over = best == UINT32_MAX;
+    if (*ret_over) return 0;
+    shard->feeds[best].run = run_of(shard, best, history, second_us, second);
     *ret = (int32_t)best;
     return 0;
+}
+
+int feed_choose_history(struct k_shard *shard, int32_t *ret, bool *ret_over, struct k_error *err)
+{
+    return choose_in_order(shard, true, ret, ret_over, err);
 }
 
 // The input whose partition is furthest behind in event time, among those with something to read: windows then stay
@@ -180,7 +220,8 @@ int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err)
     uint32_t count;
     struct k_input *inputs = k_machine_inputs(shard->machine, &count);
     int32_t least = -1, overdue = -1;
-    if (shard->options.in_order) return choose_in_order(shard, ret, err);
+    bool over;
+    if (shard->options.in_order) return choose_in_order(shard, false, ret, &over, err);
     for (uint32_t step = 0; step < count; step++) {
         uint32_t i = (shard->next_input + step) % count;
         bool some;

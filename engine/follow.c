@@ -302,8 +302,16 @@ int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err)
     return 0;
 }
 
+bool follow_is_between(const struct k_shard *shard)
+{
+    return shard->following.record || shard->history.fed > 0;
+}
+
 bool follow_wants(const struct k_shard *shard, uint32_t input)
 {
+    uint32_t count;
+    const struct k_input *in = &k_machine_inputs(shard->machine, &count)[input];
+    if (shard->history.under_way) return shard->history.begun && in->next < in->until;
     const struct following *f = &shard->following;
     if (!f->record || f->range >= f->record->n_range) return false;
     const Range *range = f->record->range[f->range];
@@ -313,14 +321,14 @@ bool follow_wants(const struct k_shard *shard, uint32_t input)
 
 bool follow_is_at(const struct k_shard *shard, int64_t journal_end)
 {
-    if (shard->following.record || shard->journal_at < shard->journal_count) return false;
+    if (follow_is_between(shard) || shard->journal_at < shard->journal_count) return false;
     return shard->options.log->ops->position(shard->journal) >= journal_end;
 }
 
 int64_t follow_rate_left(struct k_shard *shard)
 {
     // An open transaction has a timeout; what is followed too early is waited for behind the record.
-    if (shard->following.record && outputs_open(shard)) return 0;
+    if (follow_is_between(shard) && outputs_open(shard)) return 0;
     if (!shard->options.follow_rate || orders_lead(shard)) return 0;
     int64_t left_us = shard->rate_due_us - shard_now(shard);
     return left_us <= 0 ? 0 : left_us < RATE_WAIT_US ? left_us : RATE_WAIT_US;

@@ -178,6 +178,7 @@ void k_journal_encode(struct k_journal_point *point, const struct k_pending *pen
     record.leadership = (Kappa__Internal__JournalRecord__Leadership *)facts->leadership;
     record.n_input = facts->list_count;
     record.input = facts->list;
+    record.standing = (Kappa__Internal__JournalRecord__Standing *)facts->standing;
     record.n_range = pending->range_count;
     record.range = encode_ranges(pending, &arena);
     record.n_at_end = facts->end_count;
@@ -200,28 +201,34 @@ void k_journal_encode(struct k_journal_point *point, const struct k_pending *pen
     k_arena_fini(&arena);
 }
 
-// protobuf-c recurses with nesting; our messages nest three levels, so anything deeper is not ours. The records come
+// protobuf-c recurses with nesting; our messages nest five levels, so anything deeper is not ours. The records come
 // from a topic that others could write to, hence the checks before and after unpacking.
-int k_journal_decode(const struct k_message *message, const char *pipeline, uint32_t shard,
-                     struct k_journal_point *point, Record **ret, struct k_error *err)
+static int decode(const struct k_message *message, const char *pipeline, uint32_t shard, Record **ret,
+                  struct k_error *err)
 {
     Record *record = message->has_value ? kappa__internal__journal_record__unpack(
                                               NULL, message->value.length, (const uint8_t *)message->value.data)
                                         : NULL;
+    *ret = record;
     if (!record)
         return k_fail(err, K_E_CORRUPT, "journal %s.journal.%u offset %lld is no journal record", pipeline, shard,
                       (long long)message->offset);
-    int code = 0;
-    struct k_buf scratch = {0};
-    uint64_t chain = record->chain;
     if (record->version > K_JOURNAL_VERSION)
-        code = k_fail(err, K_E_CORRUPT,
+        return k_fail(err, K_E_CORRUPT,
                       "the journal is written in version %u; this kappa reads up to %d: use a newer one",
                       record->version, K_JOURNAL_VERSION);
-    else if (!record->pipeline || strcmp(record->pipeline, pipeline) != 0 || record->shard != shard)
-        code = k_fail(err, K_E_CORRUPT, "the record belongs to pipeline \"%s\", shard %u",
+    if (!record->pipeline || strcmp(record->pipeline, pipeline) != 0 || record->shard != shard)
+        return k_fail(err, K_E_CORRUPT, "the record belongs to pipeline \"%s\", shard %u",
                       record->pipeline ? record->pipeline : "", record->shard);
-    else if (record->sequence != point->sequence)
+    return 0;
+}
+
+static int check_place(const struct k_journal_point *point, Record *record, struct k_error *err)
+{
+    struct k_buf scratch = {0};
+    uint64_t chain = record->chain;
+    int code = 0;
+    if (record->sequence != point->sequence)
         code = k_fail(err, K_E_CORRUPT, "record %llu was expected, found %llu: the state does not fit this journal",
                       (unsigned long long)point->sequence, (unsigned long long)record->sequence);
     else if (chain_of(point->chain, record, &scratch) != chain)
@@ -230,16 +237,53 @@ int k_journal_decode(const struct k_message *message, const char *pipeline, uint
                       "journal was changed",
                       (unsigned long long)record->sequence);
     k_buf_fini(&scratch);
+    record->chain = chain;
+    return code;
+}
+
+// Hands the record out and moves the point behind it, or frees it.
+static int decoded(const struct k_message *message, const char *pipeline, uint32_t shard, int code, Record *record,
+                   struct k_journal_point *point, Record **ret, struct k_error *err)
+{
     if (code) {
+        if (!record) return code;
         kappa__internal__journal_record__free_unpacked(record, NULL);
         return k_wrap(err, code, "journal %s.journal.%u offset %lld", pipeline, shard, (long long)message->offset);
     }
     *point = (struct k_journal_point){.offset = message->offset + 1,
                                       .sequence = record->sequence + 1,
-                                      .chain = chain,
+                                      .chain = record->chain,
                                       .epoch = record->leader_epoch};
     *ret = record;
     return 0;
+}
+
+int k_journal_decode(const struct k_message *message, const char *pipeline, uint32_t shard,
+                     struct k_journal_point *point, Record **ret, struct k_error *err)
+{
+    Record *record;
+    int code = decode(message, pipeline, shard, &record, err);
+    if (!code) code = check_place(point, record, err);
+    return decoded(message, pipeline, shard, code, record, point, ret, err);
+}
+
+int k_journal_decode_first(const struct k_message *message, const char *pipeline, uint32_t shard,
+                           struct k_journal_point *point, Record **ret, struct k_error *err)
+{
+    Record *record;
+    size_t count;
+    int code = decode(message, pipeline, shard, &record, err);
+    if (!code && !k_journal_inputs(record, &count))
+        code = k_fail(err, K_E_CONFIG, "record %llu does not say where its inputs stand: no state can begin with it",
+                      (unsigned long long)record->sequence);
+    return decoded(message, pipeline, shard, code, record, point, ret, err);
+}
+
+Kappa__Internal__JournalRecord__Input **k_journal_inputs(const Record *record, size_t *ret_count)
+{
+    *ret_count = record->leadership ? record->leadership->n_input : record->n_input;
+    if (!record->standing || (!record->leadership && !record->standing->leadership)) return NULL;
+    return record->leadership ? record->leadership->input : record->input;
 }
 
 int k_leadership_check(const Kappa__Internal__JournalRecord__Leadership *leadership, const struct k_plan *plan,

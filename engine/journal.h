@@ -54,6 +54,7 @@ struct k_journal_facts {
     const Kappa__Internal__JournalRecord__Leadership *leadership; // NULL: none
     Kappa__Internal__JournalRecord__Input **list; // the leadership's inputs, once more
     size_t list_count; // 0: not in this record
+    const Kappa__Internal__JournalRecord__Standing *standing; // NULL: a state cannot begin with this record
     uint64_t settled, mark; // 0: none
     const struct k_work_run *runs; // when work is left: what was done in this record
     uint32_t run_count;
@@ -71,6 +72,16 @@ void k_journal_encode(struct k_journal_point *point, const struct k_pending *pen
 K_CHECKED int k_journal_decode(const struct k_message *message, const char *pipeline, uint32_t shard,
                                struct k_journal_point *point, Kappa__Internal__JournalRecord **ret,
                                struct k_error *err);
+
+// The same of a record with which a state begins whose journal was cut off before it: sequence and chain are taken from
+// it. Nobody can know whether that journal began as this one did. K_E_CONFIG: the record does not say where its
+// inputs stand.
+K_CHECKED int k_journal_decode_first(const struct k_message *message, const char *pipeline, uint32_t shard,
+                                     struct k_journal_point *point, Kappa__Internal__JournalRecord **ret,
+                                     struct k_error *err);
+// The inputs that a record lists, of its leadership or once more; NULL: none, or it does not say where they stand.
+Kappa__Internal__JournalRecord__Input **k_journal_inputs(const Kappa__Internal__JournalRecord *record,
+                                                         size_t *ret_count);
 
 // Whether a leadership is one that this worker can follow: the same shards, and if it is of the worker's own generation
 // also the same semantics and fingerprint. The text of the error says what differs and what to do.

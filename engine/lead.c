@@ -180,7 +180,7 @@ static void note_commit(struct k_shard *shard, const struct k_journal_facts *fac
     shard->mark_due = true;
 }
 
-static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__Leadership *leadership, bool final,
+static int commit(struct k_shard *shard, Kappa__Internal__JournalRecord__Leadership *leadership, bool final,
                   struct k_error *err)
 {
     uint32_t count;
@@ -212,12 +212,11 @@ static int commit(struct k_shard *shard, const Kappa__Internal__JournalRecord__L
     facts.settled = leadership ? 0 : settled_switch(shard);
     facts.mark = leadership || code ? 0 : mark_here(shard);
     facts.work_left = !k_machine_is_settled(shard->machine);
-    if (!leadership && shard->lead.said && trim_lists_inputs(shard, facts.clock_us)) {
-        facts.list = shard->lead.said->input;
-        facts.list_count = shard->lead.said->n_input;
-    }
     facts.runs = k_machine_work_runs(shard->machine, &facts.run_count);
+    struct standing standing;
+    leadership_stand(shard, leadership, &facts, &standing);
     if (!code) code = send_journal(shard, &point, &facts, err);
+    leadership_stood(&standing);
     free(ends);
     if (!code && K_PLANT(checkpoint_early)) {
         shard->moved = true;

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 
 typedef Kappa__Internal__JournalRecord__Leadership Leadership;
+typedef Kappa__Internal__JournalRecord__Input Input;
 
 uint64_t orders_seq(const struct k_shard *shard)
 {
@@ -46,22 +47,36 @@ uint64_t leadership_start(const struct k_shard *shard)
     const struct k_input *inputs = k_machine_inputs(shard->machine, &count);
     for (uint32_t i = 0; i < count; i++) {
         const uint64_t one[] = {inputs[i].source, inputs[i].partition, (uint64_t)inputs[i].begin};
-        if (inputs[i].begin > 0) hash = k_hash_seeded(one, sizeof one, hash);
+        if (inputs[i].begin > 0 || inputs[i].until > 0) hash = k_hash_seeded(one, sizeof one, hash);
+        const uint64_t past[] = {(uint64_t)inputs[i].until, inputs[i].history_hash};
+        if (inputs[i].until > 0) hash = k_hash_seeded(past, sizeof past, hash);
     }
     return hash;
 }
 
-// protobuf-c packs whole messages only, so the copy lies in a record of its own.
-static Kappa__Internal__JournalRecord *copy_of(const Leadership *said)
+// protobuf-c packs whole messages only, so the copy lies in a record of its own. Where its inputs stood is left out: it
+// goes into every position, and is no more true there.
+static Kappa__Internal__JournalRecord *copy_of(const Leadership *said, Input **list, size_t list_count)
 {
+    struct k_arena arena;
+    k_arena_init(&arena);
     Kappa__Internal__JournalRecord holder;
     kappa__internal__journal_record__init(&holder);
-    holder.leadership = (Leadership *)said;
+    Leadership leadership = *said;
+    holder.leadership = &leadership;
+    leadership.n_input = list_count;
+    leadership.input = k_arena_array(&arena, Input *, list_count + 1);
+    for (size_t i = 0; i < list_count; i++) {
+        Input *input = leadership.input[i] = k_arena_get(&arena, sizeof *input);
+        *input = *list[i];
+        input->n_next = 0;
+        input->next = NULL;
+    }
     size_t size = kappa__internal__journal_record__get_packed_size(&holder);
-    uint8_t *bytes = k_alloc(size + 1);
+    uint8_t *bytes = k_arena_get(&arena, size + 1);
     kappa__internal__journal_record__pack(&holder, bytes);
     Kappa__Internal__JournalRecord *copy = kappa__internal__journal_record__unpack(NULL, size, bytes);
-    free(bytes);
+    k_arena_fini(&arena);
     K_ASSERT(copy);
     return copy;
 }
@@ -71,8 +86,7 @@ static bool is_same(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
-static int map_input(struct k_shard *shard, const Kappa__Internal__JournalRecord__Input *input, int32_t *ret,
-                     struct k_error *err)
+static int map_input(struct k_shard *shard, const Input *input, int32_t *ret, struct k_error *err)
 {
     const struct k_plan *plan = shard->options.plan;
     *ret = -1;
@@ -91,43 +105,47 @@ static int map_input(struct k_shard *shard, const Kappa__Internal__JournalRecord
     return 0;
 }
 
-// A source that the journal's first leader did not read was ordered by nobody: where its records belong among the
-// others is not known.
+// A source that the journal's first leader did not read is ordered from where it joins the others; the generation's
+// starts say where.
 static int check_added(struct k_shard *shard, const Leadership *said, struct k_error *err)
 {
     const struct k_plan *plan = shard->options.plan;
+    uint32_t count;
+    const struct k_input *inputs = k_machine_inputs(shard->machine, &count);
     for (uint32_t s = 0; s < plan->source_count; s++) {
-        bool there = false;
+        bool there = true; // if it is known where it joins them
+        for (uint32_t i = 0; i < count; i++) there &= inputs[i].source != s || inputs[i].next >= 0;
         for (size_t i = 0; i < said->n_input; i++)
             there |= is_same(said->input[i]->source, plan->sources[s].name) &&
                      is_same(said->input[i]->topic, plan->sources[s].topic);
         if (!there)
             return k_fail(err, K_E_CONFIG,
-                          "source \"%s\" (topic %s) is new: the pipeline's journal does not order its records. A "
-                          "generation can leave sources out, but not yet add any; give the graph another name",
+                          "source \"%s\" (topic %s) is new, and nothing says where its records join the pipeline's "
+                          "journal: make a new generation (kappa replay start)",
                           plan->sources[s].name, plan->sources[s].topic);
     }
     return 0;
 }
 
-static int take(struct k_shard *shard, const Leadership *said, struct k_error *err)
+// list: its inputs; of a leadership that is told once more they stand beside it.
+static int take(struct k_shard *shard, const Leadership *said, Input **list, size_t list_count, struct k_error *err)
 {
     struct leadership *lead = &shard->lead;
     const struct k_plan *plan = shard->options.plan;
-    int32_t *sources = k_new_array(int32_t, said->n_input + 1);
+    int32_t *sources = k_new_array(int32_t, list_count + 1);
     int code = 0;
-    for (size_t i = 0; i < said->n_input && !code; i++) code = map_input(shard, said->input[i], &sources[i], err);
+    for (size_t i = 0; i < list_count && !code; i++) code = map_input(shard, list[i], &sources[i], err);
     if (code) {
         free(sources);
         return code;
     }
-    Kappa__Internal__JournalRecord *copy = copy_of(said);
+    Kappa__Internal__JournalRecord *copy = copy_of(said, list, list_count);
     if (lead->holder) kappa__internal__journal_record__free_unpacked(lead->holder, NULL);
     free(lead->sources);
     lead->holder = copy;
     lead->said = copy->leadership;
     lead->sources = sources;
-    lead->source_count = (uint32_t)said->n_input;
+    lead->source_count = (uint32_t)list_count;
     lead->foreign = said->semantics != K_SEMANTICS || !is_same(said->fingerprint, plan->fingerprint) ||
                     said->start != leadership_start(shard);
     return 0;
@@ -139,6 +157,12 @@ int leadership_adopt(struct k_shard *shard, const Leadership *said, uint64_t seq
     struct leadership *lead = &shard->lead;
     bool own = is_same(said->generation, shard->options.generation);
     int code = k_leadership_check(said, shard->options.plan, own, err);
+    if (!code && own && said->start != leadership_start(shard))
+        code = k_fail(
+            err, K_E_CONFIG,
+            "generation %s is led by a state that began elsewhere, or with other records of a compacted topic: "
+            "this one is no copy of it. Take a copy (kappa state import), or make a new generation",
+            said->generation);
     if (!code && !lead->said && shard->point.sequence == 0) code = check_added(shard, said, err);
     if (!code && said->control_seq < lead->seq && !K_PLANT(old_control))
         code = k_fail(err, K_E_CORRUPT,
@@ -147,12 +171,89 @@ int leadership_adopt(struct k_shard *shard, const Leadership *said, uint64_t seq
                       said->generation ? said->generation : "?", (unsigned long long)said->control_seq,
                       (unsigned long long)lead->seq);
     bool first = !lead->said || said->control_seq != lead->seq;
-    if (!code) code = take(shard, said, err);
+    if (!code) code = take(shard, said, said->input, said->n_input, err);
     if (code) return code;
     lead->seq = said->control_seq;
     if (!first) return 0;
     lead->offset = offset;
     difference_begin(shard, said->control_seq, said->difference_from, sequence);
+    return 0;
+}
+
+// --- for states that begin in the middle of the journal
+
+// Where this shard's partitions of the source stand.
+static void put_next(struct k_shard *shard, uint32_t source, struct k_arena *arena, Input *input)
+{
+    uint32_t count;
+    const struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    input->n_next = 0;
+    input->next = k_arena_array(arena, int64_t, count + 1);
+    for (uint32_t i = 0; i < count; i++)
+        if (inputs[i].source == source) input->next[input->n_next++] = inputs[i].next;
+}
+
+void leadership_stand(struct k_shard *shard, Leadership *leadership, struct k_journal_facts *facts,
+                      struct standing *ret)
+{
+    const struct leadership *lead = &shard->lead;
+    ret->input_count = 0;
+    k_arena_init(&ret->arena);
+    if (!leadership && (!lead->said || !trim_lists_inputs(shard, facts->clock_us))) return;
+    // The inputs of the leader's own list are its sources, in their order.
+    Input **list = leadership ? leadership->input : lead->said->input;
+    size_t count = leadership ? leadership->n_input : lead->said->n_input;
+    for (size_t i = 0; i < count; i++) put_next(shard, (uint32_t)i, &ret->arena, list[i]);
+    bool first = leadership && (!lead->said || leadership->control_seq != lead->seq);
+    Kappa__Internal__JournalRecord__Standing *said = &ret->said;
+    kappa__internal__journal_record__standing__init(said);
+    if (!leadership) {
+        facts->list = list;
+        facts->list_count = count;
+        ret->leadership = *lead->said;
+        ret->leadership.n_input = 0;
+        said->leadership = &ret->leadership;
+    }
+    said->has_lead_offset = !first;
+    said->lead_offset = lead->offset;
+    said->has_settled = said->has_mark = said->has_final = true;
+    said->settled = facts->settled ? facts->settled : lead->settled;
+    said->mark = facts->mark ? facts->mark : shard->mark;
+    said->final = k_machine_is_final(shard->machine);
+    difference_fill(shard, &ret->difference);
+    if (shard->difference.seq && !first) said->difference = &ret->difference;
+    ret->inputs = list;
+    ret->input_count = count;
+    facts->standing = said;
+}
+
+void leadership_stood(struct standing *standing)
+{
+    for (size_t i = 0; i < standing->input_count; i++) {
+        standing->inputs[i]->n_next = 0;
+        standing->inputs[i]->next = NULL;
+    }
+    k_arena_fini(&standing->arena);
+}
+
+int leadership_begin(struct k_shard *shard, const Kappa__Internal__JournalRecord *record, int64_t offset,
+                     struct k_error *err)
+{
+    const Kappa__Internal__JournalRecord__Standing *standing = record->standing;
+    struct leadership *lead = &shard->lead;
+    size_t count;
+    Input **list = k_journal_inputs(record, &count);
+    const Leadership *said = record->leadership ? record->leadership : standing->leadership;
+    int code = k_leadership_check(said, shard->options.plan, false, err);
+    if (!code) code = take(shard, said, list, count, err);
+    if (code) return code;
+    lead->seq = said->control_seq;
+    lead->settled = standing->settled;
+    lead->offset = standing->has_lead_offset ? standing->lead_offset : offset;
+    shard->mark = standing->mark;
+    shard->mark_offset = offset;
+    if (standing->has_lead_offset) difference_load(shard, standing->difference);
+    else difference_begin(shard, said->control_seq, said->difference_from, record->sequence);
     return 0;
 }
 
@@ -191,7 +292,7 @@ int leadership_load(struct k_shard *shard, const Kappa__Internal__Position *posi
     lead->settled = position->settled;
     difference_load(shard, position->difference);
     if (!position->leadership) return 0;
-    int code = take(shard, position->leadership, err);
+    int code = take(shard, position->leadership, position->leadership->input, position->leadership->n_input, err);
     lead->offset = position->lead_offset;
     lead->seq = position->leadership->control_seq;
     return code;

@@ -18,6 +18,8 @@ struct k_input {
     uint64_t last_hash;
     bool touched;          // fed since the last boundary
     int64_t begin;         // records below are left out; 0: none are
+    int64_t until;         // records below are history, taken before the journal; 0: there is none
+    uint64_t history_hash; // of the records of the history that was taken so far
 };
 
 // What a boundary is told besides its clock.

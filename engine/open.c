@@ -19,29 +19,29 @@ static bool same_name(const char *a, const char *b)
 static void say_difference(const Kappa__V1__Graph *old, const Kappa__V1__Graph *new, char *out, size_t size)
 {
 #define NAME_OF(thing) ((thing)->name ? (thing)->name : "")
-#define COMPARE(field, kind, pack, size_of)                                                      \
-    for (size_t i = 0; i < old->n_##field; i++) {                                                \
-        size_t j = 0;                                                                            \
-        while (j < new->n_##field && !same_name(old->field[i]->name, new->field[j]->name)) j++;  \
-        if (j == new->n_##field) {                                                               \
-            snprintf(out, size, "%s \"%s\" is gone", kind, NAME_OF(old->field[i]));               \
-            return;                                                                              \
-        }                                                                                        \
-        size_t a = size_of(old->field[i]), b = size_of(new->field[j]);                           \
-        uint8_t *left = k_alloc(a), *right = k_alloc(b);                                         \
-        pack(old->field[i], left);                                                               \
-        pack(new->field[j], right);                                                              \
-        bool same = a == b && memcmp(left, right, a) == 0;                                       \
-        free(left);                                                                              \
-        free(right);                                                                             \
-        if (!same) {                                                                             \
-            snprintf(out, size, "%s \"%s\" is another", kind, NAME_OF(old->field[i]));            \
-            return;                                                                              \
-        }                                                                                        \
-    }                                                                                            \
-    if (new->n_##field > old->n_##field) {                                                       \
-        snprintf(out, size, "there are more %ss than before", kind);                             \
-        return;                                                                                  \
+#define COMPARE(field, kind, pack, size_of)                                                     \
+    for (size_t i = 0; i < old->n_##field; i++) {                                               \
+        size_t j = 0;                                                                           \
+        while (j < new->n_##field && !same_name(old->field[i]->name, new->field[j]->name)) j++; \
+        if (j == new->n_##field) {                                                              \
+            snprintf(out, size, "%s \"%s\" is gone", kind, NAME_OF(old->field[i]));             \
+            return;                                                                             \
+        }                                                                                       \
+        size_t a = size_of(old->field[i]), b = size_of(new->field[j]);                          \
+        uint8_t *left = k_alloc(a), *right = k_alloc(b);                                        \
+        pack(old->field[i], left);                                                              \
+        pack(new->field[j], right);                                                             \
+        bool same = a == b && memcmp(left, right, a) == 0;                                      \
+        free(left);                                                                             \
+        free(right);                                                                            \
+        if (!same) {                                                                            \
+            snprintf(out, size, "%s \"%s\" is another", kind, NAME_OF(old->field[i]));          \
+            return;                                                                             \
+        }                                                                                       \
+    }                                                                                           \
+    if (new->n_##field > old->n_##field) {                                                      \
+        snprintf(out, size, "there are more %ss than before", kind);                            \
+        return;                                                                                 \
     }
     COMPARE(source, "source", kappa__v1__source__pack, kappa__v1__source__get_packed_size)
     COMPARE(node, "node", kappa__v1__node__pack, kappa__v1__node__get_packed_size)
@@ -176,19 +176,6 @@ static int check_partitions(struct k_shard *shard, const Position *position, str
                   position->n_partition, count);
 }
 
-// A new state leaves out what lies before its starts; one that has been saved knows them.
-static void set_starts(struct k_shard *shard)
-{
-    const struct k_shard_options *o = &shard->options;
-    uint32_t count;
-    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
-    for (uint32_t i = 0; i < count; i++)
-        for (uint32_t s = 0; s < o->start_count; s++)
-            if ((uint32_t)o->starts[s].partition == inputs[i].partition &&
-                strcmp(o->starts[s].topic, o->plan->sources[inputs[i].source].topic) == 0)
-                inputs[i].begin = o->starts[s].offset;
-}
-
 static int take_position(struct k_shard *shard, const Position *position, struct k_error *err)
 {
     TRY(check_partitions(shard, position, err));
@@ -213,7 +200,7 @@ static int load_position(struct k_shard *shard, struct k_error *err)
         return 0;
     }
     if (bytes.length == 0) {
-        set_starts(shard);
+        history_init(shard);
         return 0;
     }
     Position *position = kappa__internal__position__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
@@ -224,6 +211,12 @@ static int load_position(struct k_shard *shard, struct k_error *err)
             : 0;
     if (!code) code = take_position(shard, position, err);
     shard->saved_offset = position->journal_offset;
+    shard->history =
+        (struct history){.under_way = position->history,
+                         .begun = true,
+                         .complete = position->history_complete,
+                         .clock_us = position->has_history_clock_us ? position->history_clock_us : INT64_MIN,
+                         .records = position->history_records};
     kappa__internal__position__free_unpacked(position, NULL);
     return code;
 }
@@ -233,16 +226,18 @@ static int open_journal(struct k_shard *shard, struct k_error *err)
     struct k_log *log = shard->options.log;
     int64_t start, end;
     TRY(log->ops->offsets(log, shard->journal_topic, 0, true, &start, &end, err));
-    if (shard->point.offset < start)
+    int64_t from =
+        shard->history.under_way && !shard->history.begun ? shard->options.journal_from : shard->point.offset;
+    if (from < start)
         return k_fail(
             err, K_E_LOST_RANGE,
             "the state stands at offset %lld of %s, which now begins at %lld: it cannot be brought up to date. "
-            "Import a newer export (kappa state import), or start a pipeline with another name",
-            (long long)shard->point.offset, shard->journal_topic, (long long)start);
+            "Import a newer export (kappa state import), or build a new generation from what is left (kappa replay "
+            "start)",
+            (long long)from, shard->journal_topic, (long long)start);
     // The marker of a commit that is known may still be on its way: what is there is what counts, not what is stable.
     int64_t high = end;
-    if (shard->point.offset > end)
-        TRY(log->ops->offsets(log, shard->journal_topic, 0, false, NULL, &high, err));
+    if (shard->point.offset > end) TRY(log->ops->offsets(log, shard->journal_topic, 0, false, NULL, &high, err));
     if (shard->point.offset > high)
         return k_fail(
             err, K_E_CORRUPT,
@@ -252,7 +247,7 @@ static int open_journal(struct k_shard *shard, struct k_error *err)
             (long long)shard->point.offset, shard->journal_topic, (long long)high);
     shard->journal_end = end;
     shard->journal_end_at_us = shard_now(shard);
-    return log->ops->reader_open(log, shard->journal_topic, 0, shard->point.offset, &shard->journal, err);
+    return log->ops->reader_open(log, shard->journal_topic, 0, from, &shard->journal, err);
 }
 
 int shard_open(struct k_shard *shard, struct k_error *err)
@@ -261,7 +256,9 @@ int shard_open(struct k_shard *shard, struct k_error *err)
     bool *compacted = k_new_array(bool, plan->source_count + 1);
     shard->partitions = k_new_array(uint32_t, plan->source_count + 1);
     struct k_store *store = NULL;
-    struct k_machine_owner owner = {.context = shard, .output = lead_output, .tap = shard->options.tap,
+    struct k_machine_owner owner = {.context = shard,
+                                    .output = lead_output,
+                                    .tap = shard->options.tap,
                                     .tap_context = shard->options.tap_context,
                                     .unit = shard->options.unit,
                                     .unit_context = shard->options.unit_context};

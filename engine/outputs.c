@@ -35,6 +35,21 @@ void outputs_init(struct k_shard *shard)
     o->id = k_format("%s-%u", o->topic, options->shard);
 }
 
+// A new state stands at the very beginning, with history before it or not.
+static struct outputs_place place_of(const struct k_shard *shard)
+{
+    const struct history *h = &shard->history;
+    if (!h->under_way && shard->point.offset == 0 && h->records == 0) return (struct outputs_place){0, 0};
+    return (struct outputs_place){shard->point.offset, h->under_way ? h->records : UINT64_MAX};
+}
+
+// Negative: a comes before b.
+static int compare_places(struct outputs_place a, struct outputs_place b)
+{
+    if (a.offset != b.offset) return a.offset < b.offset ? -1 : 1;
+    return a.history < b.history ? -1 : a.history > b.history;
+}
+
 static void drop_reader(struct k_shard *shard)
 {
     shard->options.log->ops->reader_close(shard->outputs.reader);
@@ -65,7 +80,7 @@ void outputs_forget(struct k_shard *shard)
     drop_reader(shard);
     o->phase = OUTPUTS_LOOK;
     o->some = o->held = false;
-    o->committed = 0;
+    o->committed = (struct outputs_place){0};
 }
 
 void outputs_fini(struct k_shard *shard)
@@ -89,7 +104,7 @@ static int take_progress(struct k_shard *shard, const struct k_message *message,
                 p->shard == shard->options.shard;
     if (good) {
         o->some = true;
-        o->committed = p->journal_offset;
+        o->committed = (struct outputs_place){p->journal_offset, p->history ? p->history_records : UINT64_MAX};
         o->chain = p->chain;
     }
     if (p) kappa__internal__output_progress__free_unpacked(p, NULL);
@@ -130,13 +145,13 @@ static int look(struct k_shard *shard, struct k_error *err)
     TRY(read_progress(shard, err));
     if (log->ops->position(o->reader) < o->end) return 0;
     if (!o->some && o->begin > o->start) return open_reader(shard, o->end - (o->end - o->begin) * LOOK_FURTHER, err);
-    if (!o->some && shard->point.offset > 0)
+    if (!o->some && (shard->point.offset > 0 || shard->history.records > 0))
         return k_fail(
             err, K_E_CORRUPT,
             "topic %s does not say how far outputs are committed, and the state stands at offset %lld of %s: "
             "the topic was deleted, or is another one. Retire this generation, and build it anew",
             o->topic, (long long)shard->point.offset, shard->journal_topic);
-    o->phase = shard->point.offset > o->committed ? OUTPUTS_OVER : OUTPUTS_WAIT;
+    o->phase = compare_places(place_of(shard), o->committed) > 0 ? OUTPUTS_OVER : OUTPUTS_WAIT;
     if (o->phase == OUTPUTS_OVER) drop_reader(shard);
     return 0;
 }
@@ -148,7 +163,7 @@ static int join(struct k_shard *shard, struct k_error *err)
     // Who writes joined when less was committed than who joined while it wrote.
     char rank[64], who[300];
     int length = snprintf(who, sizeof who, "%s/%u", shard->options.worker, shard->options.shard);
-    snprintf(rank, sizeof rank, "%020lld-%016llx", (long long)shard->outputs.committed,
+    snprintf(rank, sizeof rank, "%020lld-%016llx", (long long)shard->outputs.committed.offset,
              (unsigned long long)k_hash(who, (size_t)(length < 299 ? length : 299)));
     return shard->options.log->ops->member_join(shard->options.log, shard->outputs.group, shard->journal_topic, rank,
                                                 &shard->outputs.member, err);
@@ -159,7 +174,7 @@ static int wait_for_it(struct k_shard *shard, bool assigned, struct k_error *err
     struct outputs *o = &shard->outputs;
     struct k_log *log = shard->options.log;
     TRY(read_progress(shard, err));
-    if (!assigned || shard->following.record || shard_left(shard) > 0) return 0;
+    if (!assigned || follow_is_between(shard) || shard_left(shard) > 0) return 0;
     int code = log->ops->producer_open(log, o->id, shard->options.transaction_timeout_us, &o->producer, err);
     // Only now: what was written until it was fenced lies below this end.
     if (!code) code = log->ops->offsets(log, o->topic, (int32_t)shard->options.shard, false, NULL, &o->end, err);
@@ -177,11 +192,12 @@ static int catch_up(struct k_shard *shard, struct k_error *err)
 {
     struct outputs *o = &shard->outputs;
     TRY(read_progress(shard, err));
-    if (shard->options.log->ops->position(o->reader) < o->end || shard->following.record) return 0;
-    if (shard->point.offset < o->committed) return 0;
-    if (shard->point.offset > o->committed || (o->some && shard->point.chain != o->chain))
+    if (shard->options.log->ops->position(o->reader) < o->end || follow_is_between(shard)) return 0;
+    int order = compare_places(place_of(shard), o->committed);
+    if (order < 0) return 0;
+    if (order > 0 || (o->some && shard->point.chain != o->chain))
         return k_fail(err, K_E_CORRUPT, "outputs are committed up to offset %lld of %s, but of another journal",
-                      (long long)o->committed, shard->journal_topic);
+                      (long long)o->committed.offset, shard->journal_topic);
     drop_reader(shard);
     k_machine_want_outputs(shard->machine, true);
     o->phase = OUTPUTS_WRITE;
@@ -231,6 +247,9 @@ static int send_progress(struct k_shard *shard, struct k_error *err)
     p.journal_offset = shard->point.offset;
     p.sequence = shard->point.sequence;
     p.chain = shard->point.chain;
+    p.has_history = p.has_history_records = shard->history.under_way;
+    p.history = shard->history.under_way;
+    p.history_records = shard->history.records;
     size_t size = kappa__internal__output_progress__get_packed_size(&p);
     kappa__internal__output_progress__pack(&p, (uint8_t *)k_buf_reserve(&bytes, size));
     bytes.length += size;
@@ -251,13 +270,14 @@ int outputs_commit(struct k_shard *shard, struct k_error *err)
 {
     struct outputs *o = &shard->outputs;
     bool tainted = false;
-    if (o->phase != OUTPUTS_WRITE || shard->point.offset == o->committed) return 0;
+    if (o->phase != OUTPUTS_WRITE || compare_places(place_of(shard), o->committed) == 0) return 0;
+    K_ASSERT(shard->history.fed == 0);
     K_ASSERT(!shard->following.record || shard->following.range + shard->following.fed == 0);
     TRY(begin(shard, err));
     TRY(send_progress(shard, err));
     TRY(shard->options.log->ops->commit(o->producer, &tainted, err));
     o->in_transaction = false;
-    o->committed = shard->point.offset;
+    o->committed = place_of(shard);
     shard->output_bytes = 0;
     if (tainted) return k_fail(err, K_E_ABORTED, "the commit is known, but a copy of its request may be under way");
     return 0;
@@ -279,7 +299,7 @@ int outputs_end(struct k_shard *shard, struct k_error *err)
 static int write_on(struct k_shard *shard, struct k_error *err)
 {
     struct outputs *o = &shard->outputs;
-    if (shard->following.record) return 0;
+    if (follow_is_between(shard)) return 0;
     snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
              shard->options.shard, (unsigned long long)shard->point.sequence);
     bool due = o->in_transaction && (shard_since(shard, o->since_us) >= shard->options.commit_interval_us ||
@@ -307,7 +327,8 @@ int outputs_step(struct k_shard *shard, bool *ret_follow, struct k_error *err)
     case OUTPUTS_OVER: break;
     }
     bool free = o->phase == OUTPUTS_WRITE || o->phase == OUTPUTS_OVER;
-    *ret_follow = free || shard->following.record || (o->phase != OUTPUTS_LOOK && shard->point.offset < o->committed);
+    *ret_follow = free || follow_is_between(shard) ||
+                  (o->phase != OUTPUTS_LOOK && compare_places(place_of(shard), o->committed) < 0);
     o->held = !*ret_follow;
     return 0;
 }

@@ -22,6 +22,9 @@ static Kappa__Internal__Position__Partition *save_input(const struct k_machine *
     p->last_hash = in->last_hash;
     p->has_begin = in->begin > 0;
     p->begin = in->begin;
+    p->has_until = p->has_history_hash = in->until > 0;
+    p->until = in->until;
+    p->history_hash = in->history_hash;
     return p;
 }
 
@@ -77,6 +80,8 @@ static int load_input(struct k_machine *m, const Kappa__Internal__Position__Part
         in->last_offset = p->has_last_offset ? p->last_offset : -1;
         in->last_hash = p->last_hash;
         in->begin = p->begin;
+        in->until = p->until;
+        in->history_hash = p->history_hash;
         return 0;
     }
     return k_fail(err, K_E_CORRUPT, "the state knows partition %u of source \"%s\", which does not exist here",

@@ -15,7 +15,7 @@ enum {
     RETRY_US = 200000,
     LAG_US = 1000000,
     TOPICS_US = 30000000,
-    IDLE_WAIT_US = 100000,
+    IDLE_WAIT_US = SHARD_IDLE_WAIT_US,
     FOLLOW_WAIT_US = 20000,
     IN_STEP_US = 1000000,
     VAIN_US = 1000000
@@ -81,6 +81,7 @@ void shard_forget(struct k_shard *shard)
     shard->journal_count = shard->journal_at = 0;
     if (shard->following.record) kappa__internal__journal_record__free_unpacked(shard->following.record, NULL);
     shard->following.record = NULL;
+    shard->history = (struct history){0};
     leadership_drop(shard);
     difference_drop(shard);
     takeover_drop(shard);
@@ -101,7 +102,7 @@ static int step_open(struct k_shard *shard, int64_t *ret_wait_us, struct k_error
     shard_forget(shard);
     TRY(shard_open(shard, err));
     shard->records_at_open = shard->report.records;
-    move_to(shard, K_SHARD_FOLLOW);
+    move_to(shard, shard->history.under_way ? K_SHARD_HISTORY : K_SHARD_FOLLOW);
     return 0;
 }
 
@@ -112,15 +113,15 @@ static int follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *e
     bool may_follow;
     TRY(outputs_step(shard, &may_follow, err));
     if (shard->report.stalled && (*ret_wait_us = shard_left(shard)) > 0) return 0;
-    if (!shard->following.record && (shard->report.stalled || checkpoint_is_due(shard))) {
+    if (!follow_is_between(shard) && (shard->report.stalled || checkpoint_is_due(shard))) {
         TRY(checkpoint_or_stall(shard, err));
         if (shard->report.stalled) return 0;
     }
-    if (shard->mark_due && !shard->following.record) return checkpoint_keep_mark(shard, err);
+    if (shard->mark_due && !follow_is_between(shard)) return checkpoint_keep_mark(shard, err);
     if ((*ret_wait_us = may_follow ? follow_rate_left(shard) : FOLLOW_WAIT_US) > 0) return 0;
     bool progress;
     uint64_t before = shard->report.records;
-    TRY(follow_step(shard, &progress, err));
+    TRY(shard->history.under_way ? history_step(shard, &progress, err) : follow_step(shard, &progress, err));
     follow_rate_count(shard, shard->report.records - before);
     if (!progress) shard->had_none_waiting = true;
     *ret_wait_us = progress ? 0 : FOLLOW_WAIT_US;
@@ -131,13 +132,13 @@ static int follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *e
 static int follower_finish(struct k_shard *shard, bool *ret_finished, struct k_error *err)
 {
     *ret_finished = false;
-    if (shard->following.record) {
+    if (follow_is_between(shard)) {
         // In the middle of a record there is no boundary to save at; the next start follows it again.
         *ret_finished = shard->stopping;
         return 0;
     }
     // A journal that nobody has begun is begun: its first checkpoint is what shows that the tables are there, if empty.
-    bool begun = shard->point.sequence > 0;
+    bool begun = shard->point.sequence > 0 && !shard->history.under_way;
     bool in_place = shard->state == K_SHARD_STANDBY || !orders_lead(shard); // who shall lead is through as a leader
     bool final = k_machine_is_final(shard->machine);
     // Whose generation shall not lead reads no source, and so cannot know that only markers are left there; but behind
@@ -194,6 +195,19 @@ static void leave_if_in_vain(struct k_shard *shard, enum k_membership membership
         shard->options.log->ops->member_leave(shard->member);
         shard->member = NULL;
     }
+}
+
+static int step_history(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
+{
+    // A member since before a reset: its heartbeats go on.
+    enum k_membership membership = K_MEMBER_WAITING;
+    if (shard->member) TRY(shard->options.log->ops->member_poll(shard->member, &membership, err));
+    TRY(follow(shard, ret_wait_us, err));
+    bool finished;
+    TRY(follower_finish(shard, &finished, err));
+    if (finished) move_to(shard, K_SHARD_STOPPED);
+    else if (!shard->history.under_way) move_to(shard, K_SHARD_FOLLOW);
+    return 0;
 }
 
 static int step_follow(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
@@ -391,7 +405,8 @@ static int step_stopped(struct k_shard *shard, int64_t *ret_wait_us, struct k_er
 }
 
 static const struct behaviour behaviours[K_SHARD_STOPPED + 1] = {
-    [K_SHARD_OPEN] = {step_open, TO(K_SHARD_FOLLOW) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
+    [K_SHARD_OPEN] = {step_open, TO(K_SHARD_HISTORY) | TO(K_SHARD_FOLLOW) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
+    [K_SHARD_HISTORY] = {step_history, TO(K_SHARD_FOLLOW) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
     [K_SHARD_FOLLOW] = {step_follow, TO(K_SHARD_STANDBY) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
     [K_SHARD_STANDBY] = {step_standby,
                          TO(K_SHARD_FOLLOW) | TO(K_SHARD_FENCE) | TO(K_SHARD_RESET) | TO(K_SHARD_STOPPED)},
@@ -530,31 +545,6 @@ enum k_shard_state k_shard_state(const struct k_shard *shard)
     return shard->state;
 }
 
-void k_shard_report(const struct k_shard *shard, struct k_shard_report *ret)
-{
-    *ret = shard->report;
-    ret->state = shard->state;
-    ret->frontier_us = shard->machine ? k_machine_frontier(shard->machine) : INT64_MIN;
-    ret->lead_seq = shard->lead.seq;
-    ret->settled_seq = shard->lead.settled;
-    ret->lead_offset = shard->lead.offset;
-    ret->lead_generation[0] = 0;
-    if (shard->lead.said && shard->lead.said->generation)
-        k_join_cut(ret->lead_generation, sizeof ret->lead_generation, 0, shard->lead.said->generation);
-    ret->difference_seq = shard->difference.seq;
-    ret->difference_compared = shard->difference.compared;
-    ret->difference_written = shard->difference.written;
-    ret->difference_done = shard->difference.done;
-    ret->offset = shard->point.offset;
-    ret->saved_offset = shard->saved_offset;
-    ret->journal_end = shard->journal_end;
-    if (!shard->store) return;
-    struct k_state_figures figures;
-    k_state_figures(shard->store, &figures);
-    ret->cache_bytes = figures.cache_bytes;
-    ret->dirty_bytes = figures.dirty_bytes;
-}
-
 struct k_machine *k_shard_machine(struct k_shard *shard)
 {
     return shard->machine;
@@ -563,25 +553,6 @@ struct k_machine *k_shard_machine(struct k_shard *shard)
 struct k_state *k_shard_working_state(struct k_shard *shard)
 {
     return shard->store;
-}
-
-void k_shard_wait(struct k_shard *shard, int64_t timeout_us)
-{
-    // Only those whose records would be taken: others may have some all the time. A leader takes from the sources, a
-    // follower from the journal, and from a source what the record under way asks for.
-    struct k_reader *readers[257];
-    uint32_t n = 0, count = 0;
-    bool leads = shard->state == K_SHARD_LEAD, follows = !leads && shard->state != K_SHARD_RESET;
-    if (follows && shard->outputs.held && shard->outputs.reader) readers[n++] = shard->outputs.reader;
-    // There are records, and they wait.
-    if (follows && (shard->outputs.held || follow_rate_left(shard) > 0)) follows = false;
-    if (shard->machine) k_machine_inputs(shard->machine, &count);
-    if (follows && !shard->report.stalled && shard->journal && !shard->following.record) readers[n++] = shard->journal;
-    for (uint32_t i = 0; shard->feeds && i < count && n < 257; i++)
-        if (shard->feeds[i].reader && !shard->report.stalled && (leads || (follows && follow_wants(shard, i))))
-            readers[n++] = shard->feeds[i].reader;
-    shard->options.log->ops->wait(shard->options.log, readers, n,
-                                  timeout_us < IDLE_WAIT_US ? timeout_us : IDLE_WAIT_US);
 }
 
 void k_shard_destroy(struct k_shard *shard)

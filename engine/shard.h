@@ -1,11 +1,13 @@
 // A shard of a worker: one journal, one state, and the way from following to leading and back.
 //
 //   OPEN ------> FOLLOW <-----> STANDBY ------> FENCE ------> CATCH_UP ------> LEAD
-//    ^   state    |   in step:    ^  |  group     init_trans-   follow to E      |
-//    |   opened   |   join group  '--'  assigns   actions       read after it    |
+//    ^  '-HISTORY-^   in step:    ^  |  group     init_trans-   follow to E      |
+//    |   state    |   join group  '--'  assigns   actions       read after it    |
+//    |   opened   |                                                              |
 //    '------------'--------- RESET <---- refusal, fence, revoke with open work, doubt ...
 //
 // OPEN      opens the state at its checkpoint, checks whose it is, opens journal and inputs there.
+// HISTORY   takes what lies before the journal, merged by event time. At its end → FOLLOW.
 // FOLLOW    follows the journal. In step, and its generation shall lead → joins the group → STANDBY.
 // STANDBY   in the group, follows. Assigned, and its generation shall lead → FENCE.
 // FENCE     init_transactions with the shard's id; then, and only then, asks for the journal's end E → CATCH_UP.
@@ -20,15 +22,17 @@
 // falls back (RESET) as soon as it hears of a newer record. leadership.c has what a shard knows of who leads.
 //
 // The moves are a table in shard.c that is executed and checked. Only lead.c writes to the log, only follow.c reads
-// the journal, only checkpoint.c writes the state.
+// the journal (history.c its first record), only checkpoint.c writes the state.
 #pragma once
 #include "engine/log.h"
 #include "engine/machine.h"
+#include "engine/plants.h"
 
 #include <stdatomic.h>
 
 #define K_SHARD_STATES(X)                \
     X(K_SHARD_OPEN, "opening")           \
+    X(K_SHARD_HISTORY, "reading history") \
     X(K_SHARD_FOLLOW, "following")       \
     X(K_SHARD_STANDBY, "standby")        \
     X(K_SHARD_FENCE, "taking over")      \
@@ -42,47 +46,6 @@ enum k_shard_state {
 #undef X
 };
 const char *k_shard_state_name(enum k_shard_state state);
-
-// Planted bugs: each breaks one rule on purpose, to prove that the tests catch it. Only in test builds (K_PLANTED).
-#define K_PLANTS(X)                                                                                             \
-    X(offset_one_too_many, "a range's next is one too many")                                                    \
-    X(checkpoint_early, "state is written before the transaction is known to be committed")                     \
-    X(keep_over_revoke, "memory is kept over a revoke with open work")                                          \
-    X(retry_doubtful, "a doubtful commit is tried again on the same producer")                                  \
-    X(late_by_clock, "lateness by wall clock")                                                                  \
-    X(late_by_mixed, "lateness by a watermark that mixes partitions")                                           \
-    X(drop_journal_entry, "a follower overlooks a journal record now and then")                                 \
-    X(batch_boundary_shows, "state depends on how records were cut into batches")                               \
-    X(checkpoint_torn, "a checkpoint is not atomic: position and state are written apart")                      \
-    X(skip_journal_end, "take-over without reading the journal to its end")                                     \
-    X(keep_after_abort, "memory is kept after an abort")                                                        \
-    X(overlook_ticks, "take-over judges the end by source offsets: a record of ticks only is overlooked")       \
-    X(ignore_disconnect, "a producer is kept after a commit that was answered on a retry")                      \
-    X(not_embedded, "records of compacted topics are only referenced in the journal")                           \
-    X(id_per_worker, "the transactional id differs between leaders")                                            \
-    X(id_per_generation, "each generation has its own transactional id: the old leader is not fenced")          \
-    X(old_control, "a worker leads on an old control record")                                                   \
-    X(shadow_ahead, "a shadow reads a source beyond the journal")                                               \
-    X(cut_early, "the new generation takes over one entry early")                                               \
-    X(done_by_name, "a switch is called complete by the generation's name")                                     \
-    X(done_early, "a switch is called complete before the new generation's checkpoint has passed it")           \
-    X(control_unread, "control is written without reading it to its end")                                       \
-    X(warm_misses, "a warm generation misses a range")                                                          \
-    X(difference_twice, "how far a switch's difference is written is not noted")                                \
-    X(difference_old, "a switch's difference is written with the values of where the switch stands")           \
-    X(trim_alive, "the journal is trimmed of records that can still be followed")
-#ifdef K_PLANTED
-enum k_plant {
-    K_PLANT_NONE,
-#define X(name, text) K_PLANT_##name,
-    K_PLANTS(X)
-#undef X
-};
-extern enum k_plant k_planted; // chosen at run time
-#define K_PLANT(name) (k_planted == K_PLANT_##name)
-#else
-#define K_PLANT(name) 0
-#endif
 
 // What the control record says to a generation's shards. One thread writes, the shards read. Starting without having
 // read it would be safe, but would disturb who leads.
@@ -102,11 +65,15 @@ struct k_copies {
     void (*drop)(void *context, uint64_t seq);
 };
 
-// Where a generation begins in a partition of a topic, if that is later than where the journal does.
+// Where a generation begins in a partition of a topic, if that is later than where the journal does. joins: the journal
+// that it begins with does not know the partition, and orders its records from `join` on, some day: what lies before
+// is history.
 struct k_start {
     const char *topic;
     int32_t partition;
     int64_t offset;
+    bool joins;
+    int64_t join;
 };
 
 struct k_shard_options {
@@ -153,6 +120,9 @@ struct k_shard_options {
     const char *output_suffix;
     const struct k_start *starts; // of a state that is new; borrowed
     uint32_t start_count;         // 0: it begins with the journal
+    // Of a state that is new: the offset of the journal record behind which it begins, with the history up to where the
+    // record says that the inputs stand. 0: it follows the journal from its own beginning.
+    int64_t journal_from;
     bool in_order; // with once: inputs are merged by event time, then input, then offset
 };
 

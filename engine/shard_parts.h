@@ -1,7 +1,7 @@
 // What each part of a shard keeps of its own; struct k_shard (shard_private.h) puts them together.
 #pragma once
 #include "engine/journal.h"
-#include "engine/log.h"
+#include "engine/shard.h"
 
 // One input's reader, and what it has handed out but nobody has fed yet.
 struct feed {
@@ -27,6 +27,16 @@ struct following {
     struct k_journal_point after; // where the journal stands behind the record
 };
 
+// What lies before the journal (history.c).
+struct history {
+    bool under_way; // saved with the state
+    bool begun;     // it is known where it ends
+    bool complete;  // the journal before had declared the input complete
+    int64_t clock_us; // of the journal's record behind which it stands
+    uint32_t fed;     // since the last boundary
+    uint64_t records; // up to the last boundary
+};
+
 // Who leads the journal at the point where the state stands (leadership.c).
 struct leadership {
     Kappa__Internal__JournalRecord *holder;           // owns it
@@ -41,6 +51,12 @@ struct leadership {
 
 // What a follower with an output_suffix does about its outputs (outputs.c has what the phases mean).
 enum outputs_phase { OUTPUTS_LOOK, OUTPUTS_WAIT, OUTPUTS_CATCH_UP, OUTPUTS_WRITE, OUTPUTS_OVER };
+// Where a follower's outputs stand: a journal offset, and while history is under way (which ends there) how many of its
+// records.
+struct outputs_place {
+    int64_t offset;
+    uint64_t history; // UINT64_MAX: none is under way
+};
 struct outputs {
     enum outputs_phase phase;
     struct k_member *member;     // of the group that names who writes; kept over RESET
@@ -48,7 +64,7 @@ struct outputs {
     struct k_reader *reader;     // of the progress topic; NULL in WRITE and OVER
     int64_t start, begin, end;   // of what is read in LOOK and CATCH_UP: the log's start, and [begin, end)
     bool some, held;             // there is a record of progress; nothing may be followed now
-    int64_t committed;           // journal offset up to which outputs are committed
+    struct outputs_place committed; // up to there outputs are committed
     uint64_t chain;              // the journal's, there
     bool in_transaction;         // since
     int64_t since_us;

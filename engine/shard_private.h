@@ -31,6 +31,7 @@ struct k_shard {
     bool moved; // something was committed or followed since the last checkpoint
     bool had_none_waiting; // since then, it had at some moment taken all that there was: there is no backlog
     struct leadership lead;
+    struct history history;
     uint64_t mark;       // the last mark in the journal, and the journal offset behind it
     int64_t mark_offset;
     bool mark_due;       // the state stands behind it, and no copy is kept yet
@@ -68,7 +69,7 @@ struct k_shard {
         if (code_) return code_; \
     } while (0)
 
-enum { SHARD_RETRY_MAX_US = 1000000 };
+enum { SHARD_RETRY_MAX_US = 1000000, SHARD_IDLE_WAIT_US = 100000 };
 int64_t shard_now(struct k_shard *shard);
 // The clock may be set back; then everything that was waited for is over, rather than far away.
 int64_t shard_since(struct k_shard *shard, int64_t then_us); // how long ago; INT64_MAX: the clock stands before it
@@ -85,6 +86,8 @@ int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err);
 // Whether any partition has been read to its end: who has nothing to feed then has no backlog, and does not only wait
 // for the broker.
 bool feed_some_at_end(const struct k_shard *shard);
+// The same of the history's inputs, by event time; feed->run: how many of them at once. *ret_over: there is no more.
+int feed_choose_history(struct k_shard *shard, int32_t *ret, bool *ret_over, struct k_error *err);
 int feed_check_ends(struct k_shard *shard, struct k_error *err);
 int feed_once_ends(struct k_shard *shard, struct k_error *err);
 bool feed_once_reached(const struct k_shard *shard);
@@ -96,6 +99,11 @@ void follow_rate_count(struct k_shard *shard, uint64_t records);
 bool follow_is_at(const struct k_shard *shard, int64_t journal_end);
 // Whether records of this input would be taken now.
 bool follow_wants(const struct k_shard *shard, uint32_t input);
+// Between two boundaries: in the middle of a record, or of a portion of history. Nothing can be saved there.
+bool follow_is_between(const struct k_shard *shard);
+// history.c: a new state that begins in the middle of the journal, or reads a source that joins it later.
+void history_init(struct k_shard *shard);
+int history_step(struct k_shard *shard, bool *ret_progress, struct k_error *err);
 // outputs.c: outputs of a follower. Without an output_suffix all of them do nothing.
 void outputs_init(struct k_shard *shard);
 void outputs_fini(struct k_shard *shard);
@@ -123,6 +131,22 @@ int leadership_adopt(struct k_shard *shard, const Kappa__Internal__JournalRecord
 // The source of this graph that the leader's list has under this number: -1: this graph does not read it; -2: the list
 // has no such number.
 int32_t leadership_source(const struct k_shard *shard, uint32_t input);
+// Of a record that is about to be written: if it begins a leadership, or is to list the inputs once more, *facts say
+// all that a state needs that begins behind it. leadership: the one that it begins; NULL: none.
+struct standing {
+    struct k_arena arena;
+    Kappa__Internal__JournalRecord__Input **inputs; // that tell for now where they stand; borrowed
+    size_t input_count;
+    Kappa__Internal__JournalRecord__Standing said;
+    Kappa__Internal__JournalRecord__Leadership leadership;
+    Kappa__Internal__Difference difference;
+};
+void leadership_stand(struct k_shard *shard, Kappa__Internal__JournalRecord__Leadership *leadership,
+                      struct k_journal_facts *facts, struct standing *ret);
+void leadership_stood(struct standing *standing); // once the record is written; in every case
+// Takes over what a record says behind which the state begins; offset: behind it.
+int leadership_begin(struct k_shard *shard, const Kappa__Internal__JournalRecord *record, int64_t offset,
+                     struct k_error *err);
 // ret_difference: room for what the position then points to.
 void leadership_save(const struct k_shard *shard, Kappa__Internal__Position *position,
                      Kappa__Internal__Difference *ret_difference);

@@ -1,13 +1,15 @@
 // Trimming: a journal is cut at its beginning, where nobody can follow it any more.
 //
 // A record is dead when the sources have lost all the records that it names. (What is embedded, or not named at all,
-// says nothing either way.) Nobody passes a dead record, so nobody misses what lies before one. From time to time the
-// leader reads its journal from the start, through the reader that it followed with and does not need now, up to the
-// first record that lives, that is younger than journal_keep, or that its own checkpoint has not passed.
+// says nothing either way.) Nobody passes a dead record, so nobody misses what lies before one. (A generation that
+// begins later passes it over, but can as well begin behind a later journal record.) From time to time the leader
+// reads its journal from the start, through the reader that it followed with and does not need now, up to the first
+// record that lives, that is younger than journal_keep, or that its own checkpoint has not passed.
 //
 // Invariants
 // 1. What is cut lies below a dead record: all who could follow before, can follow after.
-// 2. The journal goes on to begin with a record that lists the leader's inputs, as ranges mean nothing without it.
+// 2. The journal goes on to begin with a record that lists the leader's inputs and says where they stand, so that a new
+//    state can begin behind it.
 // 3. Nothing depends on it: whatever goes wrong, the next pass begins anew. One that trims and leads no more does no
 //    harm, since dead records do not come to life.
 #include "engine/shard_private.h"
@@ -92,7 +94,7 @@ static int begin(struct k_shard *shard, struct k_error *err)
     if (t->start >= shard->saved_offset) return 0;
     shard->journal_at = shard->journal_count = 0;
     TRY(log->ops->seek(shard->journal, t->start, err));
-    t->cut = t->start;
+    t->cut = t->listed = t->start;
     t->under_way = true;
     return 0;
 }
@@ -125,8 +127,9 @@ static int step_record(struct k_shard *shard, const struct k_message *message, u
     if (!record) return end(shard, err);
     if (record->leadership || record->n_input) {
         if (t->lister) kappa__internal__journal_record__free_unpacked(t->lister, NULL);
+        size_t count;
         t->lister = record;
-        t->listed = message->offset;
+        if (k_journal_inputs(record, &count)) t->listed = message->offset;
     }
     enum verdict verdict;
     int code = judge(shard, record, questions, &verdict, err);

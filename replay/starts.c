@@ -27,7 +27,9 @@ void k_starts_add(struct k_starts *starts, const char *topic, int32_t partition,
 {
     starts->items = k_realloc(starts->items, (starts->count + 1) * sizeof *starts->items);
     starts->items[starts->count++] =
-        (struct k_start){k_arena_copy(&starts->arena, topic, strlen(topic)), partition, offset};
+        (struct k_start){.topic = k_arena_copy(&starts->arena, topic, strlen(topic)),
+                         .partition = partition,
+                         .offset = offset};
 }
 
 static void topic_of(const char *graph, uint64_t generation, char *out, size_t size)

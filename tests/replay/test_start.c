@@ -14,7 +14,7 @@
     "table { name: \"totals\" input: \"sums\" key: \"k\" key: \"window_start\" }\n"                        \
     "sink { name: \"out\" input: \"sums\" kafka { topic: \"o\" } format { json {} } }\n"
 
-static const struct k_start starts[] = {{"t", 0, 7}};
+static const struct k_start starts[] = {{.topic = "t", .partition = 0, .offset = 7}};
 
 static void start_later(struct pipeline *p, uint32_t worker)
 {

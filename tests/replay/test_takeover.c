@@ -462,7 +462,7 @@ static void test_it_holds_the_same(void **state)
 static void test_another_beginning(void **state)
 {
     (void)state;
-    const struct k_start later[] = {{"u", 0, 7}};
+    const struct k_start later[] = {{.topic = "u", .partition = 0, .offset = 7}};
     struct scene s;
     struct k_error err = {0};
     begin(&s, changes[4].graph, 1);
