@@ -115,6 +115,27 @@ static void write_counters(struct progress *p, struct k_buf *out)
     k_buf_add_char(out, '}');
 }
 
+static void write_figures(const struct k_state_figures *f, struct k_buf *out)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } figures[] = {
+        {"cache_bytes", f->cache_bytes},
+        {"dirty_bytes", f->dirty_bytes},
+        {"cache_entries", f->entries},
+        {"cache_hits", f->hits},
+        {"cache_misses", f->misses},
+        {"cache_absent", f->absent},
+        {"store_memory_bytes", f->store_memory_bytes},
+        {"store_disk_bytes", f->store_disk_bytes},
+        {"store_level0_files", f->store_level0_files},
+        {"store_debt_bytes", f->store_debt_bytes},
+    };
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        k_buf_printf(out, ",\"%s\":%llu", figures[i].name, (unsigned long long)figures[i].value);
+}
+
 static void write_shards(struct progress *p, struct k_buf *out)
 {
     k_buf_add_text(out, ",\"shards\":[");
@@ -125,15 +146,14 @@ static void write_shards(struct progress *p, struct k_buf *out)
                      "%s{\"shard\":%u,\"state\":\"%s\",\"records\":%llu,\"commits\":%llu,\"checkpoints\":%llu,"
                      "\"leaderships\":%llu,"
                      "\"resets\":%llu,\"followed_after_takeover\":%llu,\"longest_transaction_us\":%lld,"
-                     "\"cache_bytes\":%llu,\"dirty_bytes\":%llu,"
                      "\"stalled\":%s,\"trouble\":",
                      i ? "," : "", i, k_shard_state_name(r.state), (unsigned long long)r.records,
                      (unsigned long long)r.commits, (unsigned long long)r.checkpoints,
                      (unsigned long long)r.leaderships, (unsigned long long)r.resets,
                      (unsigned long long)r.records_followed_after_takeover, (long long)r.longest_transaction_us,
-                     (unsigned long long)r.cache_bytes, (unsigned long long)r.dirty_bytes,
                      r.stalled ? "true" : "false");
         k_json_string(out, k_str_of(r.trouble));
+        write_figures(&r.figures, out);
         if (r.lag_records >= 0) k_buf_printf(out, ",\"lag\":%lld", (long long)r.lag_records);
         k_buf_add_char(out, '}');
     }

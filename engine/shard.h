@@ -135,7 +135,7 @@ struct k_shard_report {
     int64_t longest_transaction_us; // from its beginning until its commit was known
     int64_t lag_records; // to the sources' ends as last asked; −1: not known
     int64_t frontier_us;
-    uint64_t cache_bytes, dirty_bytes;
+    struct k_state_figures figures; // of its state, since that was opened; zero without one
     // Who leads, as far as this shard has followed.
     uint64_t lead_seq;     // control_seq of the last leadership
     uint64_t settled_seq;  // the last switch that the journal calls settled

@@ -19,11 +19,7 @@ void k_shard_report(const struct k_shard *shard, struct k_shard_report *ret)
     ret->offset = shard->point.offset;
     ret->saved_offset = shard->saved_offset;
     ret->journal_end = shard->journal_end;
-    if (!shard->store) return;
-    struct k_state_figures figures;
-    k_state_figures(shard->store, &figures);
-    ret->cache_bytes = figures.cache_bytes;
-    ret->dirty_bytes = figures.dirty_bytes;
+    if (shard->store) k_state_figures(shard->store, &ret->figures);
 }
 
 void k_shard_wait(struct k_shard *shard, int64_t timeout_us)

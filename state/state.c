@@ -220,4 +220,5 @@ void k_state_figures(struct k_state *state, struct k_state_figures *ret)
     }
     ret->store_memory_bytes = state->store->ops->memory_used(state->store);
     ret->store_disk_bytes = state->store->ops->disk_used(state->store);
+    state->store->ops->pressure(state->store, &ret->store_level0_files, &ret->store_debt_bytes);
 }

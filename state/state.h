@@ -105,6 +105,8 @@ struct k_state_figures {
     uint64_t hits, misses, absent;     // lookups answered by the cache, by the store, by "nowhere" (bloom or known)
     uint64_t checkpoints, checkpoint_bytes;
     uint64_t store_memory_bytes, store_disk_bytes;
+    uint32_t store_level0_files; // how far compaction is behind: files that were not merged yet,
+    uint64_t store_debt_bytes;   // and the bytes that it has to rewrite
 };
 void k_state_figures(struct k_state *state, struct k_state_figures *ret);
 uint64_t k_state_dirty_bytes(const struct k_state *state); // cheap: asked between batches

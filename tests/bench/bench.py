@@ -17,6 +17,7 @@ BUILD = os.environ.get("KAPPA_BUILD") or os.path.join(ROOT, "build")
 NEXMARK = os.path.join(BUILD, "tests", "bench", "nexmark")
 KTOOL = os.path.join(BUILD, "tests", "tools", "ktool")
 KAPPA = os.path.join(BUILD, "kappa")
+LINES_MAX = 1 << 16  # bytes: enough for a few lines of --stats
 KAFKA = os.path.join(ROOT, "tests", "kafka", "kafka")
 
 
@@ -58,8 +59,9 @@ def output_of(*command):
 def last_shard(stats):
     """What the worker last said of its first shard; {}: nothing yet."""
     try:
-        with open(stats) as file:
-            lines = file.read().rpartition("\n")[0].splitlines()
+        with open(stats, "rb") as file:
+            file.seek(max(0, os.path.getsize(stats) - LINES_MAX))
+            lines = file.read().rpartition(b"\n")[0].splitlines()
     except FileNotFoundError:
         return {}
     return json.loads(lines[-1])["shards"][0] if lines else {}
@@ -102,6 +104,10 @@ class Running:
     def age_s(self):
         return time.monotonic() - self.began
 
+    def rss_peak(self):
+        with open(f"/proc/{self.process.pid}/status") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
+
     def written(self):
         return written_bytes(self.process.pid)
 
@@ -142,15 +148,23 @@ class Bench:
     def ktool(self, *arguments):
         return output_of(KTOOL, "-b", self.brokers, *arguments)
 
-    def ensure(self, kind):
-        """The name of a topic with events, made once: "nexmark", or "uniform" (bidders, of a million)."""
-        if kind not in self.prepared:
-            topic = self.prepared[kind] = f"bench-{kind}-{os.getpid()}"
-            print(f"{self.events} events into {topic}", flush=True)
+    def ensure(self, kind, keys=1000000, events=None):
+        """The name of a topic with events, made once: "nexmark", or "uniform" (bidders, of so many)."""
+        events = events or self.events
+        wanted = (kind, keys if kind == "uniform" else 0, events)
+        if wanted not in self.prepared:
+            self.number += 1
+            topic = self.prepared[wanted] = f"bench-{kind}-{os.getpid()}-{self.number}"
+            print(f"{events} events into {topic}", flush=True)
             self.ktool("create", topic, "--partitions", "4")
-            more = ["1000000"] if kind == "uniform" else []
-            output_of(NEXMARK, "produce", self.brokers, topic, str(self.events), "10000", *more)
-        return self.prepared[kind]
+            more = [str(keys)] if kind == "uniform" else []
+            output_of(NEXMARK, "produce", self.brokers, topic, str(events), "10000", *more)
+        return self.prepared[wanted]
+
+    def forget(self, topic):
+        """Deletes a topic that ensure made: large ones do not stand side by side."""
+        self.prepared = {wanted: name for wanted, name in self.prepared.items() if name != topic}
+        self.ktool("delete", topic)
 
     def close(self):
         if self.prepared:

@@ -351,7 +351,7 @@ static void test_the_clock_jumps_back(void **state)
     run(&c, 3 * SECOND);
     assert_outputs(&c, 3);
     assert_int_equal(cluster_report(&c, 0, 0).resets, 0);
-    assert_int_equal(cluster_report(&c, 0, 0).dirty_bytes, 0); // checkpointed
+    assert_int_equal(cluster_report(&c, 0, 0).figures.dirty_bytes, 0); // checkpointed
     // The same while a follower waits for its next try.
     c.disks[0][0].full = true;
     put_n(&c, 3, 3);

@@ -57,4 +57,16 @@ def test_latency():
         assert 0 < got[side]["p50_ms"][0] <= got[side]["p99_ms"][0] <= got[side]["max_ms"][0], got
 
 
+def test_growth():
+    "growth: equal outputs, and the figures of the cache count every lookup"
+    got, text = point("growth", "--keys", "100,300000", "--events", "200000", "--memory-mib", "32")
+    few, many = got["runs"]
+    assert few["right"] and many["right"] and text.count("outputs equal") == 2, text
+    for run in (few, many):
+        assert run["rss_bytes"] > 0 and run["disk_bytes"] > 0 and run["cpu_ns"] > 0, run
+        expect(run["lookups"], run["events"] // 50 * 46, "lookups, one for each bid")
+    expect(few["miss_rate"], 0.0)  # all of it is in the cache
+    assert 0 < many["miss_rate"] < 1, many
+
+
 run_cases(globals())

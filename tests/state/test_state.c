@@ -54,6 +54,11 @@ static uint64_t failing_bytes(struct k_store *base)
     (void)base;
     return failing->inner->ops->disk_used(failing->inner);
 }
+static void failing_pressure(struct k_store *base, uint32_t *ret_level0_files, uint64_t *ret_debt_bytes)
+{
+    (void)base;
+    failing->inner->ops->pressure(failing->inner, ret_level0_files, ret_debt_bytes);
+}
 static void failing_close(struct k_store *base)
 {
     (void)base;
@@ -62,7 +67,7 @@ static void failing_close(struct k_store *base)
 static const struct k_store_ops failing_ops = {
     .get = failing_get, .apply = failing_apply, .iterate = failing_iterate, .next = failing_next,
     .seek = failing_seek, .iterate_end = failing_iterate_end, .memory_used = failing_bytes,
-    .disk_used = failing_bytes, .close = failing_close};
+    .disk_used = failing_bytes, .pressure = failing_pressure, .close = failing_close};
 
 struct fixture {
     struct k_memory_disk *disk;
