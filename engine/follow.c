@@ -257,6 +257,7 @@ static void note_facts(struct k_shard *shard)
 {
     const struct following *f = &shard->following;
     if (f->record->settled) shard->lead.settled = f->record->settled;
+    shard->lead.left = f->record->work_left;
     difference_note(shard, f->record->difference);
     if (!f->record->mark) return;
     shard->mark = f->record->mark;

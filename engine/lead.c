@@ -174,6 +174,7 @@ static void note_commit(struct k_shard *shard, const struct k_journal_facts *fac
 {
     if (facts->difference && facts->difference->done) difference_close(shard);
     if (facts->settled) shard->lead.settled = facts->settled;
+    shard->lead.left = facts->work_left;
     if (!facts->mark) return;
     shard->mark = facts->mark;
     shard->mark_offset = shard->point.offset;

@@ -290,6 +290,7 @@ int leadership_load(struct k_shard *shard, const Kappa__Internal__Position *posi
     shard->mark_offset = position->mark_offset;
     shard->mark_due = position->mark > 0 && position->mark_offset == position->journal_offset;
     lead->settled = position->settled;
+    lead->left = position->work_pending;
     difference_load(shard, position->difference);
     if (!position->leadership) return 0;
     int code = take(shard, position->leadership, position->leadership->input, position->leadership->n_input, err);

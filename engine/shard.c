@@ -149,6 +149,9 @@ static int follower_finish(struct k_shard *shard, bool *ret_finished, struct k_e
     bool due = false;
     if (once)
         TRY(k_machine_due(shard->machine, k_machine_clock(shard->machine), NULL, 0, &due, err));
+    // A leader that died behind its last unit has not said so: followers with another graph wait to hear that none is
+    // left.
+    due |= orders_lead(shard) && shard->lead.left;
     if (!shard->stopping && (!once || due)) return 0;
     int code = checkpoint_take(shard, err);
     *ret_finished = code == 0 || (shard->stopping && code == K_E_DISK_FULL); // the state follows again from before

@@ -45,6 +45,7 @@ struct leadership {
     uint64_t seq;      // its control_seq
     uint64_t settled;  // the last switch that the journal calls settled
     bool foreign;      // it runs another graph: its units of frontier work are not ours
+    bool left;         // its last record says that frontier work is left
     int32_t *sources;  // per input of its list: our source; -1: we do not read it
     uint32_t source_count;
 };

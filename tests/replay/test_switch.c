@@ -137,6 +137,58 @@ static void test_rate(void **state)
     finish(&p);
 }
 
+#define WINDOWS(window)                                                                          \
+    "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n"       \
+    "source { name: \"in\" kafka { topic: \"t\" } format { json {} } schema: \"E\" time { } }\n" \
+    "node { name: \"counted\" input: \"in\" aggregate { group_by: \"k\" window { " window        \
+    " } select: \"count(*) AS n\" } }\n"                                                              \
+    "table { name: \"counts\" input: \"counted\" key: \"k\" key: \"window_start\" }\n"
+
+static void look_for_the_end(void *context, const struct k_message *message)
+{
+    Kappa__Internal__JournalRecord *record =
+        kappa__internal__journal_record__unpack(NULL, message->value.length, (const uint8_t *)message->value.data);
+    if (record->final) *(int *)context = record->work_left ? 2 : 1;
+    kappa__internal__journal_record__free_unpacked(record, NULL);
+}
+
+// The input is declared complete, and the leader dies when it has done its last unit of work, but has not said so yet.
+// A generation with another graph has more to do, and waits to hear that nothing is left: whoever comes back says it.
+static void test_the_end_with_work_left(void **state)
+{
+    (void)state;
+    struct pipeline p;
+    begin(&p, WINDOWS("tumbling { size: \"1s\" }"));
+    cluster_plan(&p.c, WINDOWS("hopping { size: \"4s\" every: \"1s\" }"), 1);
+    p.c.options.work_portion = 1;
+    p.c.options.step_budget_us = 0;
+    start(&p, 0);
+    put(&p, "t", 10);
+    run(&p, 2 * SECOND);
+    start(&p, 1);
+    run(&p, 2 * SECOND);
+    switch_to(&p, 2);
+    end(&p, 0);
+    end(&p, 1);
+    p.c.options.once = p.c.options.final = true;
+    start(&p, 0);
+    start(&p, 1);
+    int seen = 0;
+    for (int n = 0; n < 10000 && !seen; n++) {
+        if (step(&p)) fail_msg("%s", p.c.error.text);
+        k_cloud_read(p.c.cloud, "p.journal.0", 0, look_for_the_end, &seen);
+    }
+    assert_int_equal(seen, 2);
+    end(&p, 1);
+    run(&p, 20 * SECOND);
+    assert_int_not_equal(k_shard_state(p.c.live[0][0]), K_SHARD_STOPPED);
+    start(&p, 1);
+    run(&p, 20 * SECOND);
+    assert_int_equal(k_shard_state(p.c.live[1][0]), K_SHARD_STOPPED);
+    assert_int_equal(k_shard_state(p.c.live[0][0]), K_SHARD_STOPPED);
+    finish(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +197,7 @@ int main(void)
         cmocka_unit_test(test_an_added_source_is_refused),
         cmocka_unit_test(test_taken_back),
         cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_the_end_with_work_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
