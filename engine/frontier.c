@@ -7,6 +7,8 @@
 // until the older one is done. The cursor is in the state itself: what was worked off is gone from it.
 #include "engine/machine_private.h"
 
+#include <stdlib.h>
+
 static int64_t minus(int64_t a, int64_t b)
 {
     if (a == INT64_MAX || a == INT64_MIN) return a;
@@ -152,6 +154,37 @@ int k_machine_work(struct k_machine *m, uint64_t max_work, uint64_t *ret_work, s
     return 0;
 }
 
+// Whether a node would find work at this frontier (of the shard).
+static int is_due(struct k_machine *m, uint32_t node, int64_t frontier_us, bool *ret_due, struct k_error *err)
+{
+    struct post *post = &m->posts[m->plan->source_count + node];
+    int64_t next_us = INT64_MAX;
+    int code = 0;
+    if (post->node->frontier && !post->waits && post->node->type->next_frontier)
+        code = post->node->type->next_frontier(post->instance, &next_us, err);
+    *ret_due = next_us != INT64_MAX && next_us <= node_frontier(post->node, frontier_us);
+    return code;
+}
+
+// Whether a node that this one hears of, through others or not, has work left at the frontier under way.
+static int is_early(struct k_machine *m, uint32_t node, bool *ret_early, struct k_error *err)
+{
+    bool *wanted = k_new_array(bool, node + 1); // nodes whose rows reach it
+    int code = 0;
+    wanted[node] = true;
+    *ret_early = false;
+    for (uint32_t i = node; i-- > 0 && !code && !*ret_early;) {
+        for (uint32_t port = 0; port < m->plan->nodes[i].output_count; port++)
+            for (uint32_t l = 0; l < m->plan->node_links[i][port].count; l++) {
+                uint32_t reader = m->plan->node_links[i][port].items[l].node;
+                wanted[i] |= reader <= node && wanted[reader];
+            }
+        if (wanted[i]) code = is_due(m, i, m->work_frontier_us, ret_early, err);
+    }
+    free(wanted);
+    return code;
+}
+
 int k_machine_work_like(struct k_machine *m, const struct k_work_run *run, struct k_error *err)
 {
     uint64_t done = 0;
@@ -163,9 +196,15 @@ int k_machine_work_like(struct k_machine *m, const struct k_work_run *run, struc
     for (uint32_t i = 0; i < m->plan->node_count && run->node && m->work_pending; i++) {
         struct post *post = &m->posts[m->plan->source_count + i];
         if (!post->node->frontier || post->waits || strcmp(post->name, run->node) != 0) continue;
+        // The other has nothing left before this node. Where this graph has, the node is not what it is there, and
+        // would pass over rows that are still to come: what it has to do waits for its turn.
+        bool early;
+        int code = is_early(m, i, &early, err);
+        if (code) return code;
+        if (early) break;
         uint64_t units = 1, slice = m->owner.unit ? 1 : SLICE;
         for (uint64_t left = run->units; left > 0 && units > 0; left -= units) {
-            int code = work_node(m, post, left < slice ? left : slice, &units, err);
+            code = work_node(m, post, left < slice ? left : slice, &units, err);
             if (code) return code;
         }
     }
@@ -204,12 +243,8 @@ int k_machine_due(struct k_machine *m, int64_t clock_us, const struct k_at_end *
     int64_t frontier = watermarks_at(m, clock_us, ends, end_count, m->final);
     if (frontier < m->frontier_us) frontier = m->frontier_us;
     for (uint32_t i = 0; i < m->plan->node_count && !*ret_due; i++) {
-        struct post *post = &m->posts[m->plan->source_count + i];
-        if (!post->node->frontier || post->waits || !post->node->type->next_frontier) continue;
-        int64_t next_us;
-        int code = post->node->type->next_frontier(post->instance, &next_us, err);
+        int code = is_due(m, i, frontier, ret_due, err);
         if (code) return code;
-        *ret_due = next_us != INT64_MAX && next_us <= node_frontier(post->node, frontier);
     }
     return 0;
 }

@@ -5,7 +5,8 @@
 // 1. What is known here belongs to the point where the state stands; it is saved and loaded with it.
 // 2. The journal names its inputs by the numbers of the leader's list; a graph that lacks one of them skips it.
 // 3. While a leader runs another graph, the units of frontier work in its records are its own. Where none is left, a
-//    follower does all of its own; where some is left, as much at each node as the leader did at the node of that name.
+//    follower does all of its own; where some is left, as much at each node as the leader did at the node of that name,
+//    unless nodes before it have some left here: then it waits for them.
 //    So its state is a function of the journal in this case, too; and if it takes over in the middle, what the other
 //    had not brought out yet is left for it, and no more.
 #include "engine/shard_private.h"
