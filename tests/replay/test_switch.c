@@ -198,8 +198,8 @@ static void test_the_end_with_work_left(void **state)
     "node { name: \"first\" input: \"named\" filter { where: \"name = 7\" } }\n"                                \
     "table { name: \"named_counts\" input: \"first\" key: \"k\" key: \"window_start\" }\n"
 
-// A leader closes windows in portions, and then has none before the join. A generation with more windows leaves the join
-// until they are closed, too: else it would be past their rows, and a later name in place of theirs.
+// A leader closes windows in portions, and then has none before the join. A generation with more windows leaves the
+// join until they are closed, too: else it would be past their rows, and a later name in place of theirs.
 static void test_node_after_node(void **state)
 {
     (void)state;

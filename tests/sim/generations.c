@@ -6,7 +6,7 @@
 
 #include "engine/journal.h"
 #include "replay/generations.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/change.h"
 
 enum { SECOND = 1000000 };
 
@@ -23,16 +23,47 @@ static void with_faults(struct world *w)
     k_cloud_crash_at(w->cloud, w->crash_at);
 }
 
+bool generations_differ(const struct world *w) { return w->generations.changed != NULL; }
+
+const struct scenario *generations_graph(const struct world *w)
+{
+    return w->generations.changed ? w->generations.changed : &w->scenario;
+}
+
+static void draw_graph(struct world *w)
+{
+    struct generations *g = &w->generations;
+    struct scenario *changed = k_new(struct scenario);
+    if (one_in(&w->random, 2) && change_draw(&w->scenario, &w->random, &w->stats, changed)) {
+        g->changed = changed;
+        g->other_plan = *changed->plan;
+        w->stats.changed_graph++;
+        if (w->verbose) printf("--- generation 2:\n%.*s", (int)changed->text.length, changed->text.data);
+        return;
+    }
+    free(changed);
+    g->other_plan = *w->scenario.plan;
+    if (!one_in(&w->random, 2)) return;
+    snprintf(g->other_plan.fingerprint, sizeof g->other_plan.fingerprint, "another");
+    w->stats.foreign_graph++;
+}
+
+void generations_fini(struct world *w)
+{
+    struct generations *g = &w->generations;
+    copies_fini(&g->copies);
+    if (g->changed) scenario_fini(g->changed);
+    free(g->changed);
+}
+
 void generations_prepare(struct world *w)
 {
     uint64_t *r = &w->random;
     w->generations.there = true;
     w->generations.last_target = 1;
-    w->generations.other_plan = *w->scenario.plan;
-    if (one_in(r, 2)) {
-        snprintf(w->generations.other_plan.fingerprint, sizeof w->generations.other_plan.fingerprint, "another");
-        w->stats.foreign_graph++;
-    }
+    draw_graph(w);
+    w->generations.differences = one_in(r, 2);
+    w->generations.not_before = (uint64_t)(one_in(r, 3) ? 0 : between(r, 10, 60));
     w->own.command = w->single ? 0 : (uint32_t)between(r, 10, 200);
     uint32_t count = (uint32_t)between(r, 1, 2);
     for (uint32_t i = 0; i < count; i++) {
@@ -98,11 +129,33 @@ int64_t generations_step(struct world *w, struct worker *worker)
     return 0;
 }
 
+static void count_record(void *context, const struct k_message *message)
+{
+    (void)message;
+    ++*(uint64_t *)context;
+}
+
+// A journal that a graph with fewer sources began has no place for those of the other. Nobody cuts over to a generation
+// that follows nothing.
+static bool journals_have_begun(struct world *w)
+{
+    bool begun = true;
+    for (uint32_t s = 0; s < w->scenario.shards && begun; s++) {
+        char topic[32];
+        uint64_t records = 0;
+        snprintf(topic, sizeof topic, "sim.journal.%u", s);
+        k_cloud_read(w->cloud, topic, 0, count_record, &records);
+        begun = records > 0;
+    }
+    return begun;
+}
+
 // One process that asks once, or a few times as long as it does not know.
 void generations_trouble(struct world *w, bool surely)
 {
     uint64_t *r = &w->random;
     if (!w->generations.there || w->healed || !w->own.command || !(surely || one_in(r, w->own.command))) return;
+    if (generations_differ(w) && (w->input.made < w->generations.not_before || !journals_have_begun(w))) return;
     w->own.command = (uint32_t)between(r, 10, 300);
     struct k_log *log = k_cloud_connect(w->cloud, "command");
     struct k_control control;
@@ -111,7 +164,8 @@ void generations_trouble(struct world *w, bool surely)
     uint64_t to = surely         ? (under_way ? 0 : 3 - w->generations.last_target)
                   : one_in(r, 3) ? 0
                                  : (uint64_t)between(r, 1, 2);
-    struct k_switch ask = {.to = to, .give_up_us = 20 * SECOND, .difference = one_in(r, 2)};
+    bool difference = w->generations.differences || one_in(r, 2);
+    struct k_switch ask = {.to = to, .give_up_us = 20 * SECOND, .difference = difference};
     int code = K_E_RETRY;
     for (int64_t n = between(r, 1, 4); n > 0 && k_control_again(code); n--)
         code = k_control_change(log, "sim", k_switch, &ask, &control, &err);
@@ -151,10 +205,10 @@ static void look_at_record(void *context, const struct k_message *message)
     l->had |= record->settled == l->wanted;
     // Both generations have the same graph: where they stand at the same place, they hold the same.
     const Kappa__Internal__Difference *difference = record->difference;
-    if (difference && difference->written)
+    if (difference && difference->written && !generations_differ(l->w))
         world_fail(l->w, "shard %u: the difference of switch %llu has %llu rows", l->shard,
                    (unsigned long long)difference->seq, (unsigned long long)difference->written);
-    if (difference && difference->done && difference->seq == l->wanted && difference->compared)
+    if (difference && difference->done && difference->seq == l->wanted && difference->compared && !difference->written)
         l->w->stats.difference_done++;
     kappa__internal__journal_record__free_unpacked(record, NULL);
 }
@@ -260,4 +314,17 @@ bool generations_are_settled(struct world *w)
 {
     generations_watch(w);
     return w->generations.last_done == w->generations.last_seq;
+}
+
+bool generations_write_on(const struct world *w)
+{
+    for (uint32_t i = 0; i < w->worker_count; i++)
+        for (uint32_t s = 0; s < w->scenario.shards; s++) {
+            struct k_shard_report report;
+            const struct worker *worker = &w->workers[i];
+            if (!worker->log || !worker->shards[s]) continue;
+            k_shard_report(worker->shards[s], &report);
+            if (report.state == K_SHARD_LEAD && report.difference_seq && !report.difference_done) return true;
+        }
+    return false;
 }

@@ -38,7 +38,7 @@ static bool draw_table(struct drawing *g, const struct stream *s)
     return true;
 }
 
-static void draw_sink(struct drawing *g, const struct stream *s)
+static void draw_sink(struct drawing *g, const struct stream *s, bool has_table)
 {
     K_ASSERT(g->s->sink_count < SINKS_MAX);
     K_ASSERT(!s->updating || s->unique_count);
@@ -58,6 +58,8 @@ static void draw_sink(struct drawing *g, const struct stream *s)
     if (s->updating) SEEN(updating_sink);
     sink->ordered = sink->keyed && s->stateless && g->s->shards == 1;
     SAY(" }\n");
+    // What a switch's difference is told by.
+    if (sink->keyed && !has_table && !one_in(g->random, 4)) draw_table(g, s);
 }
 
 // --- sources ---
@@ -169,11 +171,12 @@ static void draw_ends(struct drawing *g)
         if (g->streams[i].updating && g->streams[i].unique_count == 0) continue; // nothing can show it
         if (last || one_in(g->random, 4)) {
             bool shown = !last && one_in(g->random, 2);
-            if (!shown || one_in(g->random, 2)) shown |= draw_table(g, &g->streams[i]);
-            if (!shown || one_in(g->random, 2)) draw_sink(g, &g->streams[i]);
+            bool has_table = (!shown || one_in(g->random, 2)) && draw_table(g, &g->streams[i]);
+            shown |= has_table;
+            if (!shown || one_in(g->random, 2)) draw_sink(g, &g->streams[i], has_table);
         }
     }
-    if (g->s->sink_count + g->s->table_count == 0) draw_sink(g, &g->streams[0]);
+    if (g->s->sink_count + g->s->table_count == 0) draw_sink(g, &g->streams[0], false);
 }
 
 static bool make_plan(struct scenario *s, struct k_buf *why)

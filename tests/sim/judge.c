@@ -5,7 +5,8 @@
 #include "base/json_out.h"
 #include "state/table.h"
 #include "tests/sim/readers.h"
-#include "tests/sim/walk.h"
+#include "tests/sim/change.h"
+#include "tests/sim/judge_made.h"
 
 // --- topics ---
 
@@ -30,7 +31,8 @@ static void visit_dead_letter(void *context, const struct k_message *message)
 {
     struct letters *letters = context;
     if (scenario_is_loose(letters->scenario, header_of(message, "kappa.node"))) return;
-    static const char *const names[] = {"kappa.node", "kappa.reason", "kappa.topic", "kappa.partition", "kappa.offset"};
+    static const char *const names[] = {"kappa.node", "kappa.reason", "kappa.topic", "kappa.partition",
+                                        "kappa.offset"};
     struct k_buf text = {0};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct k_str value = header_of(message, names[i]);
@@ -60,7 +62,8 @@ static void read_reference(struct reference **references, uint32_t shards, const
     }
 }
 
-static void judge_topic(struct world *w, struct reference **references, const char *topic, bool updating, bool ordered)
+static void judge_topic(struct world *w, struct reference **references, const char *topic, bool updating,
+                        bool ordered)
 {
     struct lines got = {0}, wanted = {0};
     char what[64];
@@ -196,8 +199,8 @@ static void judge_disk(struct world *w, const struct walk *walk, struct worker *
             world_fail(w, "%s cannot be opened: %s", where, err.text);
         } else {
             int64_t frontier_us = position->has_frontier_us ? position->frontier_us : INT64_MIN;
-            for (uint32_t t = 0; t < w->scenario.table_count && !w->failure.length; t++)
-                judge_table(w, walk->reference, store, w->scenario.tables[t], where, frontier_us);
+            for (uint32_t t = 0; t < walk->scenario->table_count && !w->failure.length; t++)
+                judge_table(w, walk->reference, store, walk->scenario->tables[t], where, frontier_us);
             store->ops->close(store);
         }
     } else {
@@ -240,6 +243,8 @@ static void judge_interleaving(struct world *w, struct reference *reference)
 {
     const struct scenario *s = &w->scenario;
     if (s->shards > 1 || s->idle) return;
+    // What is of a source that only one graph has may not be in the journal.
+    if (generations_graph(w)->source_count < s->source_count) return;
     struct reference *other = walk_partitions(w);
     for (uint32_t i = 0; i < s->sink_count && other; i++) {
         struct lines a = {0}, b = {0};
@@ -271,59 +276,31 @@ static void judge_interleaving(struct world *w, struct reference *reference)
     reference_destroy(other);
 }
 
-// --- who made what ---
-
-struct makers {
-    struct world *w;
-    const struct walk *walks;
-    const char *topic;
-};
-
-// A message names generation, shard and journal record of who made it; it must have led there.
-static void visit_made(void *context, const struct k_message *message)
-{
-    const struct makers *m = context;
-    struct k_str header = header_of(message, "kappa");
-    char text[64];
-    unsigned generation, shard;
-    unsigned long long sequence;
-    snprintf(text, sizeof text, "%.*s", (int)header.length, header.data);
-    if (sscanf(text, "%u/%u/%llu", &generation, &shard, &sequence) != 3 || shard >= m->w->scenario.shards) {
-        world_fail(m->w, "a message of topic %s says that \"%s\" made it", m->topic, text);
-        return;
-    }
-    const struct walk *walk = &m->walks[shard];
-    if (sequence >= walk->lead_count || walk->leads[sequence] != generation)
-        world_fail(m->w, "a message of topic %s was made by generation %u at record %llu of shard %u, where %u led",
-                   m->topic, generation, sequence, shard, sequence < walk->lead_count ? walk->leads[sequence] : 0);
-}
-
-static void judge_makers(struct world *w, const struct walk *walks)
-{
-    struct makers makers = {.w = w, .walks = walks};
-    for (uint32_t i = 0; i < w->scenario.sink_count; i++) {
-        makers.topic = w->scenario.sinks[i].topic;
-        read_topic(w, makers.topic, visit_made, &makers);
-    }
-}
-
 void judge(struct world *w)
 {
-    struct walk walks[SHARDS_MAX] = {0};
+    struct judging *j = k_new(struct judging);
     struct reference *references[SHARDS_MAX] = {0};
     const struct scenario *s = &w->scenario;
-    for (uint32_t i = 0; i < s->shards && !w->failure.length; i++) references[i] = walk_journal(w, i, &walks[i]);
+    uint64_t generations = w->generations.there ? 2 : 1;
+    j->w = w;
+    for (uint64_t g = 1; g <= generations; g++)
+        for (uint32_t i = 0; i < s->shards && !w->failure.length; i++)
+            references[i] = walk_journal(w, i, g, judging_walk(j, g, i));
+    for (uint32_t i = 0; i < s->shards; i++) references[i] = j->walks[0][i].reference;
+    bool all = !generations_differ(w);
     for (uint32_t i = 0; i < s->sink_count && !w->failure.length; i++)
-        judge_topic(w, references, s->sinks[i].topic, s->sinks[i].updating, s->sinks[i].ordered);
-    for (uint32_t i = 0; i < s->late_count && !w->failure.length; i++)
+        if (all || change_keeps(s, generations_graph(w), s->sinks[i].name))
+            judge_topic(w, references, s->sinks[i].topic, s->sinks[i].updating, s->sinks[i].ordered);
+    for (uint32_t i = 0; i < s->late_count && !w->failure.length && all; i++)
         judge_topic(w, references, s->late_topics[i], false, false);
-    if (!w->failure.length) judge_dead_letters(w, references);
+    if (!w->failure.length && all) judge_dead_letters(w, references);
+    if (!w->failure.length && generations == 2) judge_made(j);
     for (uint32_t i = 0; i < s->shards; i++)
-        for (uint32_t j = 0; j < w->worker_count && !w->failure.length; j++) judge_disk(w, &walks[i], &w->workers[j]);
+        for (uint32_t k = 0; k < w->worker_count && !w->failure.length; k++)
+            judge_disk(w, judging_walk(j, w->workers[k].generation, i), &w->workers[k]);
     if (!w->failure.length) judge_interleaving(w, references[0]);
-    if (w->generations.there && !w->failure.length) {
-        judge_makers(w, walks);
-        generations_judge(w);
-    }
-    for (uint32_t i = 0; i < s->shards; i++) walk_fini(&walks[i]);
+    if (w->generations.there && !w->failure.length) generations_judge(w);
+    for (uint64_t g = 1; g <= generations; g++)
+        for (uint32_t i = 0; i < s->shards; i++) walk_fini(judging_walk(j, g, i));
+    free(j);
 }

@@ -96,14 +96,27 @@ void lines_compare(struct world *w, const char *what, struct lines *got, struct 
     if (only_got || only_wanted) say_difference(w, what, got, wanted, only_got, only_wanted);
 }
 
+static void message_text(struct k_buf *text, bool has_key, struct k_str key, bool has_value, struct k_str value)
+{
+    if (has_key) k_json_string(text, key);
+    else k_buf_add_text(text, "null");
+    k_buf_add_text(text, "\t");
+    if (has_value) k_json_string(text, value);
+    else k_buf_add_text(text, "-");
+}
+
 void lines_add_message(struct lines *lines, bool has_key, struct k_str key, bool has_value, struct k_str value)
 {
     struct k_buf text = {0};
-    if (has_key) k_json_string(&text, key);
-    else k_buf_add_text(&text, "null");
-    k_buf_add_text(&text, "\t");
-    if (has_value) k_json_string(&text, value);
-    else k_buf_add_text(&text, "-");
+    message_text(&text, has_key, key, has_value, value);
     lines_add(lines, &text);
     k_buf_fini(&text);
+}
+
+void lines_add_letter(struct lines *lines, struct k_buf *before, bool has_key, struct k_str key, bool has_value,
+                      struct k_str value)
+{
+    message_text(before, has_key, key, has_value, value);
+    lines_add(lines, before);
+    k_buf_fini(before);
 }

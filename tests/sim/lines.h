@@ -10,6 +10,9 @@ struct lines { // zeroed is empty
 void lines_free(struct lines *lines);
 void lines_add(struct lines *lines, struct k_buf *text); // copies, and clears text
 void lines_add_message(struct lines *lines, bool has_key, struct k_str key, bool has_value, struct k_str value);
+// The same behind what is wrong with it; frees `before`.
+void lines_add_letter(struct lines *lines, struct k_buf *before, bool has_key, struct k_str key, bool has_value,
+                      struct k_str value);
 void lines_sort_by_key(struct lines *lines); // keeps the order of each key's lines
 void lines_keep_last(struct lines *lines);   // of each key, and of those only the ones with a value
 // The world fails with the first difference: in this order, or as multisets (sorts both).

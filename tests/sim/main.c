@@ -271,18 +271,10 @@ static int run_all(const struct settings *s)
     return board->failed || (full && missing) || unread ? 1 : 0;
 }
 
-// Those of a switch's difference show only where two generations' tables differ; here both have the same graph. They
-// are caught by tests/replay/test_difference.c.
-static bool is_caught_elsewhere(uint32_t which)
-{
-    return strncmp(plant_names[which], "difference_", 11) == 0;
-}
-
 static int run_plants(struct settings *s)
 {
     int missed = 0;
     for (uint32_t which = 1; which < PLANT_COUNT; which++) {
-        if (is_caught_elsewhere(which)) continue;
         int64_t began_us = clock_us();
         struct board *board = new_board();
         struct stats total = {0};

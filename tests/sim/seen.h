@@ -1,4 +1,5 @@
-// What the graphs of the simulator have in them; each is counted, and none may be 0 over a full run.
+// What the graphs of the simulator have in them, and what its runs did; each is counted, and none may be 0 over a
+// full run.
 #pragma once
 
 #define SIM_FEATURES(X)                                                                                     \
@@ -13,4 +14,40 @@
     X(json) X(line) X(raw) X(csv) X(protobuf) X(packed)                                                           \
     X(two_sources) X(idle) X(two_shards) X(compacted_source) X(crc32)                \
     X(system_columns) X(validate_full) X(drop)                                                              \
-    X(drop_policy) X(pass_null_policy) X(dead_letter_topic) X(dead_letters) X(late_rows)
+    X(drop_policy) X(pass_null_policy) X(dead_letter_topic) X(dead_letters) X(late_rows)                      \
+    X(changed_expression) X(added_aggregate) X(removed_node) X(changed_window) X(changed_idle) X(removed_source)
+
+// What a run did besides the log's own faults; each is counted, and none may be 0 over a full run.
+#define SIM_EVENTS(X)                                                                                   \
+    X(worker_killed, "kill -9 between two steps")                                                       \
+    X(worker_crashed, "a worker died inside a call")                                                    \
+    X(worker_stopped, "a worker stopped in order and came back")                                        \
+    X(worker_paused, "a worker was not scheduled for longer than its session")                          \
+    X(call_paused, "a worker stood still inside a call while others went on")                           \
+    X(disk_full, "no room for a checkpoint")                                                            \
+    X(disk_error, "a checkpoint failed with an I/O error")                                              \
+    X(disk_crashed, "the machine died at a checkpoint")                                                 \
+    X(disk_lost, "a worker came back with an empty disk")                                               \
+    X(clock_set, "the clock on the wall was set")                                                       \
+    X(foreign_abort, "a producer of a source aborted a transaction")                                    \
+    X(final_under_faults, "the input was declared final while faults went on")                          \
+    X(interleaved, "the same input in another interleaving gave the same results")                      \
+    X(follower, "a worker that only follows came to the end")                                           \
+    X(takeover, "a leadership began")                                                                   \
+    X(reset, "a shard threw its memory away")                                                           \
+    X(followed, "records were read again after a takeover")                                              \
+    X(trimmed, "journal records that nobody could follow any more were cut off")                        \
+    X(switch_asked, "another generation was asked to lead")                                             \
+    X(switch_lost, "whoever asked for it died on the way, or did not hear how it ended")                \
+    X(switch_turned, "a switch was asked for while another was under way")                              \
+    X(switch_done, "a switch was completed")                                                            \
+    X(switch_taken_back, "a switch that did not come to its end was taken back")                        \
+    X(difference_asked, "a switch was asked for with its difference")                                   \
+    X(difference_copied, "a state was copied as it stood before a switch")                              \
+    X(difference_done, "a switch's difference was written to its end, and there was none")              \
+    X(difference_written, "a switch's difference was written to its end, and had rows")                  \
+    X(difference_rows, "a row of a difference was found beside what its generation writes anyhow")     \
+    X(difference_consumer, "who reads a topic over switches and differences has the last generation's table") \
+    X(made_by_either, "it was open which generation brings out what was left at a switch")              \
+    X(changed_graph, "the other generation's graph was a corrected one")                                \
+    X(foreign_graph, "the other generation's graph was another by name")

@@ -12,36 +12,6 @@
 #include "tests/sim/generations.h"
 #include "tests/sim/seen.h"
 
-// What a run did besides the log's own faults; each is counted, and none may be 0 over a full run.
-#define SIM_EVENTS(X)                                                                                   \
-    X(worker_killed, "kill -9 between two steps")                                                       \
-    X(worker_crashed, "a worker died inside a call")                                                    \
-    X(worker_stopped, "a worker stopped in order and came back")                                        \
-    X(worker_paused, "a worker was not scheduled for longer than its session")                          \
-    X(call_paused, "a worker stood still inside a call while others went on")                           \
-    X(disk_full, "no room for a checkpoint")                                                            \
-    X(disk_error, "a checkpoint failed with an I/O error")                                              \
-    X(disk_crashed, "the machine died at a checkpoint")                                                 \
-    X(disk_lost, "a worker came back with an empty disk")                                               \
-    X(clock_set, "the clock on the wall was set")                                                       \
-    X(foreign_abort, "a producer of a source aborted a transaction")                                    \
-    X(final_under_faults, "the input was declared final while faults went on")                          \
-    X(interleaved, "the same input in another interleaving gave the same results")                      \
-    X(follower, "a worker that only follows came to the end")                                           \
-    X(takeover, "a leadership began")                                                                   \
-    X(reset, "a shard threw its memory away")                                                           \
-    X(followed, "records were read again after a takeover")                                              \
-    X(trimmed, "journal records that nobody could follow any more were cut off")                        \
-    X(switch_asked, "another generation was asked to lead")                                             \
-    X(switch_lost, "whoever asked for it died on the way, or did not hear how it ended")                \
-    X(switch_turned, "a switch was asked for while another was under way")                              \
-    X(switch_done, "a switch was completed")                                                            \
-    X(switch_taken_back, "a switch that did not come to its end was taken back")                        \
-    X(difference_asked, "a switch was asked for with its difference")                                   \
-    X(difference_copied, "a state was copied as it stood before a switch")                              \
-    X(difference_done, "a switch's difference was written to its end, and there was none")              \
-    X(foreign_graph, "the other generation's graph was another by name")
-
 struct stats { // of any number of runs; all uint64_t, so that they add up as an array
     uint64_t runs, records, steps, journal_records, outputs, table_rows;
     uint64_t views, old_views; // of readers; those at a position that was no longer the newest

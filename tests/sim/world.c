@@ -63,11 +63,21 @@ static void write_input(struct world *w, uint32_t count)
     k_cloud_set_rates(w->cloud, &w->rates);
 }
 
+// Whether the worker's graph has the source.
+static bool reads(const struct world *w, const struct worker *worker, const char *source)
+{
+    const struct scenario *s = worker->generation == 2 ? generations_graph(w) : &w->scenario;
+    bool reads = false;
+    for (uint32_t i = 0; i < s->source_count; i++) reads |= strcmp(s->sources[i].name, source) == 0;
+    return reads;
+}
+
 // The least position of a partition among all checkpoints: nobody will read below it again.
 static int64_t least_checkpoint(struct world *w, const char *source, uint32_t partition)
 {
     int64_t least = INT64_MAX;
     for (uint32_t i = 0; i < w->worker_count; i++) {
+        if (!reads(w, &w->workers[i], source)) continue;
         Kappa__Internal__Position *position = disk_position(&w->workers[i].disks[partition % w->scenario.shards]);
         int64_t next = 0;
         for (size_t j = 0; position && j < position->n_partition; j++)
@@ -237,9 +247,11 @@ static void work(struct world *w)
     uint64_t *r = &w->random;
     uint64_t wanted = (uint64_t)between(r, 20, 60) << between(r, 0, 3);
     uint32_t burst = (uint32_t)between(r, 1, 30);
+    uint64_t surely = one_in(r, 3) ? 0 : (uint64_t)between(r, 1, (int64_t)wanted - 4); // then some switch is asked for
     for (uint64_t turns = 0; w->input.made < wanted && !w->failure.length && turns < 20000; turns++) {
         if (one_in(r, 3)) write_input(w, (uint32_t)between(r, 1, burst));
         turn(w);
+        if (surely && w->input.made >= surely) generations_trouble(w, true), surely = 0;
         if (one_in(r, 20)) allow_retention(w);
     }
     for (int64_t n = between(r, 0, 200); n > 0 && !w->failure.length; n--) turn(w);
@@ -277,6 +289,8 @@ static void settle_generations(struct world *w)
 {
     w->own.command = 0;
     for (int n = 0; n < 300 && !w->failure.length && !generations_are_settled(w); n++) turn(w);
+    bool write = w->generations.differences || one_in(&w->random, 2);
+    for (int n = 0; n < 200 && write && !w->failure.length && generations_write_on(w); n++) turn(w);
     if (w->failure.length || generations_are_settled(w)) return;
     struct k_fault_rates rates = w->rates;
     w->rates = (struct k_fault_rates){0};
@@ -356,7 +370,7 @@ void world_fini(struct world *w)
         if (w->workers[i].log) worker_end(&w->workers[i], true);
         for (uint32_t s = 0; s < w->scenario.shards; s++) disk_drop(&w->workers[i].disks[s]);
     }
-    copies_fini(&w->generations.copies);
+    generations_fini(w);
     if (w->cloud) {
         input_fini(&w->input);
         k_cloud_destroy(w->cloud);
