@@ -5,7 +5,7 @@
 
 #include "base/json_out.h"
 #include "proto/internal.pb-c.h"
-#include "replay/change.h"
+#include "replay/takeover.h"
 #include "state/reader.h"
 
 static int load_identity(const Kappa__Internal__Identity *id, struct loaded *ret, const char **ret_why_all,
@@ -23,11 +23,11 @@ static int load_identity(const Kappa__Internal__Identity *id, struct loaded *ret
     return 0;
 }
 
-int change_load_live(const char *state_dir, const char *graph, struct loaded *ret, const char **ret_why_all,
-                     struct k_error *err)
+int change_load(const char *state_dir, const char *graph, const char *generation, struct loaded *ret,
+                const char **ret_why_all, struct k_error *err)
 {
     const struct k_reader_options options = {
-        .state_dir = state_dir, .graph = graph, .generation = "live", .one_view = true};
+        .state_dir = state_dir, .graph = graph, .generation = generation, .one_view = true};
     struct k_state_reader *reader = NULL;
     struct k_view *view = NULL;
     struct k_str bytes = {0};
@@ -50,38 +50,75 @@ int change_load_live(const char *state_dir, const char *graph, struct loaded *re
     return code;
 }
 
-static void print_item(const struct k_change_item *item, struct k_buf *out)
+// What a replay does about a node that does not follow from its fate; NULL: nothing. Sources have no such thing.
+static const struct k_taking_item *taking_of(const struct k_taking *taking, const char *name)
 {
-    k_buf_printf(out, "%-8s %s %s%s%s\n", k_fate_name(item->fate), item->kind, item->name, item->reason ? ": " : "",
-                 item->reason ? item->reason : "");
+    for (uint32_t i = 0; i < taking->count && !taking->why_not; i++)
+        if (strcmp(taking->items[i].name, name) == 0) return &taking->items[i];
+    return NULL;
 }
 
-static void json_item(const struct k_change_item *item, struct k_buf *out)
+static void print_item(const struct k_change_item *item, const struct k_taking_item *taking, struct k_buf *out)
+{
+    k_buf_printf(out, "%-8s %s %s%s%s", k_fate_name(item->fate), item->kind, item->name, item->reason ? ": " : "",
+                 item->reason ? item->reason : "");
+    if (taking && taking->how != K_TAKING_COMPUTE) k_buf_printf(out, " (%s)", k_taking_name(taking->how));
+    else if (taking && taking->why) k_buf_printf(out, " (%s: %s)", k_taking_name(taking->how), taking->why);
+    k_buf_add_char(out, '\n');
+}
+
+static void add_text(struct k_buf *out, const char *name, const char *text)
+{
+    k_buf_printf(out, ",\"%s\":", name);
+    if (text) k_json_string(out, k_str_of(text));
+    else k_buf_add_text(out, "null");
+}
+
+static void json_item(const struct k_change_item *item, const struct k_taking_item *taking, struct k_buf *out)
 {
     k_buf_add_text(out, "{\"name\":");
     k_json_string(out, k_str_of(item->name));
-    k_buf_printf(out, ",\"kind\":\"%s\",\"fate\":\"%s\",\"reason\":", item->kind, k_fate_name(item->fate));
-    if (item->reason) k_json_string(out, k_str_of(item->reason));
-    else k_buf_add_text(out, "null");
+    k_buf_printf(out, ",\"kind\":\"%s\",\"fate\":\"%s\"", item->kind, k_fate_name(item->fate));
+    add_text(out, "reason", item->reason);
+    add_text(out, "replay", taking ? k_taking_name(taking->how) : NULL);
+    add_text(out, "replay_reason", taking ? taking->why : NULL);
     k_buf_add_char(out, '}');
 }
 
-uint32_t change_print(const struct k_plan *old, const struct k_plan *new, const char *why_all, bool json,
-                      struct k_buf *out)
+static void print_taking(const struct k_taking *taking, bool json, struct k_buf *out)
+{
+    if (json) {
+        k_buf_printf(out, ",\"taking\":{\"whole\":%s", taking->whole && !taking->why_not ? "true" : "false");
+        add_text(out, "why_not", taking->why_not);
+        k_buf_add_char(out, '}');
+    } else if (taking->why_not) {
+        k_buf_printf(out, "everything is computed: %s\n", taking->why_not);
+    } else if (taking->whole) {
+        k_buf_add_text(out, "nothing is read again\n");
+    }
+}
+
+uint32_t change_print(const struct k_plan *old, const struct k_plan *new, const char *why_all, const char *why_full,
+                      bool json, struct k_buf *out)
 {
     struct k_arena arena;
     struct k_change change;
+    struct k_taking taking;
     uint32_t refused = 0;
     k_arena_init(&arena);
     k_change_make(old, new, why_all, &arena, &change);
+    k_taking_decide(old, new, &change, &arena, &taking);
+    if (why_full) taking.why_not = why_full;
     if (json) k_buf_add_text(out, "\"change\":[");
     for (uint32_t i = 0; i < change.count; i++) {
+        const struct k_taking_item *item = taking_of(&taking, change.items[i].name);
         refused += change.items[i].fate == K_FATE_REFUSE;
         if (json && i) k_buf_add_char(out, ',');
-        if (json) json_item(&change.items[i], out);
-        else print_item(&change.items[i], out);
+        if (json) json_item(&change.items[i], item, out);
+        else print_item(&change.items[i], item, out);
     }
     if (json) k_buf_add_char(out, ']');
+    if (!refused) print_taking(&taking, json, out);
     k_arena_fini(&arena);
     return refused;
 }

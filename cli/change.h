@@ -2,10 +2,12 @@
 #pragma once
 #include "cli/load.h"
 
-// The graph of the live generation, as its state on this machine holds it. K_E_NOT_FOUND: there is none here.
-// *ret_why_all: see k_change_make.
-K_CHECKED int change_load_live(const char *state_dir, const char *graph, struct loaded *ret, const char **ret_why_all,
-                               struct k_error *err);
-// A line a source, node and table, as text or as a member "change":[…] of a JSON object. Returns how many are refused.
-uint32_t change_print(const struct k_plan *old, const struct k_plan *new, const char *why_all, bool json,
-                      struct k_buf *out);
+// The graph of a generation ("live", or its number), as its state on this machine holds it. K_E_NOT_FOUND: there is
+// none here. *ret_why_all: see k_change_make.
+K_CHECKED int change_load(const char *state_dir, const char *graph, const char *generation, struct loaded *ret,
+                          const char **ret_why_all, struct k_error *err);
+// A line a source, node and table, as text or as members "change":[…] and "taking":{…} of a JSON object, with what
+// would be taken over from a copy of the old one's state. Returns how many are refused.
+// why_full: why everything is computed in any case; NULL: it need not be.
+uint32_t change_print(const struct k_plan *old, const struct k_plan *new, const char *why_all, const char *why_full,
+                      bool json, struct k_buf *out);

@@ -44,7 +44,7 @@ static int wait_for(const struct parity_mark *mark, const char *copies, struct k
     int64_t until_us = monotonic_us() + mark->timeout_us;
     for (;;) {
         const char *missing = NULL;
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < 2 && mark->generations[i]; i++) {
             bool kept;
             int code = is_kept(mark, mark->generations[i], copies, &kept, err);
             if (code) return code;
@@ -64,7 +64,7 @@ static int wait_for(const struct parity_mark *mark, const char *copies, struct k
 // Who compares should know that one of them has never seen what the other counts.
 static void say_starts(const struct parity_mark *mark, struct k_control *control)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && mark->generations[1]; i++) {
         const struct k_generation *g = k_control_find(control, strtoull(mark->generations[i], NULL, 10));
         if (g && g->start[0])
             fprintf(stderr, "generation %s begins as said by %s: its tables are made of later records only\n",
@@ -76,15 +76,21 @@ int parity_take_mark(struct call *call, uint32_t kafka, struct parity_mark *mark
                      struct k_error *err)
 {
     struct k_log *log = NULL;
-    struct k_control control;
-    struct k_marking ask = {0};
     bool ignored;
     // Before anything is asked for: both are here.
     int code = is_kept(mark, mark->generations[0], "", &ignored, err);
     if (!code) code = is_kept(mark, mark->generations[1], "", &ignored, err);
     if (!code) code = kafka_open(call, kafka, &log, err);
-    if (!code) code = k_control_change_now(log, mark->graph, k_marking, &ask, ASK_US, &control, err);
+    if (!code) code = parity_mark_with(log, mark, ret_directory, err);
     if (log) log->ops->close(log);
+    return code;
+}
+
+int parity_mark_with(struct k_log *log, struct parity_mark *mark, char **ret_directory, struct k_error *err)
+{
+    struct k_control control;
+    struct k_marking ask = {0};
+    int code = k_control_change_now(log, mark->graph, k_marking, &ask, ASK_US, &control, err);
     if (code) return code;
     say_starts(mark, &control);
     mark->number = ask.mark;

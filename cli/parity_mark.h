@@ -5,7 +5,7 @@
 
 struct parity_mark {
     const char *state_dir, *graph; // borrowed
-    const char *generations[2];
+    const char *generations[2]; // the second NULL: only one is waited for
     int64_t timeout_us;
     uint64_t number; // out
 };
@@ -14,6 +14,8 @@ struct parity_mark {
 // K_E_NOT_FOUND: no such generation here. K_E_TIMEOUT: one did not come to the mark in time.
 K_CHECKED int parity_take_mark(struct call *call, uint32_t kafka, struct parity_mark *mark, char **ret_directory,
                                struct k_error *err);
+// The same, with a connection that is there.
+K_CHECKED int parity_mark_with(struct k_log *log, struct parity_mark *mark, char **ret_directory, struct k_error *err);
 // Keeps what the comparison at the mark found, in the pipeline's control record.
 K_CHECKED int parity_keep_report(struct call *call, uint32_t kafka, const char *graph,
                                  const struct k_parity_report *report, struct k_error *err);

@@ -18,7 +18,7 @@ static int show(struct call *call, const struct plan_change *ask, const struct l
     if (ask->json)
         k_buf_printf(&out, "{\"kind\":\"plan_of_change\",\"from\":\"%s\",\"to\":\"%s\",", old->plan->fingerprint,
                      new->plan->fingerprint);
-    uint32_t refused = change_print(old->plan, new->plan, why_all, ask->json, &out);
+    uint32_t refused = change_print(old->plan, new->plan, why_all, NULL, ask->json, &out);
     int code = 0;
     if (!refused && ask->live) {
         code = kafka_open(call, ask->kafka, &log, &err);
@@ -45,7 +45,7 @@ int plan_change(struct call *call, const struct plan_change *ask, const struct l
     const char *why_all = NULL;
     int status = 0;
     if (ask->live) {
-        int code = change_load_live(ask->state_dir, new->plan->name, &old, &why_all, &err);
+        int code = change_load(ask->state_dir, new->plan->name, "live", &old, &why_all, &err);
         if (!code && old.plan->shards != new->plan->shards)
             code = k_fail(&err, K_E_CONFIG, "the pipeline has %u shards, --shards says %u", old.plan->shards,
                           new->plan->shards);

@@ -3,12 +3,13 @@
 #include "cli/hosting.h"
 #include "cli/reading.h"
 #include "cli/start_place.h"
+#include "cli/takeover.h"
 #include "replay/generations.h"
 #include "replay/suffixed.h"
 
 #include <stdio.h>
 
-enum { PLACE = HOST_OPTION_COUNT, RATE = PLACE + START_PLACE_OPTION_COUNT, DISK, OUTPUT_SUFFIX, NEW, DRY_RUN };
+enum { PLACE = HOST_OPTION_COUNT, RATE = PLACE + START_PLACE_OPTION_COUNT, DISK, OUTPUT_SUFFIX, FULL, NEW, DRY_RUN };
 static const struct k_option options[] = {
     HOST_OPTIONS,
     START_PLACE_OPTIONS(PLACE),
@@ -22,6 +23,9 @@ static const struct k_option options[] = {
                        .help =
                            "write the outputs until this generation leads, exactly once, to new topics: the names "
                            "of the real ones with this behind them; default: outputs are dropped"},
+    [FULL] = {.name = "full",
+              .help = "compute everything; default: what does not change, and is not needed by what does, is taken "
+                      "over from a copy of the live generation's state, where that is hosted with this --state-dir"},
     [NEW] = {.name = "new", .help = "a new generation, also if there is one of this graph"},
     [DRY_RUN] = {.name = "dry-run", .help = "only say what would be done"},
 };
@@ -44,15 +48,15 @@ static int find_own(struct hosting *h, const struct k_control *control, uint64_t
 }
 
 // As far as it can be known: the live graph lies beside its state, which may be on another machine.
-static void show_change(struct hosting *h)
+static void show_change(struct hosting *h, const struct takeover *t)
 {
     struct loaded live = {0};
     struct k_error err = {0};
     struct k_buf out = {0};
     const char *why_all = NULL;
-    if (change_load_live(h->worker.state_dir, h->worker.plan->name, &live, &why_all, &err))
+    if (change_load(h->worker.state_dir, h->worker.plan->name, "live", &live, &why_all, &err))
         printf("what changes is not known here: %s\n", err.text);
-    else change_print(live.plan, h->worker.plan, why_all, false, &out);
+    else change_print(live.plan, h->worker.plan, why_all, t->why_not[0] ? t->why_not : NULL, false, &out);
     if (out.length) fwrite(out.data, 1, out.length, stdout);
     k_buf_fini(&out);
     loaded_fini(&live);
@@ -80,18 +84,25 @@ static int check_suffix(const struct k_control *control, uint64_t number, const 
 }
 
 struct asking {
-    bool new, dry_run;
+    bool new, dry_run, full;
     const char *suffix;  // NULL: not given
     uint64_t disk_bytes; // 0: not given
     struct start_place place;
+    struct takeover takeover;
 };
+
+static bool is_whole(const struct takeover *t)
+{
+    return !t->why_not[0] && t->taking.whole;
+}
 
 static void show_topics(const struct k_buf *names)
 {
     if (names->length) printf("topics for its outputs, until it leads:\n%.*s", (int)names->length, names->data);
 }
 
-static int show(struct hosting *h, struct k_log *log, struct reading *reading, struct k_error *err)
+static int show(struct hosting *h, struct k_log *log, const struct takeover *t, struct reading *reading,
+                struct k_error *err)
 {
     struct k_buf out = {0};
     const struct k_starts *starts = reading->starts;
@@ -103,7 +114,8 @@ static int show(struct hosting *h, struct k_log *log, struct reading *reading, s
     if (starts) start_place_print(starts, &out);
     fwrite(out.data, 1, out.length, stdout);
     k_buf_clear(&out);
-    show_change(h);
+    show_change(h, t);
+    if (is_whole(t)) return 0;
     int code = reading_take(log, h->worker.plan, reading, err);
     if (code) return code;
     reading_print(reading, false, &out);
@@ -134,7 +146,9 @@ static int make(struct hosting *h, struct k_log *log, struct asking *asking, con
 // Room on the disk, and a journal and sources that go back far enough.
 static int check(struct hosting *h, struct k_log *log, struct reading *reading, struct k_error *err)
 {
-    int code = k_preflight(log, h->worker.plan, reading->starts, &reading->found, err);
+    // A state that is there says itself what it needs.
+    bool here = takeover_is_placed(h->worker.state_dir, h->worker.plan, reading->options.own);
+    int code = here ? 0 : k_preflight(log, h->worker.plan, reading->starts, &reading->found, err);
     if (!code) code = k_cost_disk(h->worker.plan, &reading->options, &reading->cost, err);
     if (!code) code = k_cost_check(&reading->cost, &reading->options, err);
     reading_fini(reading);
@@ -150,6 +164,20 @@ static int find_starts(struct hosting *h, struct k_log *log, struct asking *aski
     reading->starts = &asking->place.starts;
     return own ? k_starts_read(log, h->worker.plan->name, own->number, &asking->place.starts, err)
                : start_place_resolve(log, h->worker.plan, &asking->place, err);
+}
+
+// own: what is to be hosted, if it is there already.
+static void decide_takeover(struct hosting *h, struct asking *asking, const struct k_control *control,
+                            const struct k_generation *own)
+{
+    struct takeover *t = &asking->takeover;
+    takeover_decide(t, h->worker.state_dir, h->worker.plan, control);
+    const char *why = NULL;
+    if (asking->full) why = "that was asked for";
+    else if (asking->suffix || (own && own->suffix[0])) why = "the outputs of all records are wanted";
+    else if (own && own->role == K_ROLE_LIVE) why = "this generation lives";
+    else if (own && takeover_is_placed(h->worker.state_dir, h->worker.plan, own->number)) why = "it was begun already";
+    if (why) snprintf(t->why_not, sizeof t->why_not, "%s", why);
 }
 
 static int choose(struct hosting *h, struct k_log *log, struct asking *asking, uint64_t *ret, struct k_error *err)
@@ -169,10 +197,19 @@ static int choose(struct hosting *h, struct k_log *log, struct asking *asking, u
     if (code) return code;
     reading.options.live = control.live;
     reading.options.own = *ret;
-    if (asking->dry_run) return show(h, log, &reading, err);
-    code = check(h, log, &reading, err);
-    if (!code && *ret && h->wanted) return hosting_choose(h, log, ret, err);
-    return code || *ret ? code : make(h, log, asking, reading.found.fingerprint, ret, err);
+    decide_takeover(h, asking, &control, *ret ? k_control_find(&control, *ret) : NULL);
+    if (asking->dry_run) return show(h, log, &asking->takeover, &reading, err);
+    if (!takeover_is_placed(h->worker.state_dir, h->worker.plan, *ret)) {
+        takeover_prepare(&asking->takeover, log, &control, reading.starts);
+        takeover_say(&asking->takeover, "replay start");
+    }
+    // Where nothing is read again, nothing need be there any more.
+    const char *live_fingerprint = reading.found.fingerprint;
+    if (is_whole(&asking->takeover)) live_fingerprint = asking->takeover.old.plan->fingerprint;
+    else code = check(h, log, &reading, err);
+    if (!code && *ret && h->wanted) code = hosting_choose(h, log, ret, err);
+    else if (!code && !*ret) code = make(h, log, asking, live_fingerprint, ret, err);
+    return code ? code : takeover_place(&asking->takeover, *ret, err);
 }
 
 static int start(struct call *call, struct hosting *h, struct asking *asking)
@@ -209,6 +246,7 @@ static int run(struct call *call)
     h.worker.follow_rate = (uint64_t)rate;
     if (!code) code = k_options_size(&call->options, DISK, &asking.disk_bytes, &err);
     if (!code) code = k_options_flag(&call->options, NEW, &asking.new, &err);
+    if (!code) code = k_options_flag(&call->options, FULL, &asking.full, &err);
     if (!code && asking.new &&h.wanted)
         code = k_fail(&err, K_E_USAGE, "--new and --generation contradict each other");
     if (!code) code = k_options_flag(&call->options, DRY_RUN, &asking.dry_run, &err);
@@ -225,6 +263,7 @@ static int run(struct call *call)
     hosting_fini(&h);
     loaded_fini(&loaded);
     start_place_fini(&asking.place);
+    takeover_fini(&asking.takeover);
     return status;
 }
 

@@ -91,8 +91,9 @@ int checkpoint_keep_mark(struct k_shard *shard, struct k_error *err)
     K_ASSERT(shard->point.offset == shard->mark_offset);
     TRY(checkpoint_or_stall(shard, err));
     if (shard->report.stalled) return 0;
-    // What waits is missing in it: nobody could compare that with anything.
-    if (shard->options.keep_mark && !shard->takeover)
+    // What waits would be missing in it; and at the mark from which this state began, nobody waits for a copy of it.
+    bool wanted = !shard->takeover && shard->mark != shard->takeover_mark;
+    if (shard->options.keep_mark && wanted)
         TRY(shard->options.keep_mark(shard->options.mark_context, k_state_store(shard->store), shard->mark, err));
     shard->mark_due = false;
     return 0;

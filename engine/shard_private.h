@@ -37,6 +37,7 @@ struct k_shard {
     bool mark_due;       // the state stands behind it, and no copy is kept yet
     struct difference difference;
     Kappa__Internal__Takeover *takeover; // the state stands before what it took over; NULL: no such thing
+    uint64_t takeover_mark; // at which that was copied; 0: nothing ever was
     // Leading.
     struct k_producer *producer;
     struct k_pending pending;

@@ -65,6 +65,7 @@ int takeover_open(struct k_shard *shard, struct k_machine_owner *owner, struct k
         code = check(shard, shard->takeover, err);
     }
     k_arena_fini(&arena);
+    shard->takeover_mark = !code && shard->takeover ? shard->takeover->position->mark : 0;
     if (!code && shard->takeover && is_over(shard, shard->takeover)) takeover_drop(shard);
     if (code || !shard->takeover) return code;
     if (shard->takeover->whole) return k_state_uncover(shard->store, TAKEN, err);

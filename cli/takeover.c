@@ -1,0 +1,211 @@
+// A mark, the copies at it, and what is made of them. Below DIR/.marks/taken/ states are made whole; from there each is
+// renamed to its place, so that none is ever there half made. One process at a time does so in a state directory; what
+// another left, who died over it, goes.
+#include "cli/takeover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/directory.h"
+#include "cli/change.h"
+#include "cli/parity_mark.h"
+#include "cli/shard_dirs.h"
+
+enum { MEMORY = 16 << 20 };
+static const int64_t MARK_US = 20000000;
+
+static void give_up(struct takeover *t, const char *why)
+{
+    k_join_cut(t->why_not, sizeof t->why_not, 0, why);
+}
+
+// A process that has a state open holds a lock on a file of it. Asked without taking it.
+static bool is_open(const char *directory)
+{
+    char *path = k_format("%s/LOCK", directory);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    bool open = file >= 0 && fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    if (file >= 0) close(file);
+    free(path);
+    return open;
+}
+
+// The shards of the live generation that a process on this machine keeps up to date.
+static int find_shards(struct takeover *t, struct k_error *err)
+{
+    struct shard_dirs dirs = {0};
+    char generation[24];
+    snprintf(generation, sizeof generation, "%llu", (unsigned long long)t->from);
+    int code = shard_dirs_find(t->state_dir, t->new->name, generation, &dirs, err);
+    t->shards = k_new_array(uint32_t, dirs.count + 1);
+    for (uint32_t i = 0; i < dirs.count && !code; i++)
+        if (is_open(dirs.items[i].path)) t->shards[t->shard_count++] = dirs.items[i].shard;
+    if (!code && t->shard_count < t->new->shards)
+        code = k_fail(err, K_E_NOT_FOUND, "generation %s, which lives, is not hosted with state directory %s",
+                      generation, t->state_dir);
+    shard_dirs_fini(&dirs);
+    return code;
+}
+
+void takeover_decide(struct takeover *t, const char *state_dir, const struct k_plan *plan,
+                     const struct k_control *control)
+{
+    struct k_error err = {0};
+    struct k_change change;
+    const char *why_all = NULL;
+    char generation[24];
+    *t = (struct takeover){.state_dir = state_dir, .new = plan, .from = control->live, .lock = -1};
+    k_arena_init(&t->arena);
+    snprintf(generation, sizeof generation, "%llu", (unsigned long long)t->from);
+    char *path = k_format("%s/%s/%s", state_dir, plan->name, generation);
+    int code = access(path, F_OK) == 0 ? change_load(state_dir, plan->name, generation, &t->old, &why_all, &err)
+                                       : k_fail(&err, K_E_NOT_FOUND, "generation %s, which lives, has no state in %s",
+                                                generation, state_dir);
+    free(path);
+    if (!code && t->old.plan->shards != plan->shards)
+        code = k_fail(&err, K_E_CONFIG, "the number of shards is another");
+    if (!code) {
+        k_change_make(t->old.plan, plan, why_all, &t->arena, &change);
+        k_taking_decide(t->old.plan, plan, &change, &t->arena, &t->taking);
+        if (t->taking.why_not) give_up(t, t->taking.why_not);
+        else code = find_shards(t, &err);
+    }
+    if (code) give_up(t, err.text);
+}
+
+// Copies that come later would stay for ever: whoever comes to the mark finds a directory, and makes none.
+static void forestall_copies(const struct takeover *t, const char *copies, const struct k_control *control)
+{
+    for (uint32_t i = 0; i < control->generation_count; i++)
+        for (uint32_t s = 0; s < t->new->shards; s++) {
+            char *path = k_format("%s/%s/%llu/%u", copies, t->new->name,
+                                  (unsigned long long)control->generations[i].number, s);
+            struct k_error ignored;
+            (void)!k_directories_make("directory", path, &ignored);
+            free(path);
+        }
+}
+
+static int make_one(struct takeover *t, const char *copies, uint32_t shard, const struct k_starts *starts,
+                    struct k_error *err)
+{
+    char *from = k_format("%s/%s/%llu/%u", copies, t->new->name, (unsigned long long)t->from, shard);
+    char *to = k_format("%s/%u", t->place, shard);
+    struct k_store *store = NULL;
+    int code = k_directories_make("directory", t->place, err);
+    if (!code && rename(from, to) != 0) code = k_fail(err, K_E_IO, "%s cannot be renamed: %s", from, strerror(errno));
+    if (!code) code = k_store_rocks_open(to, false, MEMORY, &store, err);
+    if (!code)
+        code = k_takeover_make(store, t->old.plan, t->new, &t->taking, starts ? starts->items : NULL,
+                               starts ? starts->count : 0, err);
+    if (store) store->ops->close(store);
+    free(from);
+    free(to);
+    return code;
+}
+
+static int begin(struct takeover *t, struct k_error *err)
+{
+    char *marks = k_format("%s/.marks", t->state_dir), *lock = k_format("%s/taken.lock", marks);
+    int code = k_directories_make("directory", marks, err);
+    if (!code) t->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (!code && (t->lock < 0 || flock(t->lock, LOCK_EX) != 0))
+        code = k_fail(err, K_E_IO, "%s cannot be locked: %s", lock, strerror(errno));
+    if (!code) t->place = k_format("%s/taken", marks);
+    if (!code) k_tree_remove(t->place);
+    free(marks);
+    free(lock);
+    return code;
+}
+
+static void end(struct takeover *t)
+{
+    if (t->place) k_tree_remove(t->place);
+    free(t->place);
+    t->place = NULL;
+    if (t->lock >= 0) close(t->lock);
+    t->lock = -1;
+}
+
+void takeover_prepare(struct takeover *t, struct k_log *log, const struct k_control *control,
+                      const struct k_starts *starts)
+{
+    struct k_error err = {0};
+    char generation[24], *copies = NULL;
+    if (t->why_not[0]) return;
+    snprintf(generation, sizeof generation, "%llu", (unsigned long long)t->from);
+    struct parity_mark mark = {
+        .state_dir = t->state_dir, .graph = t->new->name, .generations = {generation}, .timeout_us = MARK_US};
+    int code = begin(t, &err);
+    if (!code) code = parity_mark_with(log, &mark, &copies, &err);
+    for (uint32_t i = 0; i < t->shard_count && !code; i++) code = make_one(t, copies, t->shards[i], starts, &err);
+    if (copies) {
+        forestall_copies(t, copies, control);
+        parity_drop_copies(t->state_dir, mark.number);
+    }
+    free(copies);
+    if (!code) return;
+    end(t);
+    give_up(t, err.text);
+}
+
+bool takeover_is_placed(const char *state_dir, const struct k_plan *plan, uint64_t generation)
+{
+    bool all = generation > 0;
+    for (uint32_t s = 0; s < plan->shards && all; s++) {
+        char *path = k_format("%s/%s/%llu/%u", state_dir, plan->name, (unsigned long long)generation, s);
+        all = access(path, F_OK) == 0;
+        free(path);
+    }
+    return all;
+}
+
+int takeover_place(struct takeover *t, uint64_t generation, struct k_error *err)
+{
+    int code = 0;
+    if (t->why_not[0] || !t->place) return 0;
+    for (uint32_t i = 0; i < t->shard_count && !code; i++) {
+        char *above = k_format("%s/%s/%llu", t->state_dir, t->new->name, (unsigned long long)generation);
+        char *from = k_format("%s/%u", t->place, t->shards[i]), *to = k_format("%s/%u", above, t->shards[i]);
+        code = k_directories_make("state directory", above, err);
+        // What is there already goes on as it began.
+        if (!code && access(to, F_OK) != 0 && rename(from, to) != 0)
+            code = k_fail(err, K_E_IO, "%s cannot be renamed: %s", from, strerror(errno));
+        free(above);
+        free(from);
+        free(to);
+    }
+    end(t);
+    return code;
+}
+
+void takeover_say(const struct takeover *t, const char *command)
+{
+    if (t->why_not[0]) {
+        fprintf(stderr, "kappa %s: everything is computed: %s\n", command, t->why_not);
+        return;
+    }
+    uint32_t taken = 0, with_state = 0;
+    for (uint32_t n = 0; n < t->new->node_count; n++) {
+        with_state += t->new->nodes[n].state != NULL;
+        taken += t->new->nodes[n].state && t->taking.items[n].how == K_TAKING_OVER;
+    }
+    fprintf(stderr, "kappa %s: of %u nodes and tables with state, %u are taken over from generation %llu%s\n",
+            command, with_state, taken, (unsigned long long)t->from,
+            t->taking.whole ? "; nothing is read again" : "");
+}
+
+void takeover_fini(struct takeover *t)
+{
+    if (!t->new) return; // nobody asked
+    end(t);
+    free(t->shards);
+    loaded_fini(&t->old);
+    k_arena_fini(&t->arena);
+}
