@@ -48,13 +48,15 @@ static int get(struct table_call *call)
     const struct k_table_info *table = NULL;
     struct k_error err = {0};
     struct k_value *key = NULL, *values = NULL;
+    struct k_arena arena;
     bool found = false;
+    k_arena_init(&arena);
     int code = k_view_table(call->view, o->operands[0], &table, &err);
     if (!code) {
         key = k_new_array(struct k_value, table->key_count + 1);
         values = k_new_array(struct k_value, table->schema.count + 1);
         if (o->operand_count - 1 != table->key_count) code = wrong_count(table, o->operand_count - 1, &err);
-        else code = k_view_key(call->view, table, o->operands + 1, table->key_count, key, &err);
+        else code = k_view_key(table, o->operands + 1, table->key_count, &arena, key, &err);
     }
     if (!code) code = k_view_get(call->view, table, key, &found, values, &err);
     if (!code && found) {
@@ -65,6 +67,7 @@ static int get(struct table_call *call)
     }
     free(key);
     free(values);
+    k_arena_fini(&arena);
     if (!code) return 0;
     return code == K_E_USAGE ? command_misused(call->call, &err) : command_failed(call->call, code, &err);
 }

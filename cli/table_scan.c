@@ -142,7 +142,7 @@ static int read_bound(struct scanning *s, uint32_t option, struct k_arena *arena
 {
     const struct k_option_value *value = &s->call->call->options.values[option];
     struct k_value *values = k_arena_array(arena, struct k_value, value->count + 1);
-    int code = k_view_key(s->call->view, s->table, value->texts, value->count, values, err);
+    int code = k_view_key(s->table, value->texts, value->count, arena, values, err);
     *ret_values = values;
     *ret_count = value->count;
     return code ? k_wrap(err, code, "--%s", s->call->call->command->options[option].name) : 0;

@@ -46,15 +46,20 @@ const char *kappa_error(const kappa_reader *reader) { return reader->error.text;
 
 const struct kappa_answer *kappa_last_answer(const kappa_reader *reader) { return &reader->answer; }
 
-// A new view in the place of the last one, which all that was handed out before depended on.
+// A new view in the place of the last one, which all that was handed out before depended on. To open one costs several
+// times what a lookup does, so the last one stays while nothing was written.
 static int look(kappa_reader *reader)
 {
-    k_view_close(reader->view);
-    reader->view = NULL;
     reader->answer = (struct kappa_answer){0};
     k_arena_reset(&reader->arena);
     if (!reader->reader) return k_fail(&reader->error, K_E_USAGE, "the reader is not open");
-    int rc = k_view_open(reader->reader, &reader->view, &reader->error);
+    bool moved = true;
+    int rc = reader->view ? k_view_moved(reader->view, &moved, &reader->error) : 0;
+    if (rc || moved) {
+        k_view_close(reader->view);
+        reader->view = NULL;
+        if (rc == 0) rc = k_view_open(reader->reader, &reader->view, &reader->error);
+    }
     if (rc) return rc;
     uint32_t count, total;
     const struct k_shard_view *shards = k_view_shards(reader->view, &count, &total);
@@ -117,7 +122,7 @@ static int parse_key(kappa_reader *reader, const struct k_table_info *table, con
     struct k_value *values = k_arena_array(&reader->arena, struct k_value, table->key_count);
     *ret_values = values;
     uint32_t bounded = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
-    return k_view_key(reader->view, table, texts, bounded, values, &reader->error);
+    return k_view_key(table, texts, bounded, &reader->arena, values, &reader->error);
 }
 
 int kappa_get(kappa_reader *reader, const char *table, const char *const *key, size_t key_count,

@@ -128,13 +128,21 @@ static int read_position(struct k_view *view, uint32_t shard, struct k_error *er
     return 0;
 }
 
+static int catch_up(struct k_state_reader *reader, uint32_t shard, struct k_error *err)
+{
+    bool moved = false;
+    int rc = k_store_rocks_catch_up(reader->shards[shard].store, &moved, err);
+    reader->moves += moved;
+    return rc;
+}
+
 // An iterator over the shard as of now, which is no older than the last one.
 static int look(struct k_view *view, uint32_t shard, struct k_error *err)
 {
     struct k_reader_shard *of = &view->reader->shards[shard];
     const struct k_store_ops *ops = of->store->ops;
     for (int attempt = 0; attempt < CATCH_UPS; attempt++) {
-        int rc = k_store_rocks_catch_up(of->store, err);
+        int rc = catch_up(view->reader, shard, err);
         struct k_str first = {"", 0}, end = {0};
         if (rc == 0) rc = ops->iterate(of->store, first, end, &view->iterators[shard], err);
         if (rc == 0) rc = read_position(view, shard, err);
@@ -158,7 +166,7 @@ int k_view_rows(struct k_view *view, uint32_t shard, struct k_str from, struct k
     int rc = 0;
     if (K_STATE_PLANT(rows_of_another_look)) {
         store->ops->iterate_end(view->iterators[shard]);
-        rc = k_store_rocks_catch_up(store, err);
+        rc = catch_up(view->reader, shard, err);
         if (rc == 0)
             rc = store->ops->iterate(store, (struct k_str){"", 0}, (struct k_str){0}, &view->iterators[shard], err);
     }
@@ -181,8 +189,17 @@ int k_view_open(struct k_state_reader *reader, struct k_view **ret, struct k_err
         k_view_close(view);
         return rc;
     }
+    view->moves = reader->moves;
     *ret = view;
     return 0;
+}
+
+int k_view_moved(struct k_view *view, bool *ret_moved, struct k_error *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < view->reader->shard_count; i++) rc = catch_up(view->reader, i, err);
+    *ret_moved = view->reader->moves != view->moves;
+    return rc;
 }
 
 void k_view_close(struct k_view *view)

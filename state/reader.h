@@ -47,6 +47,9 @@ struct k_table_info {
 // Moves every shard forward to what has been written by now, and looks at it.
 int k_view_open(struct k_state_reader *reader, struct k_view **ret, struct k_error *err) K_CHECKED;
 void k_view_close(struct k_view *view); // NULL-safe
+// Whether anything has been written since the view was opened, so that a new one would be newer. The view stays as it
+// is.
+int k_view_moved(struct k_view *view, bool *ret_moved, struct k_error *err) K_CHECKED;
 // The shards that the view covers, ascending; *ret_total: how many the pipeline has.
 const struct k_shard_view *k_view_shards(const struct k_view *view, uint32_t *ret_count, uint32_t *ret_total);
 
@@ -73,8 +76,8 @@ int k_view_tables(struct k_view *view, const struct k_table_info *const **ret_ta
 int k_view_table(struct k_view *view, const char *name, const struct k_table_info **ret,
                  struct k_error *err) K_CHECKED;
 // Key values from the texts that people type, in key order: count may be less than the table's key_count where a scan
-// takes it. The values live as long as the view. K_E_USAGE names the column.
-int k_view_key(struct k_view *view, const struct k_table_info *table, const char *const *texts, uint32_t count,
+// takes it. The values lie in the arena. K_E_USAGE names the column.
+int k_view_key(const struct k_table_info *table, const char *const *texts, uint32_t count, struct k_arena *arena,
                struct k_value *ret_values, struct k_error *err) K_CHECKED;
 
 // One row: ret_values has room for all columns; strings are valid until the next call on this view. *ret_found false:

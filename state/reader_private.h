@@ -18,16 +18,26 @@ struct k_state_reader {
     struct k_reader_shard *shards; // ascending by number
     uint32_t shard_count;
     uint32_t views;
+    uint64_t moves; // how often something new was seen
+};
+
+// A table's family in one shard: families are numbered by each shard for itself.
+enum { K_FAMILY_PREFIX = 13 }; // of a store key: 0x01, family, segment
+struct k_view_family {
+    bool asked, known; // known false: the shard does not know the table
+    char prefix[K_FAMILY_PREFIX];
 };
 
 struct k_view {
     struct k_state_reader *reader;
-    struct k_arena arena;  // tables and keys: as long as the view
+    struct k_arena arena;  // tables: as long as the view
     struct k_arena answer; // strings of the last row
     struct k_shard_view *shards;
     struct k_store_iterator **iterators; // one per shard
     const struct k_table_info **tables;  // NULL until asked for
+    struct k_view_family *families;      // of each table each shard's
     uint32_t table_count;
+    uint64_t moves; // of the reader, when the view was opened
 };
 
 // Finds the shard directories: fills generation and shards (directory, number).

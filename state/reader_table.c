@@ -6,7 +6,6 @@
 #include "state/reader_private.h"
 
 #define TABLE_META "table/"
-enum { FAMILY_PREFIX = 13 }; // of a store key: 0x01, family, segment
 
 static int unpack_table(struct k_view *view, struct k_str bytes, const struct k_table_info **ret, struct k_error *err)
 {
@@ -81,6 +80,8 @@ int k_view_tables(struct k_view *view, const struct k_table_info *const **ret_ta
             int rc = read_tables(view, i, err);
             if (rc) return rc;
         }
+        size_t families = (size_t)view->table_count * view->reader->shard_count;
+        view->families = k_arena_zeroed(&view->arena, (families + 1) * sizeof *view->families);
     }
     *ret_tables = view->tables;
     *ret_count = view->table_count;
@@ -93,24 +94,25 @@ int k_view_table(struct k_view *view, const char *name, const struct k_table_inf
     uint32_t count;
     int rc = k_view_tables(view, &tables, &count, err);
     if (rc) return rc;
-    const char **names = k_arena_array(&view->arena, const char *, count + 1);
-    char all[400] = "";
-    size_t length = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(tables[i]->name, name) == 0) {
-            *ret = tables[i];
-            return 0;
-        }
+        if (strcmp(tables[i]->name, name) != 0) continue;
+        *ret = tables[i];
+        return 0;
+    }
+    const char **names = k_new_array(const char *, count + 1);
+    char all[400] = "";
+    for (uint32_t i = 0; i < count; i++) {
         names[i] = tables[i]->name;
-        if (i > 0) length = k_join_cut(all, sizeof all, strlen(all), ", ");
-        length = k_join_cut(all, sizeof all, strlen(all), names[i]);
+        if (i > 0) k_join_cut(all, sizeof all, strlen(all), ", ");
+        k_join_cut(all, sizeof all, strlen(all), names[i]);
     }
     const char *nearest = k_nearest(name, names, count);
+    free(names); // what is nearest is the table's own
     if (nearest) return k_fail(err, K_E_NOT_FOUND, "there is no table \"%s\"; did you mean \"%s\"?", name, nearest);
-    return k_fail(err, K_E_NOT_FOUND, "there is no table \"%s\"%s%s", name, length ? "; there is: " : "", all);
+    return k_fail(err, K_E_NOT_FOUND, "there is no table \"%s\"%s%s", name, count ? "; there is: " : "", all);
 }
 
-int k_view_key(struct k_view *view, const struct k_table_info *table, const char *const *texts, uint32_t count,
+int k_view_key(const struct k_table_info *table, const char *const *texts, uint32_t count, struct k_arena *arena,
                struct k_value *ret_values, struct k_error *err)
 {
     if (count > table->key_count)
@@ -119,20 +121,18 @@ int k_view_key(struct k_view *view, const struct k_table_info *table, const char
     for (uint32_t i = 0; i < count; i++) {
         const struct k_field *field = &table->schema.fields[table->key[i]];
         size_t length = strlen(texts[i]);
-        struct k_str text = {k_arena_copy(&view->arena, texts[i], length), (uint32_t)length};
-        if (k_value_parse_text(text, field->type, &view->arena, &ret_values[i], err))
+        struct k_str text = {k_arena_copy(arena, texts[i], length), (uint32_t)length};
+        if (k_value_parse_text(text, field->type, arena, &ret_values[i], err))
             return k_wrap(err, err ? (err->code = K_E_USAGE) : K_E_USAGE, "key column \"%s\" (%s)", field->name,
                           k_type_name(field->type));
     }
     return 0;
 }
 
-// The store key of a table's family in one shard: families are numbered by each shard for itself. *ret_known false: the
-// shard does not know the table.
-static int family_prefix(struct k_view *view, uint32_t shard, const struct k_table_info *table, struct k_buf *out,
-                         bool *ret_known, struct k_error *err)
+static int ask_family(struct k_view *view, uint32_t shard, const struct k_table_info *table,
+                      struct k_view_family *ret, struct k_error *err)
 {
-    struct k_buf name = {0};
+    struct k_buf name = {0}, prefix = {0};
     k_buf_add_char(&name, 0);
     k_buf_add_text(&name, "family/" TABLE_META);
     k_buf_add_text(&name, table->name);
@@ -140,12 +140,33 @@ static int family_prefix(struct k_view *view, uint32_t shard, const struct k_tab
     int rc = k_view_value(view, shard, k_buf_str(&name), &value, err);
     k_buf_fini(&name);
     if (rc) return rc;
-    *ret_known = value.length == 4;
-    if (!*ret_known) return 0;
+    ret->asked = true;
+    ret->known = value.length == 4;
+    if (!ret->known) return 0;
+    k_buf_add_char(&prefix, 1);
+    k_buf_add(&prefix, value.data, 4);
+    k_key_add_i64(&prefix, 0);
+    K_ASSERT(prefix.length == sizeof ret->prefix);
+    memcpy(ret->prefix, prefix.data, sizeof ret->prefix);
+    k_buf_fini(&prefix);
+    return 0;
+}
+
+// The store key of a table's family in one shard, asked of the shard once for a view. *ret_known false: the shard does
+// not know the table.
+static int family_prefix(struct k_view *view, uint32_t shard, const struct k_table_info *table, struct k_buf *out,
+                         bool *ret_known, struct k_error *err)
+{
+    uint32_t at = 0;
+    while (at < view->table_count && view->tables[at] != table) at++;
+    struct k_view_family own = {0}, *family = &own; // of a table that another view described
+    if (at < view->table_count) family = &view->families[(size_t)at * view->reader->shard_count + shard];
+    int rc = family->asked ? 0 : ask_family(view, shard, table, family, err);
+    if (rc) return rc;
+    *ret_known = family->known;
+    if (!family->known) return 0;
     k_buf_clear(out);
-    k_buf_add_char(out, 1);
-    k_buf_add(out, value.data, 4);
-    k_key_add_i64(out, 0);
+    k_buf_add(out, family->prefix, sizeof family->prefix);
     return 0;
 }
 
@@ -265,8 +286,8 @@ static int cursor_next(struct k_view *view, uint32_t shard, struct cursor *curso
     cursor->at_row = ops->next(view->iterators[shard], &cursor->key, &cursor->value, &failure) &&
                      k_str_compare(cursor->key, k_buf_str(&cursor->to)) < 0;
     if (cursor->at_row) {
-        cursor->key.data += FAMILY_PREFIX;
-        cursor->key.length -= FAMILY_PREFIX;
+        cursor->key.data += K_FAMILY_PREFIX;
+        cursor->key.length -= K_FAMILY_PREFIX;
     }
     if (failure.code && err) *err = failure;
     return failure.code;

@@ -112,9 +112,15 @@ int k_rocks_create(const char *directory, enum k_rocks_role role, uint64_t memor
     if (role == K_ROCKS_WRITER) {
         set_writer_options(options, memory_bytes);
         rocksdb_options_set_max_open_files(options, files);
+        // What is scanned is not what is looked up: it shall not push that out of the cache.
+        store->iterators_fill_cache = false;
     } else {
-        // A reader keeps every file open: the writer deletes files that a reader still needs.
+        // A reader looks up by iterators, too: without the cache each lookup would read and unpack its blocks anew.
+        store->iterators_fill_cache = true;
+        // It keeps every file open: the writer deletes files that a reader still needs.
         rocksdb_options_set_max_open_files(options, -1);
+        // Else each catching up starts sixteen threads to open what is mostly one new file.
+        rocksdb_options_set_max_file_opening_threads(options, 1);
     }
     store->read_options = rocksdb_readoptions_create();
     *ret = store;
@@ -197,8 +203,7 @@ int k_rocks_iterate(struct k_store *base, struct k_str from, struct k_str to, st
     struct k_store_iterator *iterator = k_new(struct k_store_iterator);
     iterator->store = store;
     iterator->options = rocksdb_readoptions_create();
-    // What is scanned is not what is looked up: it shall not push that out of the cache.
-    rocksdb_readoptions_set_fill_cache(iterator->options, 0);
+    rocksdb_readoptions_set_fill_cache(iterator->options, store->iterators_fill_cache);
     if (to.data) {
         iterator->to = k_strndup(to.data, to.length);
         rocksdb_readoptions_set_iterate_upper_bound(iterator->options, iterator->to, to.length);

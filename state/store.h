@@ -66,7 +66,8 @@ int k_store_rocks_open(const char *directory, bool create, uint64_t memory_bytes
 // one that is not there yet.
 int k_store_rocks_open_reader(const char *directory, const char *scratch, bool moves, uint64_t memory_bytes,
                               struct k_store **ret, struct k_error *err);
-int k_store_rocks_catch_up(struct k_store *store, struct k_error *err);
+// *ret_moved false: nothing was written since the last time, which two system calls tell.
+int k_store_rocks_catch_up(struct k_store *store, bool *ret_moved, struct k_error *err);
 
 // The in-memory store. A k_memory_disk outlives the stores opened on it, as a disk outlives a process; it is one
 // directory. fault (may be NULL) is asked before each apply: 0, K_E_DISK_FULL, K_E_IO (nothing written), or K_E_CRASHED

@@ -8,6 +8,7 @@
 struct k_rocks_store {
     struct k_store base;
     char *directory;
+    bool iterators_fill_cache;
     uint64_t room_bytes; // must be free on the disk before anything is written
     rocksdb_options_t *options;
     rocksdb_block_based_table_options_t *table_options;

@@ -4,8 +4,13 @@
 // there is nothing else, since everything that is written is an ingested file (store_rocks_apply.c). So what an
 // iterator shows is always the end of one apply. Two lookups with a catch-up between them may not be of the same one:
 // whoever needs both takes them from one iterator.
+// Catching up costs RocksDB a list of the directory and several files opened, some hundred µs. As everything that is
+// written shows in the MANIFEST, a look at its size tells for a hundredth of that whether there is anything at all.
+// (A file that the MANIFEST names and that is gone already was deleted after a later entry, so the MANIFEST has grown.)
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,10 +22,19 @@ enum {
     TRIES = 10,
 };
 
+// What tells whether anything was written: which MANIFEST is the current one, and how long it is.
+struct mark {
+    ino_t current;           // CURRENT is replaced by another file whenever a new MANIFEST begins
+    struct timespec changed;
+    off_t length;
+};
+
 struct reader_store {
     struct k_rocks_store rocks; // first
     char *scratch;
     bool moves; // a secondary; else open for reading only, as of then
+    char *current_path, *manifest_path; // NULL: to be found
+    struct mark caught_up; // to here, at least; zero: not yet
 };
 
 static void pause_before(int attempt)
@@ -39,6 +53,40 @@ static bool is_written(const char *directory)
     if (fd >= 0) close(fd);
     free(path);
     return held;
+}
+
+static char *read_manifest_path(const struct reader_store *store)
+{
+    char name[64] = "";
+    FILE *file = fopen(store->current_path, "r");
+    if (!file) return NULL;
+    bool whole = fgets(name, sizeof name, file) && strchr(name, '\n');
+    fclose(file);
+    name[strcspn(name, "\n")] = '\0';
+    return whole ? k_format("%s/%s", store->rocks.directory, name) : NULL;
+}
+
+// False: it cannot be told, as when files are being replaced.
+static bool take_mark(struct reader_store *store, struct mark *ret)
+{
+    struct stat current, manifest;
+    if (!store->current_path) store->current_path = k_format("%s/CURRENT", store->rocks.directory);
+    if (stat(store->current_path, &current) != 0) return false;
+    const struct mark *last = &store->caught_up;
+    if (!store->manifest_path || last->current != current.st_ino ||
+        last->changed.tv_sec != current.st_mtim.tv_sec || last->changed.tv_nsec != current.st_mtim.tv_nsec) {
+        free(store->manifest_path);
+        store->manifest_path = read_manifest_path(store);
+    }
+    if (!store->manifest_path || stat(store->manifest_path, &manifest) != 0) return false;
+    *ret = (struct mark){current.st_ino, current.st_mtim, manifest.st_size};
+    return true;
+}
+
+static bool same_mark(const struct mark *a, const struct mark *b)
+{
+    return a->current == b->current && a->length == b->length && a->changed.tv_sec == b->changed.tv_sec &&
+           a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
 // A secondary takes a file that it cannot read for one that is not there yet, and shows an older state.
@@ -99,6 +147,8 @@ static void reader_close(struct k_store *base)
 {
     struct reader_store *store = (struct reader_store *)base;
     free(store->scratch);
+    free(store->current_path);
+    free(store->manifest_path);
     k_rocks_destroy(&store->rocks);
 }
 
@@ -129,6 +179,8 @@ int k_store_rocks_open_reader(const char *directory, const char *scratch, bool m
     if (rc) return rc;
     struct reader_store *store = k_realloc(rocks, sizeof *store);
     store->scratch = k_strdup(scratch);
+    store->current_path = store->manifest_path = NULL;
+    store->caught_up = (struct mark){0};
     store->rocks.base.ops = &reader_ops;
     bool empty = false;
     store->moves = moves || is_written(directory);
@@ -147,17 +199,26 @@ int k_store_rocks_open_reader(const char *directory, const char *scratch, bool m
     return 0;
 }
 
-int k_store_rocks_catch_up(struct k_store *base, struct k_error *err)
+int k_store_rocks_catch_up(struct k_store *base, bool *ret_moved, struct k_error *err)
 {
     struct reader_store *store = (struct reader_store *)base;
     K_ASSERT(base->ops == &reader_ops);
-    for (int attempt = 0; store->moves; attempt++) {
+    *ret_moved = false;
+    if (!store->moves) return 0;
+    for (int attempt = 0;; attempt++) {
+        // Taken before: what is written meanwhile shows the next time, whether or not it was seen now.
+        struct mark mark;
+        bool marked = take_mark(store, &mark);
+        if (marked && same_mark(&mark, &store->caught_up)) return 0;
         char *message = NULL;
         rocksdb_try_catch_up_with_primary(store->rocks.db, &message);
-        if (!message) return 0;
+        if (!message) {
+            store->caught_up = marked ? mark : (struct mark){0};
+            *ret_moved = true;
+            return 0;
+        }
         int rc = k_rocks_fail(&store->rocks, message, err);
         if (attempt == TRIES) return rc;
         pause_before(attempt);
     }
-    return 0;
 }

@@ -69,4 +69,12 @@ def test_growth():
     assert 0 < many["miss_rate"] < 1, many
 
 
+def test_reader():
+    "the reader's side: rows are found while q5 runs"
+    got, text = point("reader", "--pairs", "1", "--events", "200000")
+    assert got["right"] and "outputs equal" in text, text
+    assert got["gets"] > 1000 and got["absent"] == 0, got  # no row of this table ever goes
+    assert 0 < got["p50_us"][0] <= got["p99_us"][0] <= got["max_us"][0], got
+
+
 run_cases(globals())
