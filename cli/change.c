@@ -99,7 +99,7 @@ static void print_taking(const struct k_taking *taking, bool json, struct k_buf 
 }
 
 uint32_t change_print(const struct k_plan *old, const struct k_plan *new, const char *why_all, const char *why_full,
-                      bool json, struct k_buf *out)
+                      bool json, struct k_buf *out, bool *ret_whole)
 {
     struct k_arena arena;
     struct k_change change;
@@ -119,6 +119,7 @@ uint32_t change_print(const struct k_plan *old, const struct k_plan *new, const 
     }
     if (json) k_buf_add_char(out, ']');
     if (!refused) print_taking(&taking, json, out);
+    *ret_whole = taking.whole && !taking.why_not;
     k_arena_fini(&arena);
     return refused;
 }

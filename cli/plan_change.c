@@ -18,9 +18,11 @@ static int show(struct call *call, const struct plan_change *ask, const struct l
     if (ask->json)
         k_buf_printf(&out, "{\"kind\":\"plan_of_change\",\"from\":\"%s\",\"to\":\"%s\",", old->plan->fingerprint,
                      new->plan->fingerprint);
-    uint32_t refused = change_print(old->plan, new->plan, why_all, NULL, ask->json, &out);
+    bool whole;
+    uint32_t refused = change_print(old->plan, new->plan, why_all, NULL, ask->json, &out, &whole);
     int code = 0;
-    if (!refused && ask->live) {
+    if (whole && ask->live && ask->json) reading_print_nothing(&out);
+    if (!refused && ask->live && !whole) {
         code = kafka_open(call, ask->kafka, &log, &err);
         if (!code) code = reading_take(log, new->plan, &reading, &err);
         if (!code) reading_print(&reading, ask->json, &out);

@@ -81,6 +81,12 @@ static void print_json(const struct reading *r, struct k_buf *out)
                  (unsigned long long)c->disk_free);
 }
 
+void reading_print_nothing(struct k_buf *out)
+{
+    k_buf_add_text(out, ",\"records\":0,\"journal_records\":0,\"bytes\":0,\"journal_bytes\":0,\"exact\":true,"
+                        "\"measured_rate\":null,\"seconds\":0.0,\"disk_needed\":0,\"disk_there\":0");
+}
+
 void reading_print(const struct reading *r, bool json, struct k_buf *out)
 {
     if (json) {

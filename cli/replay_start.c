@@ -54,9 +54,10 @@ static void show_change(struct hosting *h, const struct takeover *t)
     struct k_error err = {0};
     struct k_buf out = {0};
     const char *why_all = NULL;
+    bool whole;
     if (change_load(h->worker.state_dir, h->worker.plan->name, "live", &live, &why_all, &err))
         printf("what changes is not known here: %s\n", err.text);
-    else change_print(live.plan, h->worker.plan, why_all, t->why_not[0] ? t->why_not : NULL, false, &out);
+    else change_print(live.plan, h->worker.plan, why_all, t->why_not[0] ? t->why_not : NULL, false, &out, &whole);
     if (out.length) fwrite(out.data, 1, out.length, stdout);
     k_buf_fini(&out);
     loaded_fini(&live);

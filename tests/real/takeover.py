@@ -170,6 +170,11 @@ def test_nothing_is_read():
     assert gone in kappa(*p.arguments(changed, "--full"), status=65).stderr
     assert gone in kappa(*p.arguments(CHANGES["an expression"][0]), status=65).stderr
     assert gone in kappa(*p.arguments(changed, "--output-suffix", ".new"), status=65).stderr
+    live = ["--against", "live", "--state-dir", p.state, *p.common, "-o", "json"]
+    plan = json.loads(kappa("plan", write("two.textproto", changed), *live).stdout)
+    expect((plan["records"], plan["taking"]["whole"]), (0, True), "what kappa plan says would be read")
+    expect({item["name"]: item["replay"] for item in plan["change"] if item["name"] in ("ever", "shown", "stream")},
+           {"ever": "taken over", "shown": "begins there", "stream": None}, "what it says of nodes")
     other = scratch("other")
     refused = kappa(*p.arguments(changed)[:-1], other, status=65).stderr
     assert f"computed: generation 1, which lives, has no state in {other}\n" in refused and gone in refused, refused
