@@ -50,11 +50,13 @@ int change_load(const char *state_dir, const char *graph, const char *generation
     return code;
 }
 
-// What a replay does about a node that does not follow from its fate; NULL: nothing. Sources have no such thing.
+// What a replay does about a source or node; NULL: all that is there is computed.
 static const struct k_taking_item *taking_of(const struct k_taking *taking, const char *name)
 {
     for (uint32_t i = 0; i < taking->count && !taking->why_not; i++)
         if (strcmp(taking->items[i].name, name) == 0) return &taking->items[i];
+    for (uint32_t i = 0; i < taking->source_count && !taking->why_not; i++)
+        if (strcmp(taking->sources[i].name, name) == 0) return &taking->sources[i];
     return NULL;
 }
 

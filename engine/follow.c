@@ -179,8 +179,8 @@ static int follow_range(struct k_shard *shard, bool *ret_progress, struct k_erro
         in->next = in->begin; // what lies before may be gone
         f->cut = true;
     }
-    if (range->first == range->next || (range->next <= in->begin && !range->n_record)) {
-        done = true; // says where the partition begins, or lies before where this generation does
+    if (in->unread || range->first == range->next || (range->next <= in->begin && !range->n_record)) {
+        done = true; // says where the partition begins, or lies before where this generation does, or nobody wants it
     } else if (range->n_record) {
         TRY(feed_embedded(shard, range, (uint32_t)input, err));
         shard->report.records += range->count;

@@ -18,6 +18,7 @@ struct k_input {
     uint64_t last_hash;
     bool touched;          // fed since the last boundary
     int64_t begin;         // records below are left out; 0: none are
+    bool unread;           // until k_machine_wake: the journal's ranges of it are passed over
     int64_t until;         // records below are history, taken before the journal; 0: there is none
     uint64_t history_hash; // of the records of the history that was taken so far
 };
@@ -54,7 +55,7 @@ K_CHECKED int k_machine_open(const struct k_plan *plan, uint32_t shard, const ui
                              struct k_error *err);
 void k_machine_close(struct k_machine *machine); // NULL-safe
 // At a boundary: opens the nodes that wait, over what the state holds of them by now. Their counters are those of the
-// position.
+// position, and so is all of inputs that are unread; where there are such, also the frontier.
 K_CHECKED int k_machine_wake(struct k_machine *machine, const Kappa__Internal__Position *position, struct k_error *err);
 
 // Turns outputs on or off; a leader has them on. Off: operators need not make them.

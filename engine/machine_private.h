@@ -52,6 +52,8 @@ struct k_machine {
 extern const struct k_host_ops machine_host_ops;
 bool machine_is_waiting(const struct k_machine *m, const char *name); // as the owner said when it was opened
 int machine_open_node(struct post *post, struct k_error *err);
+int machine_load_input(struct k_machine *m, const Kappa__Internal__Position__Partition *p, struct k_error *err);
+void machine_load_frontier(struct k_machine *m, const Kappa__Internal__Position *position);
 void machine_load_counters(struct post *post, const Kappa__Internal__Position *position);
 int machine_fail(struct k_host *host, const struct k_batch *batch, uint32_t row, const char *reason, const char *text,
                  struct k_error *err);

@@ -271,6 +271,7 @@ int shard_open(struct k_shard *shard, struct k_error *err)
         code =
             k_machine_open(plan, shard->options.shard, shard->partitions, shard->store, &owner, &shard->machine, err);
     if (!code) code = load_position(shard, err);
+    if (!code) takeover_inputs(shard);
     if (!code) code = open_journal(shard, err);
     if (!code) code = feed_check_ends(shard, err);
     if (!code) {

@@ -65,7 +65,7 @@ void k_machine_save(const struct k_machine *m, struct k_arena *arena, Kappa__Int
     position->work_units = m->work_units;
 }
 
-static int load_input(struct k_machine *m, const Kappa__Internal__Position__Partition *p, struct k_error *err)
+int machine_load_input(struct k_machine *m, const Kappa__Internal__Position__Partition *p, struct k_error *err)
 {
     for (uint32_t s = 0; s < m->plan->source_count; s++) {
         if (!p->source || strcmp(m->plan->sources[s].name, p->source) != 0) continue;
@@ -103,16 +103,21 @@ void machine_load_counters(struct post *post, const Kappa__Internal__Position *p
     }
 }
 
+void machine_load_frontier(struct k_machine *m, const Kappa__Internal__Position *position)
+{
+    m->open_frontier_us = position->has_frontier_us ? position->frontier_us : INT64_MIN;
+    m->frontier_us = position->final ? INT64_MAX : m->open_frontier_us;
+}
+
 int k_machine_load(struct k_machine *m, const Kappa__Internal__Position *position, struct k_error *err)
 {
     for (size_t i = 0; i < position->n_partition; i++) {
-        int code = load_input(m, position->partition[i], err);
+        int code = machine_load_input(m, position->partition[i], err);
         if (code) return code;
     }
     for (uint32_t p = 0; p < m->post_count; p++) machine_load_counters(&m->posts[p], position);
     m->clock_us = position->has_clock_us ? position->clock_us : INT64_MIN;
-    m->open_frontier_us = position->has_frontier_us ? position->frontier_us : INT64_MIN;
-    m->frontier_us = position->final ? INT64_MAX : m->open_frontier_us;
+    machine_load_frontier(m, position);
     m->work_frontier_us = position->has_work_frontier_us ? position->work_frontier_us : INT64_MIN;
     m->work_pending = position->work_pending;
     m->work_node = 0;

@@ -79,6 +79,16 @@ const Position *takeover_begins(const struct k_shard *shard)
     return shard->takeover && shard->takeover->whole ? shard->takeover->position : NULL;
 }
 
+void takeover_inputs(struct k_shard *shard)
+{
+    uint32_t count;
+    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    for (uint32_t i = 0; i < count && shard->takeover; i++)
+        for (size_t s = 0; s < shard->takeover->n_unread; s++)
+            if (strcmp(shard->options.plan->sources[inputs[i].source].name, shard->takeover->unread[s]) == 0)
+                inputs[i].unread = true;
+}
+
 // --- whether it fits
 
 // What an input and the copy's knowledge of its partition differ in, in words; NULL: nothing.
@@ -86,6 +96,7 @@ static const char *differs(const struct k_input *in, const Partition *p, bool wa
 {
     if (in->begin != p->begin) return "where it begins";
     if (in->next != p->next) return "the next offset";
+    if (in->unread) return NULL;
     if (in->records != p->records) return "how many records were read";
     if (in->last_offset != (p->has_last_offset ? p->last_offset : -1)) return "the last record's offset";
     if (in->last_offset >= 0 && in->last_hash != p->last_hash) return "the last record";
@@ -127,6 +138,7 @@ static int compare(struct k_shard *shard, struct k_error *err)
             (unsigned long long)shard->point.sequence);
     for (size_t i = 0; i < copy->n_partition; i++)
         TRY(compare_input(shard, copy->partition[i], copy->has_frontier_us, err));
+    if (shard->takeover->n_unread) return 0; // there was none to speak of
     if (copy->has_frontier_us && !copy->final && copy->frontier_us != k_machine_frontier(shard->machine))
         return k_fail(err, K_E_CORRUPT, "where the copy stands its frontier is another than here. " ADVICE);
     return 0;

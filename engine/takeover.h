@@ -8,6 +8,7 @@ int takeover_open(struct k_shard *shard, struct k_machine_owner *owner, struct k
 // checkpoint to come will save it, it is dropped.
 const Kappa__Internal__Position *takeover_begins(const struct k_shard *shard);
 void takeover_drop(struct k_shard *shard);
+void takeover_inputs(struct k_shard *shard); // notes which are not read before
 // At each boundary: where the copy stands, the nodes that wait go on. K_E_CORRUPT: it does not fit.
 int takeover_reach(struct k_shard *shard, struct k_error *err);
 int takeover_check_end(const struct k_shard *shard, struct k_error *err); // the journal's: nothing may wait any more

@@ -11,6 +11,29 @@ bool machine_is_waiting(const struct k_machine *m, const char *name)
     return false;
 }
 
+// Inputs that nobody read stand where the copy's did.
+static int load_unread(struct k_machine *m, const Kappa__Internal__Position *position, struct k_error *err)
+{
+    bool some = false;
+    for (uint32_t i = 0; i < m->input_count; i++) {
+        struct k_input *in = &m->inputs[i];
+        if (!in->unread) continue;
+        in->unread = false;
+        some = true;
+        machine_load_counters(&m->posts[in->source], position);
+        for (size_t p = 0; p < position->n_partition; p++) {
+            const Kappa__Internal__Position__Partition *partition = position->partition[p];
+            if (partition->partition != in->partition || !partition->source ||
+                strcmp(partition->source, m->plan->sources[in->source].name) != 0)
+                continue;
+            int code = machine_load_input(m, partition, err);
+            if (code) return code;
+        }
+    }
+    if (some) machine_load_frontier(m, position);
+    return 0;
+}
+
 int k_machine_wake(struct k_machine *m, const Kappa__Internal__Position *position, struct k_error *err)
 {
     for (uint32_t i = 0; i < m->plan->node_count; i++) {
@@ -22,5 +45,5 @@ int k_machine_wake(struct k_machine *m, const Kappa__Internal__Position *positio
     }
     m->owner.waiting = NULL;
     m->owner.waiting_count = 0;
-    return 0;
+    return load_unread(m, position, err);
 }

@@ -70,6 +70,23 @@ static void decide_node(struct deciding *d, uint32_t n)
     }
 }
 
+// Sources whose records reach nothing that is computed are not read; unless a source changed, since event time is then
+// not that of the copy, or a window or join is computed, since these wait for every source.
+static void decide_sources(struct deciding *d)
+{
+    bool any = d->taking->same_sources;
+    for (uint32_t n = 0; n < d->new->node_count; n++)
+        any &= !(d->taking->items[n].how == K_TAKING_COMPUTE && d->new->nodes[n].frontier);
+    for (uint32_t s = 0; s < d->new->source_count; s++) {
+        const struct k_links *links = &d->new->source_links[s];
+        bool wanted = !any;
+        for (uint32_t l = 0; l < links->count; l++)
+            wanted |= d->taking->items[links->items[l].node].how == K_TAKING_COMPUTE;
+        d->taking->sources[s] =
+            (struct k_taking_item){d->new->sources[s].name, wanted ? K_TAKING_COMPUTE : K_TAKING_OVER, NULL};
+    }
+}
+
 static const char *why_not(const struct deciding *d)
 {
     bool taken = d->taking->whole;
@@ -86,7 +103,9 @@ void k_taking_decide(const struct k_plan *old, const struct k_plan *new, const s
                      struct k_arena *arena, struct k_taking *ret)
 {
     *ret = (struct k_taking){.items = k_arena_array(arena, struct k_taking_item, new->node_count + 1),
-                             .count = new->node_count};
+                             .count = new->node_count,
+                             .sources = k_arena_array(arena, struct k_taking_item, new->source_count + 1),
+                             .source_count = new->source_count};
     struct deciding d = {old, new, change, arena, ret};
     for (uint32_t n = 0; n < new->node_count; n++) {
         const char *name = new->nodes[n].name;
@@ -100,6 +119,7 @@ void k_taking_decide(const struct k_plan *old, const struct k_plan *new, const s
         ret->same_sources &= kept[s];
     }
     ret->kept_sources = kept;
+    decide_sources(&d);
     ret->whole = ret->same_sources;
     for (uint32_t n = 0; n < new->node_count; n++) ret->whole &= ret->items[n].how != K_TAKING_COMPUTE;
     ret->why_not = why_not(&d);

@@ -24,6 +24,9 @@ struct k_taking_item {
 struct k_taking {
     struct k_taking_item *items; // as the new plan's nodes
     uint32_t count;
+    // As its sources. Taken over: nothing that is computed wants its records from before the copy's place.
+    struct k_taking_item *sources;
+    uint32_t source_count;
     const bool *kept_sources; // as the new plan's sources
     const char *why_not;      // why nothing is gained, in words; NULL: something is
     bool same_sources;        // none changed, came or went

@@ -191,6 +191,9 @@ static int note(struct making *m, const Position *position, const char *generati
     t.waiting = k_arena_array(&m->arena, char *, m->taking->count + 1);
     for (uint32_t i = 0; i < m->taking->count; i++)
         if (m->taking->items[i].how != K_TAKING_COMPUTE) t.waiting[t.n_waiting++] = (char *)m->taking->items[i].name;
+    t.unread = k_arena_array(&m->arena, char *, m->new->source_count + 1);
+    for (uint32_t i = 0; i < m->new->source_count; i++)
+        if (m->taking->sources[i].how == K_TAKING_OVER) t.unread[t.n_unread++] = (char *)m->new->sources[i].name;
     size_t size = kappa__internal__takeover__get_packed_size(&t);
     char *bytes = k_arena_get(&m->arena, size + 1);
     kappa__internal__takeover__pack(&t, (uint8_t *)bytes);

@@ -174,7 +174,7 @@ def test_nothing_is_read():
     plan = json.loads(kappa("plan", write("two.textproto", changed), *live).stdout)
     expect((plan["records"], plan["taking"]["whole"]), (0, True), "what kappa plan says would be read")
     expect({item["name"]: item["replay"] for item in plan["change"] if item["name"] in ("ever", "shown", "stream")},
-           {"ever": "taken over", "shown": "begins there", "stream": None}, "what it says of nodes")
+           {"ever": "taken over", "shown": "begins there", "stream": "taken over"}, "what it says of nodes")
     other = scratch("other")
     refused = kappa(*p.arguments(changed)[:-1], other, status=65).stderr
     assert f"computed: generation 1, which lives, has no state in {other}\n" in refused and gone in refused, refused

@@ -50,7 +50,8 @@ static const struct change {
      "taken over: some sums ever both shown totals counts joined out; whole"},
     // A table more, of a source.
     {BASE "table { name: \"last\" input: \"other\" key: \"k\" }\n",
-     "computed: last; taken over: some sums hops ever both shown totals mosts counts joined out; "},
+     "computed: last; taken over: some sums hops ever both shown totals mosts counts joined out; unread: stream; "
+     "unread: rows; "},
     // One of what is kept: that must be computed, but not the other table that reads it.
     {BASE "table { name: \"late\" input: \"sums\" key: \"k\" }\n",
      "computed: some sums late; taken over: hops ever both shown totals mosts counts joined out; "},
@@ -120,6 +121,8 @@ static char *in_words(const struct k_taking *taking)
         if (found) k_buf_add_text(&out, "; ");
     }
     if (taking->whole && !taking->why_not) k_buf_add_text(&out, "whole");
+    for (uint32_t i = 0; i < taking->source_count && !taking->whole && !taking->why_not; i++)
+        if (taking->sources[i].how == K_TAKING_OVER) k_buf_printf(&out, "unread: %s; ", taking->sources[i].name);
     return out.data;
 }
 
@@ -146,10 +149,10 @@ static void expect_decision(const char *old_text, const char *new_text, const ch
 #define ONE_SOURCE                                                                         \
     "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n" \
     "source { name: \"one\" kafka { topic: \"t\" } format { json {} } schema: \"E\" }\n"
-#define SHARED(WHERE)                                                             \
-    ONE_SOURCE                                                                    \
-        "node { name: \"all\" input: \"one\" filter { where: \"" WHERE "\" } }\n" \
-        "table { name: \"last\" input: \"all\" key: \"k\" }\ntable { name: \"two\" input: \"all\" key: \"n\" }\n"
+#define SHARED(WHERE)                                                         \
+    ONE_SOURCE                                                                \
+    "node { name: \"all\" input: \"one\" filter { where: \"" WHERE "\" } }\n" \
+    "table { name: \"last\" input: \"all\" key: \"k\" }\ntable { name: \"two\" input: \"all\" key: \"n\" }\n"
 
 static void test_decisions(void **state)
 {
@@ -349,6 +352,14 @@ static char *dump(struct scene *s, uint32_t worker)
     return out.data;
 }
 
+static char *in_text(const Kappa__Internal__Position__Partition *p)
+{
+    return k_format("%s %u: next %lld, time %lld, watermark %lld, clock %lld, %llu records, last %lld %llx",
+                    p->source, p->partition, (long long)p->next, (long long)p->max_time_us,
+                    (long long)p->watermark_us, (long long)p->last_clock_us, (unsigned long long)p->records,
+                    (long long)p->last_offset, (unsigned long long)p->last_hash);
+}
+
 // What positions say of nodes that did not change, and of where they stand.
 static void compare_positions(struct scene *s, const struct k_taking *taking)
 {
@@ -356,6 +367,13 @@ static void compare_positions(struct scene *s, const struct k_taking *taking)
     assert_int_equal(one->journal_offset, other->journal_offset);
     assert_int_equal(one->chain, other->chain);
     assert_int_equal(one->frontier_us, other->frontier_us);
+    assert_int_equal(one->n_partition, other->n_partition);
+    for (size_t i = 0; i < one->n_partition; i++) {
+        char *a = in_text(one->partition[i]), *b = in_text(other->partition[i]);
+        assert_string_equal(a, b);
+        free(a);
+        free(b);
+    }
     assert_int_equal(one->n_counters, other->n_counters);
     for (size_t i = 0; i < one->n_counters; i++) {
         const Kappa__Internal__Position__Counters *a = one->counters[i], *b = other->counters[i];
