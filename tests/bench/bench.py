@@ -56,15 +56,26 @@ def output_of(*command):
     return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.decode()
 
 
-def last_shard(stats):
-    """What the worker last said of its first shard; {}: nothing yet."""
+def last_figures(stats):
+    """What the worker last said; {}: nothing yet."""
     try:
         with open(stats, "rb") as file:
             file.seek(max(0, os.path.getsize(stats) - LINES_MAX))
             lines = file.read().rpartition(b"\n")[0].splitlines()
     except FileNotFoundError:
         return {}
-    return json.loads(lines[-1])["shards"][0] if lines else {}
+    return json.loads(lines[-1]) if lines else {}
+
+
+def last_shard(stats):
+    """What the worker last said of its first shard; {}: nothing yet."""
+    figures = last_figures(stats)
+    return figures["shards"][0] if figures else {}
+
+
+def topics_of(name):
+    """What a pipeline of this name, and with an output of this name, has made."""
+    return [name, f"{name}.journal.0", f"{name}.dead-letters", f"{name}.control"]
 
 
 class Running:
@@ -83,11 +94,12 @@ class Running:
         # Figures of an earlier process would answer for this one.
         if self.stats and os.path.exists(self.stats):
             os.unlink(self.stats)
+        self.spawn(self.bench.command(self.query, self.topic, self.out, self.state, self.stats) + list(self.more))
+
+    def spawn(self, command):
         self.began = time.monotonic()
         with open(self.errors, "ab") as errors:
-            self.process = subprocess.Popen(
-                self.bench.command(self.query, self.topic, self.out, self.state, self.stats) + list(self.more),
-                stdout=subprocess.DEVNULL, stderr=errors)
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
 
     def cpu_s(self):
         """In nanoseconds' resolution: ticks are too coarse for a process that does next to nothing."""
@@ -135,7 +147,7 @@ class Running:
         self.process.terminate()
         status = self.process.wait(60)
         shutil.rmtree(self.state, ignore_errors=True)
-        self.bench.ktool("delete", self.out, f"{self.out}.journal.0", f"{self.out}.dead-letters")
+        self.bench.ktool("delete", *topics_of(self.out))
         if status != 0:
             sys.exit(f"kappa run ended with {status}")
 
@@ -157,9 +169,11 @@ class Bench:
             topic = self.prepared[wanted] = f"bench-{kind}-{os.getpid()}-{self.number}"
             print(f"{events} events into {topic}", flush=True)
             self.ktool("create", topic, "--partitions", "4")
-            more = [str(keys)] if kind == "uniform" else []
-            output_of(NEXMARK, "produce", self.brokers, topic, str(events), "10000", *more)
+            self.produce(topic, events, *([keys] if kind == "uniform" else []))
         return self.prepared[wanted]
+
+    def produce(self, topic, events, *more):
+        output_of(NEXMARK, "produce", self.brokers, topic, str(events), "10000", *map(str, more))
 
     def forget(self, topic):
         """Deletes a topic that ensure made: large ones do not stand side by side."""
@@ -189,12 +203,12 @@ class Bench:
         shard = last_shard(stats)
         result.update(commits=shard["commits"], checkpoints=shard["checkpoints"])
         shutil.rmtree(state)
-        return self.finish(result, out, f"{out}.journal.0", f"{out}.dead-letters")
+        return self.finish(result, *topics_of(out))
 
-    def command(self, query, topic, out, state, stats):
+    def command(self, query, topic, out, state, stats, verb=("run",)):
         graph = os.path.join(ROOT, "tests", "bench", "queries", f"{query}.textproto")
         more = ["--stats", stats] if stats else []
-        return [KAPPA, "run", graph, "--brokers", self.brokers, "--state-dir", state, *more,
+        return [KAPPA, *verb, graph, "--brokers", self.brokers, "--state-dir", state, *more,
                 "--set", f"NAME={out}", "--set", f"TOPIC={topic}", "--set", f"OUT={out}"]
 
     def new_output(self, query):

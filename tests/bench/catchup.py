@@ -1,11 +1,14 @@
-"""An engine that was down while events came: how fast it reaches the head (kc: state, and every update to a topic),
-and how far apart its checkpoints are meanwhile."""
+"""An engine that was down while events came: how fast it reaches the head (kc: state, and every update to a topic), how
+far apart its checkpoints are meanwhile, and which share that is of the rate of the benchmark (--once over the same
+topic, which is the same work without the waiting for a group and for the next event)."""
 import datetime
 import json
 
 from bench import Running
 
+QUERY, KIND = "kc", "uniform"
 CHECKPOINT_S = 10  # at least one in so long
+SHARE_MIN = 0.9
 
 
 def at_head(shard):
@@ -26,18 +29,27 @@ def longest_without_checkpoint_s(stats):
 
 
 def measure(bench, arguments):
-    running = Running(bench, "kc", bench.ensure("uniform"))
-    shard = running.wait("it is at the head", at_head)
+    topic = bench.ensure(KIND)
+    rate = bench.engine(QUERY, topic)
+    running = Running(bench, QUERY, topic)
+    shard = running.wait("it is at the head", at_head, timeout_s=600 + bench.events / 10000)
     cpu_s, wall_s = running.cpu_s(), running.age_s()
     result = {"events": bench.events, "cpu_s": cpu_s, "wall_s": wall_s, "commits": shard["commits"],
               "checkpoints": shard["checkpoints"], "kilo_events_per_cpu_s": bench.events / cpu_s / 1000,
-              "kilo_events_per_s": bench.events / wall_s / 1000,
-              "longest_without_checkpoint_s": longest_without_checkpoint_s(running.stats)}
+              "kilo_events_per_s": bench.events / wall_s / 1000, "share_min": SHARE_MIN,
+              "bench_kilo_events_per_cpu_s": bench.events / rate["cpu_s"] / 1000,
+              "bench_kilo_events_per_s": bench.events / rate["wall_s"] / 1000,
+              "cpu_share": rate["cpu_s"] / cpu_s, "wall_share": rate["wall_s"] / wall_s,
+              "longest_without_checkpoint_s": longest_without_checkpoint_s(running.stats),
+              "right": bench.digest(running.out) == rate["digest"]}
     running.finish()
     return result
 
 
 def show(result):
-    print(f"catch-up (kc) over {result['events']} events: {result['kilo_events_per_cpu_s']:.0f} thousand a CPU second, "
-          f"{result['kilo_events_per_s']:.0f} thousand a second; {result['checkpoints']} checkpoints, at most "
+    print(f"catch-up ({QUERY}) over {result['events']} events: {result['kilo_events_per_cpu_s']:.0f} thousand a CPU "
+          f"second, {result['kilo_events_per_s']:.0f} thousand a second; {result['checkpoints']} checkpoints, at most "
           f"{result['longest_without_checkpoint_s']:.0f} s apart (wanted: {CHECKPOINT_S}), {result['commits']} commits")
+    print(f"  of the bench rate ({result['bench_kilo_events_per_cpu_s']:.0f} and "
+          f"{result['bench_kilo_events_per_s']:.0f}) {result['cpu_share']:.2f} by CPU, {result['wall_share']:.2f} by time (wanted: {result['share_min']}); "
+          f"outputs {'equal' if result['right'] else 'DIFFER'}")

@@ -57,7 +57,7 @@ void bench_send(rd_kafka_topic_t *topic, rd_kafka_t *rk, int32_t partition, cons
     }
 }
 
-void bench_reading_start(struct bench_reading *r, const char *brokers, const char *topic)
+void bench_reading_start(struct bench_reading *r, const char *brokers, const char *topic, bool from_end)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     bench_set(conf, "bootstrap.servers", brokers);
@@ -80,8 +80,12 @@ void bench_reading_start(struct bench_reading *r, const char *brokers, const cha
     rd_kafka_metadata_destroy(metadata);
     rd_kafka_topic_destroy(t);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(r->partitions);
-    for (int p = 0; p < r->partitions; p++)
-        rd_kafka_topic_partition_list_add(list, topic, p)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    for (int p = 0; p < r->partitions; p++) {
+        int64_t low, high;
+        code = from_end ? rd_kafka_query_watermark_offsets(r->rk, topic, p, &low, &high, TIMEOUT_MS) : 0;
+        if (code) bench_die(topic, rd_kafka_err2str(code));
+        rd_kafka_topic_partition_list_add(list, topic, p)->offset = from_end ? high : RD_KAFKA_OFFSET_BEGINNING;
+    }
     code = rd_kafka_assign(r->rk, list);
     if (code) bench_die(topic, rd_kafka_err2str(code));
     rd_kafka_topic_partition_list_destroy(list);

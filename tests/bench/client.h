@@ -19,7 +19,7 @@ rd_kafka_t *bench_producer(const char *brokers, const char *transactional_id);
 void bench_send(rd_kafka_topic_t *topic, rd_kafka_t *rk, int32_t partition, const char *key, size_t key_length,
                 const char *value, size_t length);
 
-// Reads all partitions of a topic from their beginnings, committed messages only.
+// Reads all partitions of a topic, committed messages only.
 struct bench_reading {
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
@@ -29,7 +29,8 @@ struct bench_reading {
 };
 typedef void (*bench_visit_fn)(void *context, const rd_kafka_message_t *message);
 
-void bench_reading_start(struct bench_reading *r, const char *brokers, const char *topic);
+// From their beginnings, or from where they end now.
+void bench_reading_start(struct bench_reading *r, const char *brokers, const char *topic, bool from_end);
 void bench_reading_end(struct bench_reading *r);
 
 // What comes within the time, at most BENCH_BATCH messages; visit may be NULL. Returns their number.

@@ -13,10 +13,10 @@ P99_RATIO_MAX = 2.0
 WARM_UP_S = 2
 
 
-def pace(bench, topic, out, arguments, kind="all"):
-    """What nexmark prints, once all has come out."""
+def pace(bench, topic, out, arguments, kind="all", keys=0):
+    """What nexmark prints, once all has come out. keys: of the bidders, uniform; 0: as Nexmark has them."""
     command = [NEXMARK, "pace", bench.brokers, topic, out, str(arguments.rate), str(arguments.seconds),
-               str(WARM_UP_S), kind]
+               str(WARM_UP_S), kind, str(keys)]
     return json.loads(output_of(*command))
 
 

@@ -4,7 +4,7 @@
 //   nexmark hand QUERY BROKERS TOPIC OUTPUT                       the query written by hand
 //   nexmark digest BROKERS TOPIC                                  count and order-independent hash of what is committed
 //   nexmark echo QUERY BROKERS TOPIC OUTPUT COMMIT_MS             the query written by hand in transactions, for ever
-//   nexmark pace BROKERS TOPIC OUTPUT RATE SECONDS WARM_UP_S WHAT  events in at a pace, and how late they come out
+//   nexmark pace BROKERS TOPIC OUTPUT …                           events at a pace, and how late they come out (pace.h)
 // Each prints one JSON line. Exit 1 on any error.
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +72,7 @@ static int hand(int argc, char **argv)
     run.out = bench_producer(argv[3], NULL);
     run.topic = rd_kafka_topic_new(run.out, argv[5], NULL);
     struct bench_reading *r = calloc(1, sizeof *r);
-    bench_reading_start(r, argv[3], argv[4]);
+    bench_reading_start(r, argv[3], argv[4], false);
     uint64_t events = bench_read_all(r, take, &run);
     run.query->finish(run.state, emit, &run);
     if (rd_kafka_flush(run.out, 120000)) bench_die("flush", "timed out");
@@ -96,7 +96,7 @@ static int drain(int argc, char **argv, bool digest)
     if (argc != 4) bench_die(argv[1], "BROKERS TOPIC");
     struct bench_reading *r = calloc(1, sizeof *r);
     struct run run = {0};
-    bench_reading_start(r, argv[2], argv[3]);
+    bench_reading_start(r, argv[2], argv[3], false);
     uint64_t events = bench_read_all(r, digest ? add_to_digest : NULL, &run);
     printf("{\"events\":%llu,\"digest\":\"%016llx\"}\n", (unsigned long long)events, (unsigned long long)run.sum);
     bench_reading_end(r);

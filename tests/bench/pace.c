@@ -93,7 +93,7 @@ int pace_echo(int argc, char **argv)
     check("transactions", rd_kafka_init_transactions(e.out, TIMEOUT_MS));
     e.topic = rd_kafka_topic_new(e.out, argv[5], NULL);
     struct bench_reading *r = calloc(1, sizeof *r);
-    bench_reading_start(r, argv[3], argv[4]);
+    bench_reading_start(r, argv[3], argv[4], false);
     while (!ended) {
         bench_read(r, READ_MS, echo_take, &e);
         rd_kafka_poll(e.out, 0);
@@ -113,8 +113,9 @@ int pace_echo(int argc, char **argv)
 
 struct pace {
     const char *brokers, *topic, *output;
-    uint64_t events, expected; // to be sent, and of them those that come out
-    int64_t from_ms;           // event time: only what was sent then or later is measured
+    struct bench_reading *reading; // of the output, from where it ended before the first event was sent
+    uint64_t events, expected;     // to be sent, and of them those that come out
+    int64_t from_ms;               // event time: only what was sent then or later is measured
     atomic_uint_fast64_t came;
     uint32_t *late_us; // of what is measured
     size_t measured;
@@ -138,11 +139,7 @@ static void note(void *context, const rd_kafka_message_t *m)
 static void *listen_for_output(void *context)
 {
     struct pace *p = context;
-    struct bench_reading *r = calloc(1, sizeof *r);
-    bench_reading_start(r, p->brokers, p->output);
-    while (!p->stop) bench_read(r, READ_MS, note, p);
-    bench_reading_end(r);
-    free(r);
+    while (!p->stop) bench_read(p->reading, READ_MS, note, p);
     return NULL;
 }
 
@@ -178,7 +175,7 @@ static double quantile_ms(const struct pace *p, double q)
 
 int pace(int argc, char **argv)
 {
-    if (argc != 9) bench_die("pace", "BROKERS TOPIC OUTPUT RATE SECONDS WARM_UP_S (all|bids)");
+    if (argc != 10) bench_die("pace", "BROKERS TOPIC OUTPUT RATE SECONDS WARM_UP_S (all|bids) UNIFORM_BIDDERS");
     uint64_t rate = strtoull(argv[5], NULL, 10);
     double seconds = atof(argv[6]), warm_up_s = atof(argv[7]);
     if (!rate || seconds <= 0) bench_die("pace", "nothing to send");
@@ -189,7 +186,10 @@ int pace(int argc, char **argv)
     if (bids) // the first four of fifty are none
         p.expected -= p.events / 50 * 4 + (p.events % 50 < 4 ? p.events % 50 : 4);
     p.late_us = calloc(p.expected, sizeof *p.late_us);
-    struct nexmark g = {.events_per_second = rate, .base_ms = now_us() / 1000 + 1000};
+    p.reading = calloc(1, sizeof *p.reading);
+    bench_reading_start(p.reading, p.brokers, p.output, true);
+    struct nexmark g = {
+        .events_per_second = rate, .base_ms = now_us() / 1000 + 1000, .uniform_bidders = strtoull(argv[9], NULL, 10)};
     p.from_ms = g.base_ms + (int64_t)(warm_up_s * 1000);
     pthread_t listener;
     if (pthread_create(&listener, NULL, listen_for_output, &p)) bench_die("pace", "no thread");
@@ -198,6 +198,8 @@ int pace(int argc, char **argv)
     while (p.came < p.expected && now_us() < deadline_us) nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     p.stop = true;
     pthread_join(listener, NULL);
+    bench_reading_end(p.reading);
+    free(p.reading);
     if (!p.measured) bench_die(p.output, "nothing came");
     qsort(p.late_us, p.measured, sizeof *p.late_us, by_size);
     printf("{\"sent\":%llu,\"expected\":%llu,\"came\":%llu,\"measured\":%zu,\"p50_ms\":%.1f,\"p99_ms\":%.1f,"

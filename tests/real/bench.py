@@ -41,6 +41,7 @@ def test_catchup():
     "catch-up"
     got, text = point("catchup", "--events", "50000")
     assert got["cpu_s"] > 0 and got["checkpoints"] > 0 and "checkpoints" in text, text
+    assert got["right"] and got["cpu_share"] > 0 and "outputs equal" in text, text
 
 
 def test_recovery():
@@ -75,6 +76,18 @@ def test_reader():
     assert got["right"] and "outputs equal" in text, text
     assert got["gets"] > 1000 and got["absent"] == 0, got  # no row of this table ever goes
     assert 0 < got["p50_us"][0] <= got["p99_us"][0] <= got["max_us"][0], got
+
+
+def test_replay():
+    "replay: the same counters as live, and each event comes out once with a replay beside"
+    got, text = point("replay", "--pairs", "1", "--events", "100000", "--seconds", "2", "--rate", "2000")
+    assert got["right"] and text.count("counters equal") == 2 and "each event came out once" in text, text
+    expect([q["query"] for q in got["queries"]], ["q5", "kc"])
+    for q in got["queries"]:
+        assert all(q[name]["kilo_events_per_cpu_s"][0] > 0 for name in ("drain", "live", "replay")), q
+    latency = got["latency"]
+    assert latency["busy"], text
+    assert all(0 < latency[side]["p50_ms"][0] <= latency[side]["p99_ms"][0] for side in ("without", "with")), latency
 
 
 run_cases(globals())
