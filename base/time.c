@@ -52,8 +52,8 @@ static wide civil_wide(const struct k_civil *civil)
     int64_t carry = floor_div((int64_t)civil->month - 1, 12);
     int month = (int)((int64_t)civil->month - carry * 12);
     int64_t days = days_from_civil(year + carry, month) + civil->day - 1;
-    return (wide)days * day_us + civil->hour * hour_us + civil->minute * minute_us +
-           (int64_t)civil->second * SECOND + civil->microsecond;
+    return (wide)days * day_us + civil->hour * hour_us + civil->minute * minute_us + (int64_t)civil->second * SECOND +
+           civil->microsecond;
 }
 
 int64_t k_civil_us(const struct k_civil *civil)
@@ -186,4 +186,11 @@ size_t k_time_print(char *out, int64_t us)
     }
     *at++ = 'Z';
     return (size_t)(at - out);
+}
+
+int64_t k_clock_us(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }

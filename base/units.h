@@ -1,6 +1,8 @@
-// Quantities as people write them: durations, sizes, instants.
+// Quantities as people write them: durations, sizes, instants; and clocks.
 #pragma once
 #include "base/bytes.h"
+
+#include <time.h>
 
 // "250us", "100ms", "90s", "5m", "2h", "7d", "1h30m"; ISO 8601 ("PT1M30S", "P7D"; no months, no years).
 // A fraction is read where the result is whole ("1.5h"); "0" needs no unit. Result in microseconds, never
@@ -20,6 +22,8 @@ bool k_time_parse(struct k_str text, int64_t *ret_us);
 // printed with a sign, as ISO 8601 has it. Writes at most K_TIME_TEXT bytes with no NUL; returns the length.
 enum { K_TIME_TEXT = 40 };
 size_t k_time_print(char *out, int64_t us);
+
+int64_t k_clock_us(clockid_t clock); // what one of the system's clocks shows; CLOCK_MONOTONIC, mostly
 
 // Proleptic Gregorian calendar (Howard Hinnant, "chrono-compatible low-level date algorithms").
 struct k_civil { int64_t year; int32_t month, day, hour, minute, second, microsecond; };

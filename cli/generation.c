@@ -1,6 +1,7 @@
 // The pipeline that a verb is about, and switches of its generations.
 #include "cli/generation.h"
 #include "replay/presence.h"
+#include "base/units.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -8,13 +9,6 @@
 
 enum { LOOK_US = 100000 };
 static const int64_t ASK_US = 20000000;
-
-static int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 int pipeline_open(struct call *call, struct pipeline *ret)
 {
@@ -52,7 +46,7 @@ int pipeline_control(struct pipeline *pipeline, struct k_control *ret, struct k_
 int pipeline_await(struct pipeline *pipeline, uint64_t seq, uint64_t target, int64_t timeout_us,
                    struct k_control *ret, struct k_error *err)
 {
-    int64_t until_us = monotonic_us() + timeout_us;
+    int64_t until_us = k_clock_us(CLOCK_MONOTONIC) + timeout_us;
     for (;;) {
         int code = pipeline_control(pipeline, ret, err);
         if (code && !k_control_again(code)) return code;
@@ -61,7 +55,7 @@ int pipeline_await(struct pipeline *pipeline, uint64_t seq, uint64_t target, int
                           (unsigned long long)seq, (unsigned long long)ret->target,
                           ret->reason[0] ? ret->reason : "another switch was asked for");
         if (!code && k_control_is_settled(ret)) return 0;
-        if (monotonic_us() >= until_us)
+        if (k_clock_us(CLOCK_MONOTONIC) >= until_us)
             return k_fail(err, K_E_TIMEOUT,
                           "switch %llu to generation %llu is not complete yet; it goes on by itself (kappa replay "
                           "status)",
@@ -97,7 +91,7 @@ int pipeline_switch(struct call *call, struct pipeline *pipeline, struct k_switc
 {
     struct k_error err = {0};
     struct k_control control;
-    int64_t began_us = monotonic_us();
+    int64_t began_us = k_clock_us(CLOCK_MONOTONIC);
     int code = pipeline_control(pipeline, &control, &err);
     if (!code) code = check_target(pipeline, ask, &control, &err);
     if (!code && ask->difference) code = pipeline_check_difference(pipeline, &control, ask, &err);
@@ -107,7 +101,7 @@ int pipeline_switch(struct call *call, struct pipeline *pipeline, struct k_switc
         code = pipeline_await(pipeline, ask->seq, ask->target, timeout_us, &control, &err);
     if (code) return command_failed(call, code, &err);
     printf("generation %llu is live since switch %llu (%.1f s)\n", (unsigned long long)control.live,
-           (unsigned long long)control.done, (double)(monotonic_us() - began_us) / 1e6);
+           (unsigned long long)control.done, (double)(k_clock_us(CLOCK_MONOTONIC) - began_us) / 1e6);
     if (ask->difference) // of which others may ask at the same time
         puts(control.difference ? "what differs is being written to its keyed sinks; kappa replay status says how far"
                                 : "the switch was asked for before, without its difference: nothing is written");

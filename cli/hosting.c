@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { SIGNALS_US = 250000 }; // from one look for signals to the next
+
 static int at_least(struct call *call, uint32_t index, int64_t value, int64_t low, const char *wanted,
                     struct k_error *err)
 {
@@ -110,7 +112,7 @@ static int supervise(struct call *call, struct k_worker *worker, struct hosting 
     int ended = 0;
     struct k_error why = {0};
     while (!done) {
-        ended = k_worker_wait(worker, 100000, &done, &why);
+        ended = k_worker_wait(worker, SIGNALS_US, &done, &why);
         progress_tick(progress);
         if (!done && !stopping && h->steward && k_steward_is_retired(h->steward)) {
             *ret_retired = stopping = true;

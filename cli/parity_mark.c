@@ -3,6 +3,7 @@
 
 #include "cli/shard_dirs.h"
 #include "replay/generations.h"
+#include "base/units.h"
 
 #include <dirent.h>
 #include <ftw.h>
@@ -14,13 +15,6 @@
 
 enum { LOOK_US = 50000, FILES_OPEN = 16 };
 static const int64_t ASK_US = 20000000;
-
-static int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 // Whether the generation's shards that are in the state directory are all copied.
 static int is_kept(const struct parity_mark *mark, const char *generation, const char *copies, bool *ret,
@@ -41,7 +35,7 @@ static int is_kept(const struct parity_mark *mark, const char *generation, const
 
 static int wait_for(const struct parity_mark *mark, const char *copies, struct k_error *err)
 {
-    int64_t until_us = monotonic_us() + mark->timeout_us;
+    int64_t until_us = k_clock_us(CLOCK_MONOTONIC) + mark->timeout_us;
     for (;;) {
         const char *missing = NULL;
         for (int i = 0; i < 2 && mark->generations[i]; i++) {
@@ -51,7 +45,7 @@ static int wait_for(const struct parity_mark *mark, const char *copies, struct k
             if (!kept) missing = mark->generations[i];
         }
         if (!missing) return 0;
-        if (monotonic_us() >= until_us)
+        if (k_clock_us(CLOCK_MONOTONIC) >= until_us)
             return k_fail(err, K_E_TIMEOUT,
                           "generation %s has not come to the mark in time; it must be hosted on this machine, with "
                           "state directory %s",

@@ -3,6 +3,7 @@
 #include "cli/progress.h"
 
 #include "base/json_out.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,13 +22,6 @@ struct progress {
     uint32_t ticks;
     bool shown;
 };
-
-static int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 int progress_read(struct call *call, uint32_t progress, uint32_t stats, struct progress_options *ret,
                   struct k_error *err)
@@ -51,7 +45,7 @@ int progress_start(const struct progress_options *options, const struct k_plan *
         return k_fail(err, K_E_IO, "--stats: %s: %s", options->stats, strerror(errno));
     struct progress *p = k_new(struct progress);
     *p = (struct progress){.options = *options, .plan = plan, .worker = worker, .stats = stats};
-    p->started_us = p->ticked_us = monotonic_us();
+    p->started_us = p->ticked_us = k_clock_us(CLOCK_MONOTONIC);
     *ret = p;
     return 0;
 }
@@ -192,7 +186,7 @@ static void tick(struct progress *p)
 
 void progress_tick(struct progress *p)
 {
-    if (!p || monotonic_us() - p->ticked_us < 1000000) return;
+    if (!p || k_clock_us(CLOCK_MONOTONIC) - p->ticked_us < 1000000) return;
     p->ticked_us += 1000000;
     tick(p);
 }

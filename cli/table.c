@@ -2,18 +2,12 @@
 #include "cli/table.h"
 
 #include "proto/internal.pb-c.h"
+#include "base/units.h"
 
 #include <stdlib.h>
 #include <time.h>
 
 enum { PAUSE_MS = 20 };
-
-static int64_t clock_us(clockid_t which)
-{
-    struct timespec now;
-    clock_gettime(which, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 // --- waiting for a position
 
@@ -145,7 +139,7 @@ static void pause_briefly(void)
 static int wait_for(struct table_call *table, const struct k_reader_options *options, const struct wish *wish,
                     int64_t timeout_us, struct k_error *err)
 {
-    int64_t until = clock_us(CLOCK_MONOTONIC) + timeout_us;
+    int64_t until = k_clock_us(CLOCK_MONOTONIC) + timeout_us;
     struct k_reader_options how = *options;
     how.one_view = !wish->count;
     char why[sizeof err->text] = "";
@@ -159,7 +153,7 @@ static int wait_for(struct table_call *table, const struct k_reader_options *opt
         if (code) memcpy(why, err->text, sizeof why);
         k_view_close(table->view);
         table->view = NULL;
-        if (clock_us(CLOCK_MONOTONIC) >= until)
+        if (k_clock_us(CLOCK_MONOTONIC) >= until)
             return k_fail(err, K_E_TIMEOUT, "the position was not reached in time: %s", why);
         pause_briefly();
     }
@@ -205,7 +199,7 @@ static void add_position(const struct k_shard_view *shards, uint32_t count, stru
 // Of the oldest shard; -1: not known.
 static int64_t age_us(const struct k_shard_view *shards, uint32_t count)
 {
-    int64_t oldest = INT64_MAX, now = clock_us(CLOCK_REALTIME);
+    int64_t oldest = INT64_MAX, now = k_clock_us(CLOCK_REALTIME);
     for (uint32_t i = 0; i < count; i++)
         if (shards[i].taken_us < oldest) oldest = shards[i].taken_us;
     if (oldest == INT64_MIN || count == 0) return -1;

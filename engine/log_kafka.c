@@ -16,14 +16,13 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/trace.h"
+#include "base/units.h"
 
 enum { SLACK_NS = 1000000 }; // see k_kafka_handle_open
 
 int64_t k_kafka_clock_us(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return k_clock_us(CLOCK_MONOTONIC);
 }
 
 static int64_t now_us(struct k_log *log)

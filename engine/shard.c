@@ -15,7 +15,8 @@ enum {
     RETRY_US = 200000,
     LAG_US = 1000000,
     TOPICS_US = 30000000,
-    IDLE_WAIT_US = SHARD_IDLE_WAIT_US,
+    IDLE_WAIT_US = 100000,
+    QUIET_US = 1000000, // a leader that has had nothing to commit for so long looks round less often
     FOLLOW_WAIT_US = 20000,
     IN_STEP_US = 1000000,
     VAIN_US = 1000000
@@ -375,7 +376,11 @@ static int step_lead(struct k_shard *shard, int64_t *ret_wait_us, struct k_error
         *ret_wait_us = 0;
         return 0;
     }
-    return lead_step(shard, ret_wait_us, err);
+    TRY(lead_step(shard, ret_wait_us, err));
+    if (*ret_wait_us >= IDLE_WAIT_US && !shard->in_transaction &&
+        shard_since(shard, shard->commit_at_us) > QUIET_US)
+        *ret_wait_us = SHARD_QUIET_WAIT_US;
+    return 0;
 }
 
 static int step_reset(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)

@@ -70,7 +70,7 @@ struct k_shard {
         if (code_) return code_; \
     } while (0)
 
-enum { SHARD_RETRY_MAX_US = 1000000, SHARD_IDLE_WAIT_US = 100000 };
+enum { SHARD_RETRY_MAX_US = 1000000, SHARD_QUIET_WAIT_US = 250000 };
 int64_t shard_now(struct k_shard *shard);
 // The clock may be set back; then everything that was waited for is over, rather than far away.
 int64_t shard_since(struct k_shard *shard, int64_t then_us); // how long ago; INT64_MAX: the clock stands before it

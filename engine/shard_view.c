@@ -40,5 +40,5 @@ void k_shard_wait(struct k_shard *shard, int64_t timeout_us)
         if (shard->feeds[i].reader && !shard->report.stalled && (leads || (follows && follow_wants(shard, i))))
             readers[n++] = shard->feeds[i].reader;
     shard->options.log->ops->wait(shard->options.log, readers, n,
-                                  timeout_us < SHARD_IDLE_WAIT_US ? timeout_us : SHARD_IDLE_WAIT_US);
+                                  timeout_us < SHARD_QUIET_WAIT_US ? timeout_us : SHARD_QUIET_WAIT_US);
 }

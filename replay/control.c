@@ -1,9 +1,11 @@
 // Reading, following and changing the control record on a log. What a change may be is generations.c's matter.
 #include "replay/control.h"
+#include "replay/note.h"
 
 #include "engine/shard.h"
 
 #include "base/hash.h"
+#include "base/units.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,19 +29,8 @@ static void topic_of(const char *graph, char *out, size_t size)
 int k_control_prepare(struct k_log *log, const char *graph, int32_t replication, struct k_error *err)
 {
     char topic[300];
-    struct k_topic_info info;
     topic_of(graph, topic, sizeof topic);
-    int code = log->ops->topic_info(log, topic, &info, err);
-    if (code == K_E_NOT_FOUND) {
-        const struct k_topic_spec spec = {
-            .partitions = 1, .replication = replication, .compacted = true, .retention_ms = -1};
-        TRY(log->ops->topic_create(log, topic, &spec, err));
-        code = log->ops->topic_info(log, topic, &info, err);
-    }
-    if (code) return code;
-    if (info.partitions == 1 && info.compacted && !info.deletes) return 0;
-    return k_fail(err, K_E_CONFIG, "control topic %s must have 1 partition and cleanup.policy=compact, nothing else",
-                  topic);
+    return k_note_prepare(log, topic, 1, replication, err);
 }
 
 // The last record among some messages, if any.
@@ -85,17 +76,7 @@ static int write_record(struct k_log *log, struct k_producer *producer, const ch
     struct k_buf bytes = {0};
     topic_of(graph, topic, sizeof topic);
     k_control_encode(control, graph, &bytes);
-    struct k_out_message message = {.topic = topic,
-                                    .partition = 0,
-                                    .key = k_str_of(graph),
-                                    .has_key = true,
-                                    .value = k_buf_str(&bytes),
-                                    .has_value = true,
-                                    .timestamp_us = -1};
-    bool tainted;
-    int code = log->ops->begin(producer, err);
-    if (!code) code = log->ops->produce(producer, &message, err);
-    if (!code) code = log->ops->commit(producer, &tainted, err); // tainted: it is used for nothing more
+    int code = k_note_send(log, producer, topic, 0, graph, k_buf_str(&bytes), err);
     k_buf_fini(&bytes);
     return code;
 }
@@ -127,22 +108,15 @@ bool k_control_again(int code)
            code == K_E_UNAVAILABLE || code == K_E_TIMEOUT;
 }
 
-static int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 int k_control_change_now(struct k_log *log, const char *graph, k_control_decide decide, void *context,
                          int64_t timeout_us, struct k_control *ret, struct k_error *err)
 {
-    int64_t until_us = monotonic_us() + timeout_us;
-    uint64_t random = (uint64_t)monotonic_us() ^ (uint64_t)getpid() << 32;
+    int64_t until_us = k_clock_us(CLOCK_MONOTONIC) + timeout_us;
+    uint64_t random = (uint64_t)k_clock_us(CLOCK_MONOTONIC) ^ (uint64_t)getpid() << 32;
     for (;;) {
         int code = k_control_change(log, graph, decide, context, ret, err);
         if (!k_control_again(code)) return code;
-        if (monotonic_us() >= until_us) {
+        if (k_clock_us(CLOCK_MONOTONIC) >= until_us) {
             if (code == K_E_UNAVAILABLE) return code;
             return k_wrap(err, K_E_TIMEOUT, "the control record could not be changed in time");
         }

@@ -68,8 +68,8 @@ K_CHECKED int k_control_read(struct k_log *log, const char *graph, struct k_cont
 // Decides by what the record says: changes *control and sets *ret_write, or leaves it, or refuses with an error. Must
 // take an earlier write of its own for done, because the outcome of a write may not be known.
 typedef int (*k_control_decide)(void *context, struct k_control *control, bool *ret_write, struct k_error *err);
-// One attempt. *ret is the record afterwards. An error for which k_control_again is true says that it is not known
-// whether anything was written: try again after a pause of random length.
+// One attempt. *ret is the record afterwards, and whoever reads it then sees it. An error for which k_control_again is
+// true says that it is not known whether anything was written: try again after a pause of random length.
 K_CHECKED int k_control_change(struct k_log *log, const char *graph, k_control_decide decide, void *context,
                                struct k_control *ret, struct k_error *err);
 bool k_control_again(int code);

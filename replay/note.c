@@ -1,7 +1,9 @@
 // Notes in topics.
 #include "replay/note.h"
 
-enum { FETCH_US = 100000, FETCHES_MAX = 50, TIMEOUT_US = 10000000 };
+#include <time.h>
+
+enum { FETCH_US = 100000, FETCHES_MAX = 50, TIMEOUT_US = 10000000, LOOK_US = 5000, LOOKS_MAX = 1000 };
 
 #define TRY(call)                \
     do {                         \
@@ -24,10 +26,24 @@ int k_note_prepare(struct k_log *log, const char *topic, int32_t partitions, int
                   partitions);
 }
 
-int k_note_write(struct k_log *log, const char *topic, int32_t partition, const char *key, struct k_str value,
-                 struct k_error *err)
+// A broker answers a commit before it writes the markers that show its records. Whoever is told of a note, and looks
+// then, must find it: a host that missed what it had just written would begin at another place.
+static int await_shown(struct k_log *log, const char *topic, int32_t partition, struct k_error *err)
 {
-    struct k_producer *producer = NULL;
+    int64_t end, shown;
+    TRY(log->ops->offsets(log, topic, partition, false, NULL, &end, err));
+    for (int i = 0; i < LOOKS_MAX; i++) {
+        TRY(log->ops->offsets(log, topic, partition, true, NULL, &shown, err));
+        if (shown >= end) return 0;
+        const struct timespec pause = {.tv_nsec = LOOK_US * 1000};
+        nanosleep(&pause, NULL);
+    }
+    return k_fail(err, K_E_RETRY, "what was committed to topic %s does not show yet", topic);
+}
+
+int k_note_send(struct k_log *log, struct k_producer *producer, const char *topic, int32_t partition,
+                const char *key, struct k_str value, struct k_error *err)
+{
     bool tainted;
     const struct k_out_message message = {.topic = topic,
                                           .partition = partition,
@@ -36,10 +52,18 @@ int k_note_write(struct k_log *log, const char *topic, int32_t partition, const 
                                           .value = value,
                                           .has_value = true,
                                           .timestamp_us = -1};
+    TRY(log->ops->begin(producer, err));
+    TRY(log->ops->produce(producer, &message, err));
+    TRY(log->ops->commit(producer, &tainted, err)); // tainted: it is used for nothing more
+    return await_shown(log, topic, partition, err);
+}
+
+int k_note_write(struct k_log *log, const char *topic, int32_t partition, const char *key, struct k_str value,
+                 struct k_error *err)
+{
+    struct k_producer *producer = NULL;
     int code = log->ops->producer_open(log, topic, TIMEOUT_US, &producer, err);
-    if (!code) code = log->ops->begin(producer, err);
-    if (!code) code = log->ops->produce(producer, &message, err);
-    if (!code) code = log->ops->commit(producer, &tainted, err); // tainted: it is used for nothing more
+    if (!code) code = k_note_send(log, producer, topic, partition, key, value, err);
     log->ops->producer_close(producer);
     return code;
 }

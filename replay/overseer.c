@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { POLL_US = 100000, PAUSE_US = 200000 };
+// A new control record ends every wait (k_overseer_wait); POLL_US is how often shards are asked how far a switch is.
+enum { POLL_US = 100000, SETTLED_US = 250000, PAUSE_US = 200000 };
 
 struct k_overseer {
     struct k_overseer_options options;
@@ -139,13 +140,19 @@ static int finish(struct k_overseer *o, struct k_error *err)
 int k_overseer_step(struct k_overseer *o, int64_t *ret_wait_us, struct k_error *err)
 {
     bool changed;
-    *ret_wait_us = POLL_US;
     int code = k_control_poll(&o->watch, &changed, err);
+    *ret_wait_us = k_control_is_settled(&o->watch.control) ? SETTLED_US : POLL_US;
     if (!code && changed) give_orders(o);
     if (code) return code;
     int64_t left_us = o->retry_us - now_us(o);
     if (left_us > 0 && left_us <= 2 * PAUSE_US) return 0; // else the clock was set
     return finish(o, err);
+}
+
+void k_overseer_wait(struct k_overseer *o, int64_t timeout_us)
+{
+    struct k_log *log = o->options.log;
+    log->ops->wait(log, &o->watch.reader, o->watch.reader ? 1 : 0, timeout_us);
 }
 
 bool k_overseer_may_serve(struct k_overseer *o)

@@ -31,6 +31,9 @@ const struct k_control *k_overseer_control(const struct k_overseer *overseer);
 // One step. *ret_wait_us: when to call again. An error is one of now (the next step tries again), or K_E_CRASHED.
 int k_overseer_step(struct k_overseer *overseer, int64_t *ret_wait_us, struct k_error *err);
 
+// Until there may be a new control record, at most timeout_us.
+void k_overseer_wait(struct k_overseer *overseer, int64_t timeout_us);
+
 // Whether the stable name may show this process's generation, by its own checkpoints: the switch is complete, and each
 // of its shards' checkpoints stands behind the place where the generation took over.
 bool k_overseer_may_serve(struct k_overseer *overseer);

@@ -5,6 +5,7 @@
 
 #include "base/directory.h"
 #include "base/trace.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -121,16 +122,10 @@ static void note_retirement(struct k_steward *s)
     if (own ? own->role == K_ROLE_RETIRED : control.revision > 0) atomic_store(&s->retired, true);
 }
 
-static void pause_us(int64_t us)
-{
-    struct timespec pause = {us / 1000000, us % 1000000 * 1000};
-    nanosleep(&pause, NULL);
-}
-
 static void *follow(void *context)
 {
     struct k_steward *s = context;
-    int64_t since_live_us = LIVE_US, since_said_us = SAY_US;
+    int64_t live_us = 0, said_us = 0; // when that was done
     while (!atomic_load(&s->stop)) {
         struct k_error error = {0};
         int64_t wait_us = 0;
@@ -140,17 +135,16 @@ static void *follow(void *context)
             wait_us = ERROR_US / 4;
         }
         note_retirement(s);
-        if (since_live_us >= LIVE_US) {
+        int64_t now = k_clock_us(CLOCK_MONOTONIC);
+        if (now - live_us >= LIVE_US) {
             keep_live(s);
-            since_live_us = 0;
+            live_us = now;
         }
-        if (since_said_us >= SAY_US) {
+        if (now - said_us >= SAY_US) {
             say(s);
-            since_said_us = 0;
+            said_us = now;
         }
-        pause_us(wait_us);
-        since_live_us += wait_us;
-        since_said_us += wait_us;
+        k_overseer_wait(s->overseer, wait_us);
     }
     return NULL;
 }

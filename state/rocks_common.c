@@ -132,6 +132,7 @@ void k_rocks_destroy(struct k_rocks_store *store)
     if (!store) return;
     if (store->family) rocksdb_column_family_handle_destroy(store->family);
     if (store->db) rocksdb_close(store->db);
+    if (store->scratch) rocksdb_writeoptions_destroy(store->scratch);
     rocksdb_readoptions_destroy(store->read_options);
     rocksdb_options_destroy(store->options);
     rocksdb_block_based_options_destroy(store->table_options);

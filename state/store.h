@@ -60,6 +60,11 @@ struct k_store {
 int k_store_rocks_open(const char *directory, bool create, uint64_t memory_bytes, struct k_store **ret,
                        struct k_error *err);
 
+// What is written from now on need not outlive the store: it goes into memory, without a log, and to disk when that is
+// full. For thousands of small writes, each of which would else be a file that is synced. Only the one that opened it,
+// which then throws the directory away.
+void k_store_rocks_be_scratch(struct k_store *store);
+
 // Opens a live or stopped RocksDB for reading only; never disturbs the writer. `scratch` is a private directory for
 // RocksDB's own notes. k_store_rocks_catch_up moves it forward to what the writer has written by now. Without `moves`,
 // what nobody writes when it is opened stays as it is then, and a damaged file is refused instead of being taken for

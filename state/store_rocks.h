@@ -16,6 +16,7 @@ struct k_rocks_store {
     rocksdb_readoptions_t *read_options;
     rocksdb_column_family_handle_t *family;      // writer only
     rocksdb_t *db;
+    rocksdb_writeoptions_t *scratch; // NULL: what is written lasts
 };
 
 // A file that is being made, in the state's directory.

@@ -53,7 +53,12 @@ def exactly_once(shards, partitions, total, rounds):
     live.start()
     until(live.leads, "it leads", 60)
     hosts[0].start()
-    until(lambda: {f"{name}.{o}.new" for o in OUTPUTS} <= set(kafka.topics()), "the topics of its outputs are made")
+
+    def made():
+        hosts[0].must_run()
+        return {f"{name}.{o}.new" for o in OUTPUTS} <= set(kafka.topics())
+
+    until(made, "the topics of its outputs are made")
     hosts[1].start()
     expect(kafka.topics()[f"{name}.changes.new"], 3, "partitions, as the real topic has")
     for _ in range(rounds):

@@ -209,19 +209,19 @@ class Worker:
 
 def progress(cluster, name, topic, shards=1):
     """How many records of an input the groups' offsets count as done."""
-    return sum(max(0, offset) for shard in range(shards)
-               for offset in cluster.committed(f"{name}.shard.{shard}", f"{name}.{topic}").values())
+    def look():
+        try:
+            return [sum(max(0, offset) for shard in range(shards)
+                        for offset in cluster.committed(f"{name}.shard.{shard}", f"{name}.{topic}").values())]
+        except RuntimeError:
+            return None  # a broker that was just restarted does not know the groups yet
+
+    return until(look, "the broker knows the groups", 60)[0]
 
 
 def reach(cluster, name, topic, records, shards=1):
     """Until so many are done: who kills by the clock alone hits nothing but starts on a slow machine."""
-    def reached():
-        try:
-            return progress(cluster, name, topic, shards) >= records
-        except RuntimeError:
-            return False  # a broker that was just restarted does not know the groups yet
-
-    until(reached, f"{records:.0f} records are done", sized(90, 900))
+    until(lambda: progress(cluster, name, topic, shards) >= records, f"{records:.0f} records are done", sized(90, 900))
 
 
 class Peak:
