@@ -51,5 +51,5 @@ def show(result):
           f"second, {result['kilo_events_per_s']:.0f} thousand a second; {result['checkpoints']} checkpoints, at most "
           f"{result['longest_without_checkpoint_s']:.0f} s apart (wanted: {CHECKPOINT_S}), {result['commits']} commits")
     print(f"  of the bench rate ({result['bench_kilo_events_per_cpu_s']:.0f} and "
-          f"{result['bench_kilo_events_per_s']:.0f}) {result['cpu_share']:.2f} by CPU, {result['wall_share']:.2f} by time (wanted: {result['share_min']}); "
-          f"outputs {'equal' if result['right'] else 'DIFFER'}")
+          f"{result['bench_kilo_events_per_s']:.0f}) {result['cpu_share']:.2f} by CPU, {result['wall_share']:.2f} by "
+          f"time (wanted: {result['share_min']}); outputs {'equal' if result['right'] else 'DIFFER'}")
