@@ -3,8 +3,8 @@
 //
 // A store that lasts has no other kind of write: no batch, and so never anything in a memtable or the WAL. That is the
 // cheapest way in (a third of the CPU of batches, which are sorted once more, logged and flushed), and keeps readers
-// simple: a secondary reads the MANIFEST, then the WAL, and with both kinds it can show a later batch without an earlier
-// file.
+// simple: a secondary reads the MANIFEST, then the WAL, and with both kinds it can show a later batch without an
+// earlier file.
 //
 // In a file every key has the same sequence number, and a removal of a range takes only what is older. So a put inside
 // a removed range stays, wherever the two stand.
