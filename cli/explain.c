@@ -75,6 +75,13 @@ static int read_starts(struct asking *a, struct k_view *view, uint32_t shard, st
         bytes.length ? kappa__internal__position__unpack(NULL, bytes.length, (const uint8_t *)bytes.data) : NULL;
     for (size_t i = 0; !code && position && i < position->n_partition; i++) {
         const Kappa__Internal__Position__Partition *p = position->partition[i];
+        if (p->has_until || position->has_journal_from) {
+            code = k_fail(err, K_E_CONFIG,
+                          "the generation read history before it followed the journal (source \"%s\", partition %u, up "
+                          "to offset %lld): explain follows journals only",
+                          p->source, p->partition, (long long)(p->has_until ? p->until : p->next));
+            break;
+        }
         for (uint32_t s = 0; p->has_begin && s < plan->source_count; s++)
             if (p->source && strcmp(plan->sources[s].name, p->source) == 0)
                 k_starts_add(&a->starts, plan->sources[s].topic, (int32_t)p->partition, p->begin);

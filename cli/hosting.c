@@ -154,6 +154,10 @@ static int prepare_generation(struct hosting *h, struct k_log *log, struct k_err
         code = k_starts_read(log, h->worker.plan->name, h->generation, &h->starts, err);
         h->worker.starts = h->starts.items;
         h->worker.start_count = h->starts.count;
+        h->worker.journal_from = h->starts.journal_from;
+        if (!code && h->starts.journal_from && h->starts.shards != h->worker.plan->shards)
+            code = k_fail(err, K_E_CORRUPT, "generation %llu was made for %u shards, the graph has %u",
+                          (unsigned long long)h->generation, h->starts.shards, h->worker.plan->shards);
     }
     if (code || !g->suffix[0]) return code;
     snprintf(h->suffix, sizeof h->suffix, "%s", g->suffix);

@@ -92,7 +92,8 @@ static void print_node(struct k_buf *out, const struct k_node *n)
         }
         k_buf_add_text(out, "\n");
     }
-    if (n->output_count == 0) k_buf_printf(out, "  order    %s\n", order_name(n->inputs[0]->order));
+    if (n->output_count == 0)
+        k_buf_printf(out, "  order    %s\n", order_name(n->journalled ? K_JOURNALLED : n->inputs[0]->order));
     k_buf_printf(out, "  state    %s\n", n->state ? n->state : "none");
 }
 

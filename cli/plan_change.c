@@ -6,6 +6,7 @@
 #include "cli/change.h"
 #include "cli/kafka.h"
 #include "cli/reading.h"
+#include "replay/beginning.h"
 
 static int show(struct call *call, const struct plan_change *ask, const struct loaded *old, const struct loaded *new,
                 const char *why_all)
@@ -15,6 +16,9 @@ static int show(struct call *call, const struct plan_change *ask, const struct l
     struct reading reading = {
         .options = {.state_dir = ask->state_dir, .rate = ask->rate, .disk_bytes = ask->disk_bytes}};
     struct k_log *log = NULL;
+    struct k_starts starts;
+    bool noted = false;
+    k_starts_init(&starts);
     if (ask->json)
         k_buf_printf(&out, "{\"kind\":\"plan_of_change\",\"from\":\"%s\",\"to\":\"%s\",", old->plan->fingerprint,
                      new->plan->fingerprint);
@@ -24,8 +28,10 @@ static int show(struct call *call, const struct plan_change *ask, const struct l
     if (whole && ask->live && ask->json) reading_print_nothing(&out);
     if (!refused && ask->live && !whole) {
         code = kafka_open(call, ask->kafka, &log, &err);
+        if (!code) code = k_beginning_choose(log, new->plan, false, &starts, &noted, &err);
+        if (noted) reading.starts = &starts;
         if (!code) code = reading_take(log, new->plan, &reading, &err);
-        if (!code) reading_print(&reading, ask->json, &out);
+        if (!code) reading_print(&reading, new->plan, ask->json, &out);
         if (!code) code = k_cost_check(&reading.cost, &reading.options, &err);
         if (log) log->ops->close(log);
     }
@@ -35,6 +41,7 @@ static int show(struct call *call, const struct plan_change *ask, const struct l
     fflush(stdout);
     k_buf_fini(&out);
     reading_fini(&reading);
+    k_starts_fini(&starts);
     if (refused)
         code = k_fail(&err, K_E_CONFIG, "a replay of this graph would be refused; give the graph another name");
     return code ? command_failed(call, code, &err) : 0;

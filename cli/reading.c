@@ -3,8 +3,11 @@
 
 #include <math.h>
 
+#include "base/json_out.h"
 #include "base/units.h"
+#include "replay/beginning.h"
 #include "replay/control.h"
+#include "replay/past.h"
 
 int reading_take(struct k_log *log, const struct k_plan *plan, struct reading *r, struct k_error *err)
 {
@@ -84,11 +87,45 @@ static void print_json(const struct reading *r, struct k_buf *out)
 void reading_print_nothing(struct k_buf *out)
 {
     k_buf_add_text(out, ",\"records\":0,\"journal_records\":0,\"bytes\":0,\"journal_bytes\":0,\"exact\":true,"
-                        "\"measured_rate\":null,\"seconds\":0.0,\"disk_needed\":0,\"disk_there\":0");
+                        "\"measured_rate\":null,\"seconds\":0.0,\"disk_needed\":0,\"disk_there\":0,\"may_differ\":[]");
 }
 
-void reading_print(const struct reading *r, bool json, struct k_buf *out)
+// What is read as history, and which nodes that may show in.
+static void print_past(const struct reading *r, const struct k_plan *plan, bool json, struct k_buf *out)
 {
+    struct k_arena arena;
+    struct k_past past = {0};
+    bool cut = false;
+    k_arena_init(&arena);
+    for (uint32_t s = 0; r->starts && r->starts->journal_from && s < r->starts->shards; s++)
+        cut |= r->starts->journal_from[s] > 0;
+    if (cut) k_past_make(plan, &r->found, &arena, &past);
+    if (json) k_buf_add_text(out, ",\"may_differ\":[");
+    for (uint32_t i = 0; i < r->found.range_count && !json; i++) {
+        const struct k_preflight_range *range = &r->found.ranges[i];
+        if (range->history)
+            k_buf_printf(out, "history  topic %s, partition %d: offsets %lld to %lld, before the journal\n",
+                         range->topic, range->partition, (long long)range->from, (long long)range->end - 1);
+    }
+    for (uint32_t i = 0; i < past.count; i++) {
+        const struct k_past_item *item = &past.items[i];
+        if (json) {
+            k_buf_printf(out, "%s{\"name\":", i ? "," : "");
+            k_json_string(out, k_str_of(item->name));
+            k_buf_printf(out, ",\"kind\":\"%s\",\"reason\":", item->kind);
+            k_json_string(out, k_str_of(item->reason));
+            k_buf_add_char(out, '}');
+        } else {
+            k_buf_printf(out, "differs  %s %s, perhaps: %s\n", item->kind, item->name, item->reason);
+        }
+    }
+    if (json) k_buf_add_char(out, ']');
+    k_arena_fini(&arena);
+}
+
+void reading_print(const struct reading *r, const struct k_plan *plan, bool json, struct k_buf *out)
+{
+    print_past(r, plan, json, out);
     if (json) {
         print_json(r, out);
         return;

@@ -21,5 +21,5 @@ K_CHECKED int reading_take(struct k_log *log, const struct k_plan *plan, struct 
                            struct k_error *err);
 void reading_fini(struct reading *reading);
 // Lines of text, or members of a JSON object, each with a comma before it.
-void reading_print(const struct reading *reading, bool json, struct k_buf *out);
+void reading_print(const struct reading *reading, const struct k_plan *plan, bool json, struct k_buf *out);
 void reading_print_nothing(struct k_buf *out); // the members, where nothing would be read

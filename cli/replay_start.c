@@ -4,6 +4,7 @@
 #include "cli/reading.h"
 #include "cli/start_place.h"
 #include "cli/takeover.h"
+#include "replay/beginning.h"
 #include "replay/generations.h"
 #include "replay/suffixed.h"
 
@@ -86,6 +87,7 @@ static int check_suffix(const struct k_control *control, uint64_t number, const 
 
 struct asking {
     bool new, dry_run, full;
+    bool noted; // where it begins is to be noted
     const char *suffix;  // NULL: not given
     uint64_t disk_bytes; // 0: not given
     struct start_place place;
@@ -102,7 +104,7 @@ static void show_topics(const struct k_buf *names)
     if (names->length) printf("topics for its outputs, until it leads:\n%.*s", (int)names->length, names->data);
 }
 
-static int show(struct hosting *h, struct k_log *log, const struct takeover *t, struct reading *reading,
+static int show(struct hosting *h, struct k_log *log, const struct asking *asking, struct reading *reading,
                 struct k_error *err)
 {
     struct k_buf out = {0};
@@ -111,15 +113,17 @@ static int show(struct hosting *h, struct k_log *log, const struct takeover *t, 
     if (own) printf("generation %llu has this graph already: it would be hosted here\n", (unsigned long long)own);
     else
         printf("a new generation would follow the journals of \"%s\"%s\n", h->worker.plan->name,
-               starts ? ", and leave out what lies before where it begins" : " from their beginning");
-    if (starts) start_place_print(starts, &out);
+               asking->place.given ? ", and leave out what lies before where it begins"
+               : starts            ? ", with history before them"
+                                   : " from their beginning");
+    if (starts) start_place_print(h->worker.plan->name, starts, &out);
     fwrite(out.data, 1, out.length, stdout);
     k_buf_clear(&out);
-    show_change(h, t);
-    if (is_whole(t)) return 0;
+    show_change(h, &asking->takeover);
+    if (is_whole(&asking->takeover)) return 0;
     int code = reading_take(log, h->worker.plan, reading, err);
     if (code) return code;
-    reading_print(reading, false, &out);
+    reading_print(reading, h->worker.plan, false, &out);
     fwrite(out.data, 1, out.length, stdout);
     k_buf_fini(&out);
     reading_fini(reading);
@@ -132,12 +136,14 @@ static int make(struct hosting *h, struct k_log *log, struct asking *asking, con
     struct k_control control;
     struct k_new_shadow ask = {.fingerprint = h->worker.plan->fingerprint,
                                .suffix = asking->suffix,
-                               .start = asking->place.given ? asking->place.words : NULL,
+                               .start = asking->place.given ? asking->place.words
+                                        : asking->noted     ? K_START_FOUND
+                                                            : NULL,
                                .live_fingerprint = live_fingerprint,
                                .now_us = log->ops->now_us(log)};
     int code = k_control_prepare(log, h->worker.plan->name, h->topics.replication, err);
     if (!code) code = k_control_change_now(log, h->worker.plan->name, k_new_shadow, &ask, 20000000, &control, err);
-    if (!code && asking->place.given)
+    if (!code && asking->noted)
         code =
             k_starts_write(log, h->worker.plan->name, ask.number, h->topics.replication, &asking->place.starts, err);
     *ret = ask.number;
@@ -161,10 +167,35 @@ static int find_starts(struct hosting *h, struct k_log *log, struct asking *aski
                        struct reading *reading, struct k_error *err)
 {
     int code = own ? check_start(own, &asking->place, err) : 0;
-    if (code || (own ? !own->start[0] : !asking->place.given)) return code;
-    reading->starts = &asking->place.starts;
-    return own ? k_starts_read(log, h->worker.plan->name, own->number, &asking->place.starts, err)
-               : start_place_resolve(log, h->worker.plan, &asking->place, err);
+    struct k_starts *starts = &asking->place.starts;
+    if (!code && own && own->start[0]) code = k_starts_read(log, h->worker.plan->name, own->number, starts, err);
+    if (!code && !own && asking->place.given) code = start_place_resolve(log, h->worker.plan, &asking->place, err);
+    asking->noted = !own && asking->place.given;
+    if (own ? own->start[0] != 0 : asking->noted) reading->starts = starts;
+    return code;
+}
+
+#define HISTORY "it begins with history before the journal"
+static bool has_history(const struct k_starts *starts)
+{
+    bool has = false;
+    for (uint32_t s = 0; starts->journal_from && s < starts->shards; s++) has |= starts->journal_from[s] > 0;
+    for (uint32_t i = 0; i < starts->count; i++) has |= starts->items[i].joins;
+    return has;
+}
+
+// What the journals want besides, of a new generation that has to follow them.
+static int find_beginning(struct hosting *h, struct k_log *log, struct asking *asking, struct reading *reading,
+                          struct k_error *err)
+{
+    struct k_starts *starts = &asking->place.starts;
+    bool needed = false;
+    if (reading->options.own || starts->journal_from || (is_whole(&asking->takeover) && !asking->noted)) return 0;
+    int code = k_beginning_choose(log, h->worker.plan, asking->place.given, starts, &needed, err);
+    asking->noted |= needed;
+    if (asking->noted) reading->starts = starts;
+    if (has_history(starts)) k_join_cut(asking->takeover.why_not, sizeof asking->takeover.why_not, 0, HISTORY);
+    return code;
 }
 
 // own: what is to be hosted, if it is there already.
@@ -178,6 +209,7 @@ static void decide_takeover(struct hosting *h, struct asking *asking, const stru
     else if (asking->suffix || (own && own->suffix[0])) why = "the outputs of all records are wanted";
     else if (own && own->role == K_ROLE_LIVE) why = "this generation lives";
     else if (own && takeover_is_placed(h->worker.state_dir, h->worker.plan, own->number)) why = "it was begun already";
+    else if (own && has_history(&asking->place.starts)) why = HISTORY;
     if (why) snprintf(t->why_not, sizeof t->why_not, "%s", why);
 }
 
@@ -199,11 +231,14 @@ static int choose(struct hosting *h, struct k_log *log, struct asking *asking, u
     reading.options.live = control.live;
     reading.options.own = *ret;
     decide_takeover(h, asking, &control, *ret ? k_control_find(&control, *ret) : NULL);
-    if (asking->dry_run) return show(h, log, &asking->takeover, &reading, err);
+    if ((code = find_beginning(h, log, asking, &reading, err))) return code;
+    if (asking->dry_run) return show(h, log, asking, &reading, err);
     if (!takeover_is_placed(h->worker.state_dir, h->worker.plan, *ret)) {
         takeover_prepare(&asking->takeover, log, &control, reading.starts);
         takeover_say(&asking->takeover, "replay start");
     }
+    // A copy that could not be had is no reason to begin elsewhere.
+    if ((code = find_beginning(h, log, asking, &reading, err))) return code;
     // Where nothing is read again, nothing need be there any more.
     const char *live_fingerprint = reading.found.fingerprint;
     if (is_whole(&asking->takeover)) live_fingerprint = asking->takeover.old.plan->fingerprint;

@@ -6,6 +6,7 @@
 
 #include "base/directory.h"
 #include "cli/shard_dirs.h"
+#include "replay/preflight.h"
 #include "replay/rebuild.h"
 #include "state/reader.h"
 
@@ -70,6 +71,21 @@ static int put_export(const struct export *e, const char *directory, struct k_er
     return code;
 }
 
+// A generation that does not simply begin with the journal is built again as it was the first time.
+static int check_beginning(struct k_log *log, const struct k_worker_options *w, struct k_rebuild *ret,
+                           struct k_error *err)
+{
+    const struct k_starts starts = {.items = (struct k_start *)w->starts,
+                                    .count = w->start_count,
+                                    .journal_from = (int64_t *)w->journal_from,
+                                    .shards = w->plan->shards};
+    struct k_preflight found;
+    int code = k_preflight(log, w->plan, &starts, &found, err);
+    if (!code) *ret = (struct k_rebuild){.records = found.journal_records};
+    if (!code) k_preflight_fini(&found);
+    return code;
+}
+
 // The newest export of a shard, if there is one that the journal can be followed from; else the journal's start.
 static int rebuild_shard(struct k_log *log, const struct k_worker_options *w, uint32_t shard, const char *export_path,
                          const char *directory, struct k_error *err)
@@ -92,7 +108,8 @@ static int rebuild_shard(struct k_log *log, const struct k_worker_options *w, ui
         memcpy(why, err->text, sizeof why);
         fprintf(stderr, "kappa run: shard %u: %s is of no use: %s\n", shard, export_path, why);
     }
-    int code = k_rebuild_check(log, w->plan, shard, NULL, &way, err);
+    int code = w->start_count || w->journal_from ? check_beginning(log, w, &way, err)
+                                                 : k_rebuild_check(log, w->plan, shard, NULL, &way, err);
     if (code)
         return k_wrap(err, code, "shard %u cannot be rebuilt from the journal's start%s", shard,
                       code != K_E_LOST_RANGE || w->snapshot_dir ? "" : " (with --snapshot-dir, from an export)");

@@ -51,9 +51,17 @@ int start_place_resolve(struct k_log *log, const struct k_plan *plan, struct sta
     return code;
 }
 
-void start_place_print(const struct k_starts *starts, struct k_buf *out)
+void start_place_print(const char *graph, const struct k_starts *starts, struct k_buf *out)
 {
-    for (uint32_t i = 0; i < starts->count; i++)
-        k_buf_printf(out, "begins   topic %s, partition %d: offset %lld\n", starts->items[i].topic,
-                     starts->items[i].partition, (long long)starts->items[i].offset);
+    for (uint32_t s = 0; starts->journal_from && s < starts->shards; s++)
+        if (starts->journal_from[s] > 0)
+            k_buf_printf(out, "begins   behind offset %lld of topic %s.journal.%u\n",
+                         (long long)starts->journal_from[s], graph, s);
+    for (uint32_t i = 0; i < starts->count; i++) {
+        const struct k_start *start = &starts->items[i];
+        k_buf_printf(out, "begins   topic %s, partition %d: offset %lld", start->topic, start->partition,
+                     (long long)start->offset);
+        if (start->joins) k_buf_printf(out, "; joins the journal at offset %lld", (long long)start->join);
+        k_buf_add_char(out, '\n');
+    }
 }

@@ -37,4 +37,5 @@ void start_place_fini(struct start_place *place);
 // Asks the broker for the offsets. K_E_LOST_RANGE, K_E_CONFIG: outside of what it has.
 K_CHECKED int start_place_resolve(struct k_log *log, const struct k_plan *plan, struct start_place *place,
                                   struct k_error *err);
-void start_place_print(const struct k_starts *starts, struct k_buf *out); // a line a partition
+// A line a partition, and one for each journal behind whose beginning it begins.
+void start_place_print(const char *graph, const struct k_starts *starts, struct k_buf *out);

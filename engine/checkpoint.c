@@ -53,6 +53,8 @@ static void encode_position(struct k_shard *shard, struct k_buf *out)
     position.has_history = position.has_history_complete = h->under_way;
     position.history = h->under_way;
     position.history_complete = h->complete;
+    position.has_journal_from = h->journal_from > 0;
+    position.journal_from = h->journal_from;
     position.has_history_records = h->records > 0;
     position.history_records = h->records;
     position.has_history_clock_us = h->under_way && h->clock_us != INT64_MIN;

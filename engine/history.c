@@ -31,7 +31,8 @@ void history_init(struct k_shard *shard)
 {
     uint32_t count;
     struct k_input *inputs = k_machine_inputs(shard->machine, &count);
-    shard->history = (struct history){.under_way = shard->options.journal_from > 0, .clock_us = INT64_MIN};
+    int64_t from = shard->options.journal_from;
+    shard->history = (struct history){.under_way = from > 0, .clock_us = INT64_MIN, .journal_from = from};
     for (uint32_t i = 0; i < count; i++) {
         const struct k_start *start = start_of(shard, &inputs[i]);
         if (!start) continue;

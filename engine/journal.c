@@ -274,7 +274,7 @@ int k_journal_decode_first(const struct k_message *message, const char *pipeline
     size_t count;
     int code = decode(message, pipeline, shard, &record, err);
     if (!code && !k_journal_inputs(record, &count))
-        code = k_fail(err, K_E_CONFIG, "record %llu does not say where its inputs stand: no state can begin with it",
+        code = k_fail(err, K_E_NOT_FOUND, "record %llu does not say where its inputs stand: no state can begin with it",
                       (unsigned long long)record->sequence);
     return decoded(message, pipeline, shard, code, record, point, ret, err);
 }

@@ -74,8 +74,8 @@ K_CHECKED int k_journal_decode(const struct k_message *message, const char *pipe
                                struct k_error *err);
 
 // The same of a record with which a state begins whose journal was cut off before it: sequence and chain are taken from
-// it. Nobody can know whether that journal began as this one did. K_E_CONFIG: the record does not say where its
-// inputs stand.
+// it. Nobody can know whether that journal began as this one did. K_E_NOT_FOUND: the record does not say where
+// its inputs stand.
 K_CHECKED int k_journal_decode_first(const struct k_message *message, const char *pipeline, uint32_t shard,
                                      struct k_journal_point *point, Kappa__Internal__JournalRecord **ret,
                                      struct k_error *err);

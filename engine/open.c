@@ -216,6 +216,7 @@ static int load_position(struct k_shard *shard, struct k_error *err)
                          .begun = true,
                          .complete = position->history_complete,
                          .clock_us = position->has_history_clock_us ? position->history_clock_us : INT64_MIN,
+                         .journal_from = position->journal_from,
                          .records = position->history_records};
     kappa__internal__position__free_unpacked(position, NULL);
     return code;

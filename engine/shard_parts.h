@@ -33,6 +33,7 @@ struct history {
     bool begun;     // it is known where it ends
     bool complete;  // the journal before had declared the input complete
     int64_t clock_us; // of the journal's record behind which it stands
+    int64_t journal_from; // that record's offset; 0: the state began with the journal
     uint32_t fed;     // since the last boundary
     uint64_t records; // up to the last boundary
 };

@@ -165,6 +165,7 @@ static void *shard_thread(void *context)
                                       .follow_rate = (o->follow_rate + o->plan->shards - 1) / o->plan->shards,
                                       .starts = o->starts,
                                       .start_count = o->start_count,
+                                      .journal_from = o->journal_from ? o->journal_from[h->shard] : 0,
                                       .output_suffix = o->output_suffix,
                                       .in_order = o->in_order};
     struct k_kafka_options kafka = o->kafka;

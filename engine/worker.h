@@ -33,6 +33,7 @@ struct k_worker_options {
     uint64_t follow_rate;      // records a second of all shards together, see k_shard_options; 0: no limit
     const struct k_start *starts; // see k_shard_options; borrowed
     uint32_t start_count;
+    const int64_t *journal_from; // per shard, see k_shard_options; NULL: 0; borrowed
     const char *output_suffix; // see k_shard_options
     const struct k_worker_hooks *hooks; // NULL: none; borrowed
 };

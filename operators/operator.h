@@ -85,6 +85,7 @@ struct k_node {
     void *config;           // arena, read-only afterwards, shared by all shards
     bool frontier;          // wants on_frontier
     bool gathers;           // wants on_flush
+    bool journalled;        // a table: which of several rows it keeps depends on the journal's order
     const char *const *topics; // topics that it writes
     uint32_t topic_count;
     const char *state;      // what it keeps and what bounds it, in words, for `plan`; NULL: stateless

@@ -82,8 +82,9 @@ static void describe(struct k_planner *planner, struct k_node *node, const struc
         k_buf_add_text(&words, ", kept for ever");
     }
     // Rows that are replaced carry the time of their last change, and which one is the last is a matter of order.
-    if (config->retention_us >= 0 && input->updating && input->window_end < 0)
-        k_buf_add_text(&words, ", in the journal's order");
+    bool dated = config->retention_us >= 0 && input->updating && input->window_end < 0;
+    if (dated) k_buf_add_text(&words, ", in the journal's order");
+    node->journalled = dated || is_last_writer_wins(config, input);
     if (is_last_writer_wins(config, input))
         k_buf_add_text(&words, "; several rows may share a key: the last one wins, in the journal's order");
     node->state = k_arena_copy(planner->arena, words.data, words.length);

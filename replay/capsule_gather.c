@@ -236,9 +236,9 @@ static int gather_shard(struct gathering *g, struct k_error *err)
     int code = position_of(m->end, g->shard, &end, &index, err);
     if (!code && m->begin) code = position_of(m->begin, g->shard, &begin, &index, err);
     for (size_t i = 0; !code && !begin && i < end->n_partition; i++)
-        if (end->partition[i]->has_begin)
+        if (end->partition[i]->has_begin || end->partition[i]->has_until || end->has_journal_from)
             code = k_fail(err, K_E_CONFIG,
-                          "the generation begins later than the journal (source \"%s\", partition %u, offset %lld): "
+                          "the generation does not begin with the journal (source \"%s\", partition %u, offset %lld): "
                           "its capsule has to begin with a checkpoint",
                           end->partition[i]->source, end->partition[i]->partition, (long long)end->partition[i]->begin);
     if (!code && mkdir(g->folder, 0700) != 0) code = k_fail(err, K_E_IO, "%s: %s", g->folder, strerror(errno));

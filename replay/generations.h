@@ -9,6 +9,7 @@
 
 // A new generation, beside what there is. Done already (by an attempt of which that was not known): a shadow that began
 // at the same moment with the same graph.
+#define K_START_FOUND "the journals, with history before them" // what `start` says where nobody said anything
 struct k_new_shadow {
     const char *fingerprint;
     const char *suffix;           // of its outputs' topics; NULL: it makes none. K_E_CONFIG: another has it

@@ -1,15 +1,12 @@
-// The first record of each journal says which graph began it, which topics it reads and from which offsets on.
+// The record with which a generation begins says which graph leads there, which topics it reads and where they stand.
 #include "replay/preflight.h"
 
-#include "engine/journal.h"
+#include "replay/beginning.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FETCH_US = 200000, FETCHES_MAX = 50 };
-
 typedef Kappa__Internal__JournalRecord Record;
-typedef Kappa__Internal__JournalRecord__Leadership Leadership;
 
 #define TRY(call)                \
     do {                         \
@@ -17,114 +14,107 @@ typedef Kappa__Internal__JournalRecord__Leadership Leadership;
         if (code_) return code_; \
     } while (0)
 
-static int read_first(struct k_log *log, const char *graph, uint32_t shard, const char *topic, Record **ret,
-                      struct k_error *err)
+static void add(struct k_preflight *found, const struct k_preflight_range *range)
 {
-    struct k_reader *reader;
-    const struct k_message *const *messages;
-    uint32_t count = 0;
-    TRY(log->ops->reader_open(log, topic, 0, 0, &reader, err));
-    int code = 0;
-    for (int i = 0; i < FETCHES_MAX && !code && count == 0; i++)
-        code = log->ops->fetch(reader, 1, 1 << 20, FETCH_US, &messages, &count, err);
-    struct k_journal_point point = {0};
-    if (!code && count == 0) code = k_fail(err, K_E_TIMEOUT, "topic %s does not show its first record", topic);
-    if (!code) code = k_journal_decode(messages[0], graph, shard, &point, ret, err);
-    log->ops->reader_close(reader);
-    return code;
+    if (range->end <= range->from) return;
+    found->records += (uint64_t)(range->end - range->from);
+    found->ranges = k_realloc(found->ranges, (found->range_count + 1) * sizeof *found->ranges);
+    found->ranges[found->range_count++] = *range;
 }
 
-static int32_t find_source(const struct k_plan *plan, const Kappa__Internal__JournalRecord__Input *input)
+// Where the journal takes up a partition: -1: nobody has begun it.
+static int64_t taken_up(const struct k_beginning *b, const struct k_plan *plan, int32_t input, int32_t partition,
+                        const struct k_start *start)
 {
-    for (uint32_t s = 0; s < plan->source_count && input->source && input->topic; s++)
-        if (strcmp(plan->sources[s].name, input->source) == 0 && strcmp(plan->sources[s].topic, input->topic) == 0)
-            return (int32_t)s;
+    if (input < 0) return start->join;
+    if (b->from > 0) return k_beginning_next(b, plan, input, (uint32_t)partition);
+    for (size_t i = 0; i < b->record->n_range; i++) {
+        const Kappa__Internal__JournalRecord__Range *range = b->record->range[i];
+        if (range->input == (uint32_t)input && range->partition == (uint32_t)partition) return range->first;
+    }
     return -1;
 }
 
-static int check_leadership(const struct k_plan *plan, const Leadership *said, struct k_error *err)
+static int check_partition(struct k_log *log, const struct k_plan *plan, const struct k_source_plan *source,
+                           int32_t partition, uint32_t shard, bool compacted, const struct k_beginning *b,
+                           const struct k_start *start, struct k_preflight *found, struct k_error *err)
 {
-    if (said->shards != plan->shards)
-        return k_fail(err, K_E_CONFIG,
-                      "the pipeline has %u shards, --shards says %u; the number is fixed for the life of its journal",
-                      said->shards, plan->shards);
-    for (uint32_t s = 0; s < plan->source_count; s++) {
-        bool there = false;
-        for (size_t i = 0; i < said->n_input; i++) there |= find_source(plan, said->input[i]) == (int32_t)s;
-        if (!there)
+    int32_t input = k_beginning_input(b, source);
+    int64_t log_start, end, up = taken_up(b, plan, input, partition, start), own = start ? start->offset : 0;
+    bool embedded = input >= 0 && b->inputs[input]->embedded;
+    bool past = up >= 0 && (b->from > 0 || input < 0); // what lies before is history
+    TRY(log->ops->offsets(log, source->topic, partition, true, &log_start, &end, err));
+    if (up < 0) up = log_start; // whoever leads next begins it
+    int64_t from = past || own > up ? own : up;
+    if (log_start > from && (past ? up > from : !embedded)) // what is embedded stands in the journal itself
+        return k_fail(
+            err, K_E_LOST_RANGE,
+            "topic %s, partition %d: %s begins at offset %lld, the log now at %lld; offsets %lld to %lld are "
+            "gone",
+            source->topic, partition, own || past ? "the generation" : "the journal", (long long)from,
+            (long long)log_start, (long long)from, (long long)log_start - 1);
+    struct k_preflight_range range = {
+        .topic = source->topic, .partition = partition, .shard = shard, .from = from, .compacted = compacted};
+    range.history = past;
+    range.end = up < end ? up : end;
+    if (past) add(found, &range);
+    range.history = false;
+    range.embedded = embedded;
+    range.from = from > up ? from : up;
+    range.end = end;
+    add(found, &range);
+    return 0;
+}
+
+static int check_source(struct k_log *log, const struct k_plan *plan, const struct k_source_plan *source,
+                        uint32_t shard, const struct k_beginning *b, const struct k_starts *starts,
+                        struct k_preflight *found, struct k_error *err)
+{
+    int32_t input = k_beginning_input(b, source);
+    struct k_topic_info info;
+    int code = log->ops->topic_info(log, source->topic, &info, err);
+    if (code) return k_wrap(err, code, "source \"%s\"", source->name);
+    if (input >= 0 && b->inputs[input]->partitions != (uint32_t)info.partitions)
+        return k_fail(
+            err, K_E_CONFIG,
+            "topic %s has %d partitions, and the journal knows %u; partitions were added or taken away, which "
+            "moves keys: start a pipeline with another name that reads the topics from their beginning",
+            source->topic, info.partitions, b->inputs[input]->partitions);
+    for (int32_t p = (int32_t)shard; p < info.partitions; p += (int32_t)plan->shards) {
+        const struct k_start *start = starts ? k_starts_find(starts, source->topic, p) : NULL;
+        if (input < 0 && (!start || !start->joins))
             return k_fail(err, K_E_CONFIG,
-                          "source \"%s\" (topic %s) is new: the pipeline's journal does not order its records. A "
-                          "generation can leave sources out, but not yet add any; give the graph another name",
-                          plan->sources[s].name, plan->sources[s].topic);
+                          "source \"%s\" (topic %s) is new, and nothing says where it joins the pipeline's journal: "
+                          "make a new generation (kappa replay start --new)",
+                          source->name, source->topic);
+        TRY(check_partition(log, plan, source, p, shard, info.compacted, b, start, found, err));
     }
-    return 0;
-}
-
-static int64_t start_of(const struct k_starts *starts, const char *topic, uint32_t partition)
-{
-    for (uint32_t i = 0; starts && i < starts->count; i++)
-        if (starts->items[i].partition == (int32_t)partition && strcmp(starts->items[i].topic, topic) == 0)
-            return starts->items[i].offset;
-    return 0;
-}
-
-// Where the journal begins in each partition, against what the log still has.
-static int check_ranges(struct k_log *log, const struct k_plan *plan, uint32_t shard, const Record *record,
-                        const struct k_starts *starts, struct k_preflight *found, struct k_error *err)
-{
-    for (size_t i = 0; i < record->n_range; i++) {
-        const Kappa__Internal__JournalRecord__Range *range = record->range[i];
-        if (range->input >= record->leadership->n_input) continue;
-        const Kappa__Internal__JournalRecord__Input *input = record->leadership->input[range->input];
-        int32_t s = find_source(plan, input);
-        int64_t start, end, from = range->first, own;
-        if (s < 0) continue;
-        own = start_of(starts, plan->sources[s].topic, range->partition);
-        if (own > from) from = own;
-        TRY(log->ops->offsets(log, plan->sources[s].topic, (int32_t)range->partition, true, &start, &end, err));
-        if (start > from && !input->embedded) // what is embedded stands in the journal itself
-            return k_fail(err, K_E_LOST_RANGE,
-                          "topic %s, partition %u: %s begins at offset %lld, the log now at %lld; offsets %lld "
-                          "to %lld are gone",
-                          plan->sources[s].topic, range->partition, own ? "the generation" : "the journal",
-                          (long long)from, (long long)start, (long long)from, (long long)start - 1);
-        if (end < from) end = from;
-        found->records += (uint64_t)(end - from);
-        found->ranges = k_realloc(found->ranges, (found->range_count + 1) * sizeof *found->ranges);
-        found->ranges[found->range_count++] = (struct k_preflight_range){.topic = plan->sources[s].topic,
-                                                                         .partition = (int32_t)range->partition,
-                                                                         .shard = shard,
-                                                                         .from = from,
-                                                                         .end = end,
-                                                                         .embedded = input->embedded};
-    }
-    return 0;
+    if (input < 0 || !info.compacted || b->inputs[input]->embedded) return 0;
+    return k_fail(err, K_E_CONFIG,
+                  "topic %s is compacted by now, but the journal from offset %lld on only names its records, which "
+                  "vanish: it cannot be followed. Start the pipeline again, so that it holds them from then on, and "
+                  "begin behind that",
+                  source->topic, (long long)b->from);
 }
 
 static int look_at(struct k_log *log, const struct k_plan *plan, uint32_t shard, const struct k_starts *starts,
                    struct k_preflight *found, struct k_error *err)
 {
     char topic[300];
-    int64_t start, end;
+    int64_t end;
+    struct k_beginning b = {0};
+    bool cut = starts && starts->journal_from && starts->journal_from[shard] > 0;
+    TRY(k_beginning_read(log, plan, shard, cut ? starts->journal_from[shard] : 0, &b, err));
+    int code = 0;
+    for (uint32_t s = 0; s < plan->source_count && !code; s++)
+        code = check_source(log, plan, &plan->sources[s], shard, &b, starts, found, err);
+    const Kappa__Internal__JournalRecord__Leadership *said =
+        b.record->leadership ? b.record->leadership : b.record->standing->leadership;
+    if (!code && said->fingerprint) snprintf(found->fingerprint, sizeof found->fingerprint, "%s", said->fingerprint);
     snprintf(topic, sizeof topic, "%s.journal.%u", plan->name, shard);
-    int code = log->ops->offsets(log, topic, 0, true, &start, &end, err);
-    if (code == K_E_NOT_FOUND || (!code && end == 0))
-        return k_fail(err, K_E_NOT_FOUND,
-                      "pipeline \"%s\" has no journal yet, so there is nothing to replay; kappa run begins it",
-                      plan->name);
-    if (code) return code;
-    if (start > 0)
-        return k_fail(err, K_E_LOST_RANGE, "topic %s begins at offset %lld: what it ordered before is gone", topic,
-                      (long long)start);
-    Record *record;
-    TRY(read_first(log, plan->name, shard, topic, &record, err));
-    if (!record->leadership) code = k_fail(err, K_E_CORRUPT, "topic %s does not begin with a leadership", topic);
-    if (!code) code = check_leadership(plan, record->leadership, err);
-    if (!code) code = check_ranges(log, plan, shard, record, starts, found, err);
-    if (!code && record->leadership->fingerprint)
-        snprintf(found->fingerprint, sizeof found->fingerprint, "%s", record->leadership->fingerprint);
-    found->journal_records += (uint64_t)end;
-    kappa__internal__journal_record__free_unpacked(record, NULL);
+    if (!code) code = log->ops->offsets(log, topic, 0, true, NULL, &end, err);
+    if (!code) found->journal_records += (uint64_t)(end - b.from);
+    k_beginning_fini(&b);
     return code;
 }
 

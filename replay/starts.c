@@ -19,6 +19,7 @@ void k_starts_init(struct k_starts *starts)
 void k_starts_fini(struct k_starts *starts)
 {
     free(starts->items);
+    free(starts->journal_from);
     k_arena_fini(&starts->arena);
     *starts = (struct k_starts){0};
 }
@@ -30,6 +31,14 @@ void k_starts_add(struct k_starts *starts, const char *topic, int32_t partition,
         (struct k_start){.topic = k_arena_copy(&starts->arena, topic, strlen(topic)),
                          .partition = partition,
                          .offset = offset};
+}
+
+struct k_start *k_starts_find(const struct k_starts *starts, const char *topic, int32_t partition)
+{
+    for (uint32_t i = 0; i < starts->count; i++)
+        if (starts->items[i].partition == partition && strcmp(starts->items[i].topic, topic) == 0)
+            return &starts->items[i];
+    return NULL;
 }
 
 static void topic_of(const char *graph, uint64_t generation, char *out, size_t size)
@@ -61,7 +70,11 @@ int k_starts_write(struct k_log *log, const char *graph, uint64_t generation, in
         p->has_partition = p->has_offset = true;
         p->partition = (uint32_t)starts->items[i].partition;
         p->offset = starts->items[i].offset;
+        p->has_join = starts->items[i].joins;
+        p->join = starts->items[i].join;
     }
+    note.n_journal_from = starts->journal_from ? starts->shards : 0;
+    note.journal_from = starts->journal_from;
     size_t size = kappa__internal__starts__get_packed_size(&note);
     kappa__internal__starts__pack(&note, (uint8_t *)k_buf_reserve(&bytes, size));
     bytes.length += size;
@@ -88,9 +101,17 @@ int k_starts_read(struct k_log *log, const char *graph, uint64_t generation, str
     if (!code) note = kappa__internal__starts__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
     if (!code && (!note || note->version > 1 || note->generation != generation))
         code = k_fail(err, K_E_CORRUPT, "topic %s does not hold what this kappa can read", topic);
-    for (size_t i = 0; !code && i < note->n_partition; i++)
-        k_starts_add(starts, note->partition[i]->topic, (int32_t)note->partition[i]->partition,
-                     note->partition[i]->offset);
+    for (size_t i = 0; !code && i < note->n_partition; i++) {
+        const Partition *p = note->partition[i];
+        k_starts_add(starts, p->topic, (int32_t)p->partition, p->offset);
+        starts->items[i].joins = p->has_join;
+        starts->items[i].join = p->join;
+    }
+    if (!code && note->n_journal_from) {
+        starts->shards = (uint32_t)note->n_journal_from;
+        starts->journal_from = k_new_array(int64_t, starts->shards);
+        memcpy(starts->journal_from, note->journal_from, starts->shards * sizeof *starts->journal_from);
+    }
     if (note) kappa__internal__starts__free_unpacked(note, NULL);
     k_buf_fini(&bytes);
     return code;

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# timeout: 180
+"""Journals that begin in the middle: cut by hand at half, or trimmed. A new generation reads what lies before as
+history: pure nodes come out as live, the others are named beforehand; it survives kills; what is gone is refused."""
+from proof import *
+
+OPTIONS = ["--memory", "64MiB", "--session-timeout", "2s", "--commit-interval", "20ms",
+           "--checkpoint-interval", "100ms"]
+GRAPH_TEXT = """
+name: "${NAME}"
+param { name: "NAME" }
+schema { name: "Event" field: "k string not null" field: "n int64 not null" field: "ts timestamp not null" }
+source { name: "in" kafka { topic: "${NAME}.in" } format { json {} } schema: "Event"
+         time { expr: "ts" max_ahead: "3650d" } }
+node { name: "sums" input: "in" aggregate { group_by: "k" select: "count(*) AS rows" select: "sum(n) AS total" } }
+node { name: "tens" input: "in" aggregate { group_by: "k" window { tumbling { size: "10s" } }
+       select: "sum(n) AS total" } }
+table { name: "totals" input: "sums" key: "k" }
+table { name: "windows" input: "tens" key: "k" key: "window_start" }
+table { name: "last" input: "in" key: "k" }
+sink { name: "out" input: "tens" kafka { topic: "${NAME}.out" } format { json {} } }
+"""
+PURE = ("totals", "windows")
+COUNT = 15000  # of each partition
+
+
+def record(partition, n):
+    at = BEGIN_MS + n * 100 + n * 7919 % 501
+    return {"partition": partition, "timestamp": at,
+            "value": json.dumps({"k": f"k{n % 97}", "n": n, "ts": at})}
+
+
+class Pipeline:
+    """Two partitions; a new leadership begins at the middle."""
+
+    def __init__(self, *options):
+        self.name, self.state, self.count = unique("history"), scratch("state"), 0
+        self.graph = write("graph.textproto", GRAPH_TEXT)
+        self.common = ["--brokers", kafka.brokers, "--set", f"NAME={self.name}"]
+        self.options = [*self.common, *OPTIONS, *options]
+        self.journal = f"{self.name}.journal.0"
+        kafka.create(f"{self.name}.in", partitions=2)
+        kafka.create(f"{self.name}.out", partitions=1)
+        for part in range(1, 7): # each is a leadership
+            if part == 4:
+                self.middle = kafka.ends(self.journal)[0].stable
+            self.run(COUNT * part // 6)
+
+    def produce(self, until):
+        kafka.produce(f"{self.name}.in", [record(p, n) for n in range(self.count, until) for p in range(2)])
+        self.count = until
+
+    def run(self, until):
+        self.produce(until)
+        kappa("run", self.graph, *self.options, "--state-dir", self.state, "--once", timeout_s=90)
+
+    def start(self, *words, status=0):
+        return kappa("replay", "start", self.graph, *self.options, "--state-dir", self.state, *words, status=status,
+                     timeout_s=90)
+
+    def digest(self, table, *where):
+        got = json.loads(kappa("table", "digest", "--state-dir", *where, "-o", "json").stdout)
+        return [(t["rows"], t["digest"]) for t in got["tables"] if t["table"] == table][0]
+
+    def must_be_as_live(self, generation):
+        for table in PURE:
+            expect(self.digest(table, self.state, "--generation", generation),
+                   self.digest(table, self.state, "--generation", 1), table)
+
+
+def test_cut_at_half():
+    "with the journal cut off at half, pure nodes are as live, and the others are named"
+    p = Pipeline()
+    kafka.delete_records(p.journal, 0, p.middle // 2 * 2)
+    shown = p.start("--new", "--dry-run").stdout
+    assert f'a new generation would follow the journals of "{p.name}", with history before them\n' in shown, shown
+    assert f"begins   behind offset {p.middle} of topic {p.journal}\n" in shown, shown
+    assert f"history  topic {p.name}.in, partition 1: offsets 0 to {COUNT // 2 - 1}, before the journal" in shown, shown
+    differs = [line.split() for line in shown.splitlines() if line.startswith("differs ")]
+    named = [words[2].rstrip(",") for words in differs]
+    say(f"named: {named}")
+    expect(named, ["last"])
+    p.start("--new", "--once")
+    p.must_be_as_live(2)
+    # It is a generation like any: started again, in step, compared, and it leads.
+    p.run(COUNT + 1000)
+    p.start("--generation", 2, "--once")
+    p.must_be_as_live(2)
+
+
+def test_kills():
+    "a process that dies while it reads history goes on from its checkpoint; another comes to the same state"
+    rng, p = seeded("kills"), Pipeline()
+    kafka.delete_records(p.journal, 0, p.middle // 2 * 2)
+    shadow = Worker("replay", "start", p.graph, *p.options, "--state-dir", p.state, "--new", "--rate", "6000",
+                    "--output-suffix", ".new")
+    shadow.start()
+    until(lambda: "reading history" in kappa("replay", "status", p.name, "--brokers", kafka.brokers,
+                                             status=None).stdout, "it reads history", 60)
+    shadow.arguments = ["replay", "start", p.graph, *p.options, "--state-dir", p.state, "--generation", "2", "--rate",
+                        "6000"]
+    for round in range(6):
+        time.sleep(rng.uniform(0.3, 1.5))
+        shadow.must_run()
+        shadow.kill()
+        shadow.start()
+    until(lambda: kappa("replay", "status", p.name, "--brokers", kafka.brokers, "--in-step", 2,
+                        status=None).returncode == 0, "in step", 90)
+    shadow.must_run()
+    shadow.process.stop(30)
+    p.start("--generation", 2, "--once") # nobody leads: it was in step with what it had heard of last
+    p.must_be_as_live(2)
+    # What it sent to the topic with the suffix is what the live one sent, once.
+    expect(sorted(m.value for m in kafka.consume(f"{p.name}.out.new")),
+           sorted(m.value for m in kafka.consume(f"{p.name}.out")))
+
+
+def test_trimmed():
+    "a journal that was trimmed takes no generation away: --to-earliest begins with what is there"
+    p = Pipeline("--journal-trim-interval", "1s", "--journal-keep", "0s")
+    for partition in range(2):
+        kafka.delete_records(f"{p.name}.in", partition, COUNT // 3)
+    leader = Worker("run", p.graph, *p.options, "--state-dir", p.state)
+    leader.start()
+    until(lambda: kafka.ends(p.journal)[0].low > 0, "the journal is trimmed", 60)
+    leader.process.stop(30)
+    done = p.start("--new", status=65)
+    assert f"topic {p.name}.in, partition 0: the log begins at offset {COUNT // 3}, and {p.journal} was cut off" in \
+        done.stderr, done.stderr
+    done = p.start("--new", "--to-offset", COUNT // 3 - 1, status=65)
+    assert f"--to-offset is offset {COUNT // 3 - 1}, but the log begins at {COUNT // 3}" in done.stderr, done.stderr
+    p.start("--new", "--to-earliest", "--once")
+    into = scratch("job")
+    kappa("run", p.graph, *p.common, "--into", into, timeout_s=90)
+    for table in PURE:
+        expect(p.digest(table, p.state, "--generation", 2), p.digest(table, into), table)
+
+
+run_cases(globals())
