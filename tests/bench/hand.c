@@ -1,4 +1,4 @@
-// q0, q2, kc, q5, q7 over Nexmark's JSON; a member is looked for where it was in the event before, and then by its name.
+// q0, q2, kc, q5, q7 over Nexmark's JSON; a member is looked for where it was in the event before, then by its name.
 #include "tests/bench/hand.h"
 
 #include <stdbool.h>
