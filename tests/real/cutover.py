@@ -24,8 +24,10 @@ class Pair:
         common = ["--brokers", kafka.brokers, "--set", f"NAME={name}", "--state-dir", self.state,
                   "--shards", shards, *OPTIONS]
         self.graphs = graphs
+        # What is taken over from a copy, and what was computed along the whole journal, must bear all this.
+        full = ["--full"] if shards == 1 else []
         self.commands = {1: ["run", graphs[0], "--generation", "1", *common],
-                         2: ["replay", "start", graphs[1], *common]}
+                         2: ["replay", "start", graphs[1], *common, *full]}
         self.workers = {n: Worker(*command) for n, command in self.commands.items()}
 
     def command(self, *words, status=0, timeout_s=90):
@@ -140,6 +142,9 @@ def switches(shards, partitions, rounds, total):
         return pair.command("replay", "status", name, "--in-step", 2, status=None).returncode == 0
 
     until(in_step, "generation 2 is in step", 60)
+    said = pair.workers[2].process.stderr
+    wanted = "everything is computed: that was asked for" if shards == 1 else " are taken over from generation 1"
+    assert wanted in said, said
     live, calm, kinds = 1, [], collections.Counter()
     for _ in range(rounds):
         to = 3 - live
