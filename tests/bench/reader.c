@@ -3,13 +3,14 @@
 // The keys are those of the rows that were there at the start (of 200,000 at most), drawn at random. Every get looks at
 // the state as it is by then. Prints one JSON line: gets, seconds, the gets that found nothing, the percentiles of how
 // long a get took, and the 99th of how late it was done, in µs: who has to wait for gets before it, or for a core, is
-// late from when it should have begun.
+// late from when it should have begun; and the CPU time of a get, all catching up included.
 #include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/hash.h"
@@ -38,6 +39,14 @@ static int64_t now_ns(void)
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static double cpu_us(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
 static void write_text(const struct kappa_value *value, char *out)
@@ -120,6 +129,7 @@ int main(int argc, char **argv)
     kappa_reader *reader = open_table(argv[1], argv[2], &keys);
     uint32_t *took_us = malloc(GETS_MAX * sizeof *took_us), *late_us = malloc(GETS_MAX * sizeof *late_us);
     uint64_t gets = 0, absent = 0, seed = 1;
+    double used_us = cpu_us();
     int64_t began = now_ns(), step = (int64_t)(1e9 / atof(argv[3]));
     for (int64_t due = began; !ended && gets < GETS_MAX; due += step) {
         int64_t early = due - now_ns();
@@ -130,13 +140,14 @@ int main(int argc, char **argv)
         took_us[gets] = (uint32_t)((to - from) / 1000);
         late_us[gets++] = (uint32_t)((to - due) / 1000);
     }
+    used_us = cpu_us() - used_us;
     double seconds = (double)(now_ns() - began) / 1e9;
     qsort(took_us, gets, sizeof *took_us, by_size);
     qsort(late_us, gets, sizeof *late_us, by_size);
     printf("{\"gets\":%" PRIu64 ",\"seconds\":%.3f,\"absent\":%" PRIu64 ",\"keys\":%zu,\"p50_us\":%u,\"p99_us\":%u,"
-           "\"max_us\":%u,\"late_p99_us\":%u}\n",
+           "\"max_us\":%u,\"late_p99_us\":%u,\"cpu_us\":%.2f}\n",
            gets, seconds, absent, keys.count, took_us[gets / 2], took_us[gets * 99 / 100], took_us[gets - 1],
-           late_us[gets * 99 / 100]);
+           late_us[gets * 99 / 100], used_us / (double)gets);
     kappa_close(reader);
     free(took_us);
     free(late_us);

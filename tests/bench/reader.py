@@ -52,7 +52,7 @@ def measure(bench, arguments):
               "share_min": SHARE_MIN,
               "gets_per_s": spread([a["gets"] / a["seconds"] for a in answers]),
               "gets": sum(a["gets"] for a in answers), "absent": sum(a["absent"] for a in answers)}
-    for name in ("p50_us", "p99_us", "max_us", "late_p99_us"):
+    for name in ("p50_us", "p99_us", "max_us", "late_p99_us", "cpu_us"):
         result[name] = spread([a[name] for a in answers])
     for name, reads in (("without", False), ("with", True)):
         result[name] = {"kilo_events_per_s": spread([bench.events / run["wall_s"] / 1000 for run in sides[reads]]),
@@ -73,7 +73,8 @@ def show(result):
         return f"{median:.2f} ({low:.2f}–{high:.2f})"
     print(f"reader beside q5 over {result['events']} events, {result['pairs']} pairs: {three('gets_per_s')} gets a "
           f"second (wanted: {result['rate_wanted']}); microseconds: p50 {three('p50_us')}, p99 {three('p99_us')} "
-          f"(wanted: less than {result['p99_us_max']}), most {three('max_us')}; late by, p99, {three('late_p99_us')}")
+          f"(wanted: less than {result['p99_us_max']}), most {three('max_us')}; late by, p99, {three('late_p99_us')}; "
+          f"CPU of a get {three('cpu_us')}")
     for name in ("without", "with"):
         side = result[name]
         print(f"  engine {name:7}  {three('kilo_events_per_s', side)} thousand events a second, "
