@@ -100,13 +100,12 @@ static void print_taking(const struct k_taking *taking, bool json, struct k_buf 
     }
 }
 
-uint32_t change_print(const struct k_plan *old, const struct k_plan *new, const char *why_all, const char *why_full,
-                      bool json, struct k_buf *out, bool *ret_whole)
+void change_print(const struct k_plan *old, const struct k_plan *new, const char *why_all, const char *why_full,
+                  bool json, struct k_buf *out, bool *ret_whole)
 {
     struct k_arena arena;
     struct k_change change;
     struct k_taking taking;
-    uint32_t refused = 0;
     k_arena_init(&arena);
     k_change_make(old, new, why_all, &arena, &change);
     k_taking_decide(old, new, &change, &arena, &taking);
@@ -114,14 +113,12 @@ uint32_t change_print(const struct k_plan *old, const struct k_plan *new, const 
     if (json) k_buf_add_text(out, "\"change\":[");
     for (uint32_t i = 0; i < change.count; i++) {
         const struct k_taking_item *item = taking_of(&taking, change.items[i].name);
-        refused += change.items[i].fate == K_FATE_REFUSE;
         if (json && i) k_buf_add_char(out, ',');
         if (json) json_item(&change.items[i], item, out);
         else print_item(&change.items[i], item, out);
     }
     if (json) k_buf_add_char(out, ']');
-    if (!refused) print_taking(&taking, json, out);
+    print_taking(&taking, json, out);
     *ret_whole = taking.whole && !taking.why_not;
     k_arena_fini(&arena);
-    return refused;
 }

@@ -7,7 +7,7 @@
 K_CHECKED int change_load(const char *state_dir, const char *graph, const char *generation, struct loaded *ret,
                           const char **ret_why_all, struct k_error *err);
 // A line a source, node and table, as text or as members "change":[…] and "taking":{…} of a JSON object, with what
-// would be taken over from a copy of the old one's state. Returns how many are refused.
+// would be taken over from a copy of the old one's state.
 // why_full: why everything is computed in any case; NULL: it need not be. *ret_whole: nothing would be read again.
-uint32_t change_print(const struct k_plan *old, const struct k_plan *new, const char *why_all, const char *why_full,
-                      bool json, struct k_buf *out, bool *ret_whole);
+void change_print(const struct k_plan *old, const struct k_plan *new, const char *why_all, const char *why_full,
+                  bool json, struct k_buf *out, bool *ret_whole);

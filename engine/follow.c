@@ -168,6 +168,8 @@ static int follow_range(struct k_shard *shard, bool *ret_progress, struct k_erro
         return 0;
     }
     struct k_input *in = &k_machine_inputs(shard->machine, &count)[input];
+    bool joins = in->until > 0 && in->next == in->until && range->first < in->until; // it was in the journal before
+    if (f->fed == 0 && !f->cut && joins) in->next = range->first;
     if (f->fed == 0 && !f->cut && in->next >= 0 && in->next != range->first)
         return k_fail(err, K_E_CORRUPT,
                       "journal record %llu continues topic %s, partition %u at offset %lld, the state stands at %lld",

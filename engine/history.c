@@ -146,6 +146,16 @@ static void drop_feeds(struct k_shard *shard)
     }
 }
 
+// Where a source joins the journal, another generation may have read it before: the journal has ranges of it then that
+// lie in this history, and are passed over as what lies before a later start is.
+static void leave_out(struct k_shard *shard)
+{
+    uint32_t count;
+    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (inputs[i].until > inputs[i].begin) inputs[i].begin = inputs[i].until;
+}
+
 static int boundary(struct k_shard *shard, bool over, struct k_error *err)
 {
     struct history *h = &shard->history;
@@ -158,6 +168,7 @@ static int boundary(struct k_shard *shard, bool over, struct k_error *err)
     h->under_way = !over;
     shard->moved = true;
     if (over) drop_feeds(shard);
+    if (over) leave_out(shard);
     return 0;
 }
 

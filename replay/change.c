@@ -14,7 +14,7 @@ struct changing {
 
 const char *k_fate_name(enum k_fate fate)
 {
-    static const char *const names[] = {"keep", "rebuild", "remove", "refuse"};
+    static const char *const names[] = {"keep", "rebuild", "remove", "add"};
     return names[fate];
 }
 
@@ -124,8 +124,10 @@ static void judge_sources(struct changing *c)
     for (uint32_t i = 0; i < c->new->source_count; i++) {
         const struct k_source_plan *new = &c->new->sources[i], *old = find_source(c->old, new->name);
         if (!old || !same_text(old->topic, new->topic)) {
-            add(c, "source", new->name, K_FATE_REFUSE,
-                k_arena_format(c->arena, "the pipeline's journal does not order the records of topic %s",
+            add(c, "source", new->name, K_FATE_ADD,
+                k_arena_format(c->arena,
+                               "what topic %s holds when the generation is made is history, the rest comes when it "
+                               "leads",
                                new->topic));
             c->why_frontier = "it waits for every source, and there is a new one";
             continue;
@@ -181,7 +183,7 @@ static const char *judge_node(const struct changing *c, const struct k_node *new
         const struct k_change_item *input = item_of(c, input_name(c, new, i));
         if (input->fate == K_FATE_KEEP) continue;
         return k_arena_format(c->arena, "its input \"%s\" %s", input->name,
-                              input->fate == K_FATE_REFUSE ? "cannot be read" : "changes");
+                              input->fate == K_FATE_ADD ? "is new" : "changes");
     }
     return new->frontier || expires(c->new_graph, new->name) ? c->why_frontier : NULL;
 }

@@ -6,7 +6,7 @@
 #pragma once
 #include "engine/plan.h"
 
-enum k_fate { K_FATE_KEEP, K_FATE_REBUILD, K_FATE_REMOVE, K_FATE_REFUSE };
+enum k_fate { K_FATE_KEEP, K_FATE_REBUILD, K_FATE_REMOVE, K_FATE_ADD };
 const char *k_fate_name(enum k_fate fate); // "keep", …
 
 struct k_change_item {

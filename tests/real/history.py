@@ -136,4 +136,69 @@ def test_trimmed():
         expect(p.digest(table, p.state, "--generation", 2), p.digest(table, into), table)
 
 
+ADDED_TEXT = GRAPH_TEXT.replace("node { name: \"sums\" input: \"in\"", """
+source { name: "more" kafka { topic: "${NAME}.more" } format { json {} } schema: "Event"
+         time { expr: "ts" max_ahead: "3650d" } }
+node { name: "both" input: "in" input: "more" union {} }
+node { name: "sums" input: "both\"""").replace('"tens" input: "in"', '"tens" input: "both"')
+
+
+def test_added():
+    "a source is added: its history first; it counts each record once, through kills, cutovers and rollbacks"
+    rng, p = seeded("added"), Pipeline()
+    more = kafka.create(f"{p.name}.more", partitions=2)
+    sent = 0
+
+    def produce(count):
+        nonlocal sent
+        kafka.produce(more, [record(n % 2, n) for n in range(sent, sent + count)])
+        kafka.produce(f"{p.name}.in", [record(n % 2, p.count + n // 2) for n in range(count)])
+        p.count += count // 2
+        sent += count
+
+    def command(*words, status=0):
+        return kappa(*words, "--brokers", kafka.brokers, status=status, timeout_s=60)
+
+    def settled(generation):
+        return lambda: command("replay", "status", p.name, "--in-step", generation, status=None).returncode == 0
+
+    def counted(generation):
+        lines = kappa("table", "scan", "totals", "--state-dir", p.state, "--generation", generation, "-o", "jsonl")
+        return sum(json.loads(line)["rows"] for line in lines.stdout.splitlines())
+
+    produce(5000)
+    added = write("added.textproto", ADDED_TEXT)
+    live = Worker("run", p.graph, "--generation", "1", *p.options, "--state-dir", p.state)
+    live.start()
+    until(lambda: live.leads() == 1, "it leads", 30)
+    shown = kappa("plan", added, *p.common, "--against", "live", "--state-dir", p.state).stdout
+    assert "add      source more: what topic" in shown, shown
+    assert f"history  topic {more}, partition 1: offsets 0 to 2499, before the journal\n" in shown, shown
+    shadow = Worker("replay", "start", added, *p.options, "--state-dir", p.state)
+    shadow.start()
+    until(settled(2), "in step", 60)
+    for round in range(3):
+        produce(1000)
+        time.sleep(rng.uniform(0, 1))
+        shadow.kill()
+        shadow.start()
+        until(settled(2), "in step again", 60)
+        command("cutover", p.name, 2, "--reason", "test")
+        produce(1000)
+        if round == 1:
+            live.kill()
+            live.start()
+        until(settled(1), "the old one is in step", 60)
+        command("rollback", p.name)
+    command("cutover", p.name, 2, "--reason", "test")
+    until(lambda: counted(2) == sent + 2 * p.count, "all is counted", 60)
+    for worker in (live, shadow):
+        worker.must_run()
+        worker.process.stop(30)
+    into = scratch("job")
+    kappa("run", added, *p.common, "--into", into, timeout_s=90)
+    for table in PURE:
+        expect(p.digest(table, p.state, "--generation", 2), p.digest(table, into), table)
+
+
 run_cases(globals())

@@ -95,8 +95,8 @@ static void test_sources(void **state)
            "some rebuild (its definition is another); counts rebuild (its input \"in\" changes); "
            "last rebuild (its input \"some\" changes); sums rebuild (its input \"counts\" changes); ");
     expect(BASE, SCHEMA SOURCE("in", "other", "") FILTER("n > 1") COUNTS("") TABLES, NULL,
-           "in refuse (the pipeline's journal does not order the records of topic other); "
-           "some rebuild (its input \"in\" cannot be read); counts rebuild (its input \"in\" cannot be read); "
+           "in add (what topic other holds when the generation is made is history, the rest comes when it leads); "
+           "some rebuild (its input \"in\" is new); counts rebuild (its input \"in\" is new); "
            "last rebuild (its input \"some\" changes); sums rebuild (its input \"counts\" changes); ");
 }
 

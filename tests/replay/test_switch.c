@@ -69,7 +69,8 @@ static void test_a_fresh_run_along_the_same_journal(void **state)
     finish(&p);
 }
 
-static void test_an_added_source_is_refused(void **state)
+// Made without saying where the source joins, as nobody should.
+static void test_an_added_source_without_a_place(void **state)
 {
     (void)state;
     struct pipeline p;
@@ -238,7 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back),
         cmocka_unit_test(test_a_fresh_run_along_the_same_journal),
-        cmocka_unit_test(test_an_added_source_is_refused),
+        cmocka_unit_test(test_an_added_source_without_a_place),
         cmocka_unit_test(test_taken_back),
         cmocka_unit_test(test_rate),
         cmocka_unit_test(test_the_end_with_work_left),

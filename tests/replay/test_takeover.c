@@ -167,7 +167,7 @@ static void test_decisions(void **state)
     expect_decision(BASE,
                     BASE "source { name: \"new\" kafka { topic: \"x\" } format { json {} } schema: \"E\" }\n"
                          "table { name: \"news\" input: \"new\" key: \"k\" }\n",
-                    "everything is computed: a source cannot be read");
+                    "everything is computed: a source is added, whose history comes first");
 }
 
 // --- a pipeline

@@ -1,0 +1,172 @@
+// A generation with a source that the live one lacks: what the topic holds when the generation is made is history, and
+// the rest is read when it leads.
+#include "tests/base/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/replay/pipeline.h"
+
+// Both topics in windows that wait for each other, and the new one's records counted for ever.
+#define GRAPH_ADDED                                                                                           \
+    "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n"                    \
+    "source { name: \"in\" kafka { topic: \"t\" } format { json {} } schema: \"E\" }\n"                       \
+    "source { name: \"new\" kafka { topic: \"v\" } format { json {} } schema: \"E\" }\n"                      \
+    "node { name: \"both\" union { } input: \"in\" input: \"new\" }\n"                                        \
+    "node { name: \"sums\" input: \"both\" aggregate { group_by: \"k\" window { tumbling { size: \"5ms\" } }" \
+    "  select: \"sum(n) AS total\" select: \"count(*) AS c\" } }\n"                                           \
+    "node { name: \"all\" input: \"new\" aggregate { group_by: \"k\" select: \"count(*) AS c\" } }\n"         \
+    "table { name: \"totals\" input: \"sums\" key: \"k\" key: \"window_start\" }\n"                           \
+    "table { name: \"counts\" input: \"all\" key: \"k\" }\n"                                                  \
+    "sink { name: \"out\" input: \"all\" key: \"k\" kafka { topic: \"o\" } format { json {} } }\n"
+
+static struct k_start joins[] = {{.topic = "v", .partition = 0, .joins = true}};
+
+// Workers 1 and 2 host the generation that has it.
+static void start_added(struct pipeline *p, uint32_t worker)
+{
+    p->c.options.starts = worker ? joins : NULL;
+    p->c.options.start_count = worker ? 1 : 0;
+    start(p, worker);
+}
+
+static char *tables_of(struct pipeline *p, uint32_t worker)
+{
+    struct k_buf text = {0};
+    cluster_stop(&p->c, worker);
+    cluster_dump(&p->c, worker, 0, &text);
+    k_buf_add_char(&text, 0);
+    return text.data;
+}
+
+static void finish_all(struct pipeline *p)
+{
+    for (uint32_t w = 0; w < WORKERS; w++) end(p, w);
+    finish(p);
+}
+
+// The same graph from the first day on, over the same records.
+static char *fresh(int in, int new)
+{
+    struct pipeline p;
+    begin(&p, GRAPH_ADDED);
+    p.c.options.starts = NULL;
+    p.c.options.start_count = 0;
+    cluster_plan(&p.c, GRAPH_ADDED, 1);
+    start(&p, 0);
+    for (int n = 0; n < in; n++) put(&p, "t", n);
+    for (int n = 0; n < new; n++) put(&p, "v", n);
+    run(&p, 5 * SECOND);
+    char *tables = tables_of(&p, 0);
+    finish_all(&p);
+    return tables;
+}
+
+static void put_all(struct pipeline *p, int *in, int *new, int count)
+{
+    for (int i = 0; i < count; i++) {
+        put(p, "t", (*in)++);
+        put(p, "v", (*new)++);
+        run(p, SECOND / 20);
+    }
+}
+
+// The pipeline, with history of the new topic, and generation 2 in step: killed now and then meanwhile.
+static void begin_added(struct pipeline *p, int *in, int *new, int kill)
+{
+    begin(p, GRAPH_ADDED);
+    start_added(p, 0);
+    put_all(p, in, new, 30);
+    joins[0].join = *new;
+    start_added(p, 1);
+    for (int n = 1; kill && n < 20; n++) {
+        for (int i = 0; i < kill * n; i++) assert_int_equal(step(p), 0);
+        end(p, 1);
+        start_added(p, 1);
+    }
+    run(p, 3 * SECOND);
+}
+
+static void test_it_equals_a_fresh_run(void **state)
+{
+    (void)state;
+    for (int kill = 0; kill < 4; kill++) {
+        struct pipeline p;
+        int in = 0, new = 0;
+        begin_added(&p, &in, &new, kill);
+        int seen = new;
+        put_all(&p, &in, &new, 20); // not yet: who leads does not read it
+        run(&p, 3 * SECOND);
+        char *got = tables_of(&p, 1), *want = fresh(in, seen);
+        assert_true(strlen(want) > 500);
+        assert_string_equal(got, want);
+        free(got), free(want);
+        finish_all(&p);
+    }
+}
+
+// It leads, leads no more, and leads again: each record counts once, and none is late.
+static void test_forth_and_back(void **state)
+{
+    (void)state;
+    struct pipeline p;
+    int in = 0, new = 0;
+    begin_added(&p, &in, &new, 0);
+    start_added(&p, 2);
+    run(&p, 2 * SECOND);
+    for (int round = 0; round < 4; round++) {
+        put_all(&p, &in, &new, 20);
+        switch_to(&p, round % 2 ? 0 : 2);
+        put_all(&p, &in, &new, 20);
+        if (round % 2) {
+            end(&p, 2);
+            start_added(&p, 2);
+        }
+    }
+    switch_to(&p, 2);
+    put_all(&p, &in, &new, 20);
+    run(&p, 5 * SECOND);
+    char *one = tables_of(&p, 1), *two = tables_of(&p, 2), *want = fresh(in, new);
+    assert_string_equal(one, want);
+    assert_string_equal(two, want);
+    free(one), free(two), free(want);
+    finish_all(&p);
+}
+
+// The journal has it already, of a generation that led before; a later one passes that over, as it is its history.
+static void test_it_was_read_before(void **state)
+{
+    (void)state;
+    struct pipeline p;
+    int in = 0, new = 0;
+    begin_added(&p, &in, &new, 0);
+    put_all(&p, &in, &new, 10);
+    switch_to(&p, 2);
+    put_all(&p, &in, &new, 20);
+    joins[0].join = new - 7; // in the middle of what is in the journal
+    end(&p, 2);
+    p.c.options.starts = joins;
+    p.c.options.start_count = 1;
+    p.c.options.generation = "3";
+    p.c.options.plan = p.two.plan;
+    p.c.options.can_lead = false;
+    p.c.options.orders = NULL;
+    cluster_start(&p.c, 2);
+    put_all(&p, &in, &new, 20);
+    run(&p, 5 * SECOND);
+    char *one = tables_of(&p, 1), *three = tables_of(&p, 2), *want = fresh(in, new);
+    assert_string_equal(one, want);
+    assert_string_equal(three, want);
+    free(one), free(three), free(want);
+    finish_all(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_it_equals_a_fresh_run),
+        cmocka_unit_test(test_forth_and_back),
+        cmocka_unit_test(test_it_was_read_before),
+    };
+    return cmocka_run_group_tests_name("added", tests, NULL, NULL);
+}
