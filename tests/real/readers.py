@@ -118,7 +118,7 @@ def test_readers():
     positions = len(set(answer["position"] for reader in answers for answer in reader))
     say(f"{sum(map(len, answers))} answers of {len(answers)} readers, {positions} positions, {figures['checkpoints']}"
         f" checkpoints, {figures['records']} records in bursts of 1 to 10,000")
-    assert figures["checkpoints"] > sized(5, 2 * SECONDS), "hardly any checkpoints"  # each syncs a disk, maybe a busy one
+    assert figures["checkpoints"] > sized(5, 2 * SECONDS), "hardly any checkpoints"  # each syncs the disk
 
 
 def judge(answers):
