@@ -2,7 +2,8 @@
 //
 // A node or table is kept if nothing that its rows depend on has changed: its own definition, how it treats errors, its
 // inputs up to the sources, and, where it waits for the frontier, the times of every source (the frontier is the
-// shard's). What is kept must come out equal in a comparison. (A replay computes it again all the same.)
+// shard's). What is kept must come out equal in a comparison, whether a replay computes it or takes it over
+// (takeover.h).
 #pragma once
 #include "engine/plan.h"
 

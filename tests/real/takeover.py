@@ -196,6 +196,29 @@ def test_nothing_is_read():
     expect(last, {row["k"]: row["rows"] * 2 for row in map(json.loads, rows)}, "the topic, since it leads")
 
 
+def test_a_journal_that_was_cut():
+    "where nothing is read again, the journal need not reach back either; a replay of everything is refused"
+    p = Pipeline(600)
+    p.produce(100)
+    until(lambda: progress(kafka, p.name, "in") == p.count * PARTITIONS, "all is read", 30)
+    kafka.delete_records(f"{p.name}.journal.0", 0, 2)
+    changed = CHANGES["a sink"][0]
+    shown = kappa(*p.arguments(changed, "--dry-run")).stdout
+    assert "nothing is read again" in shown and "with history before them" not in shown, shown
+    refused = kappa(*p.arguments(changed, "--full"), status=65).stderr
+    assert f"{p.name}.journal.0 begins at offset 2, and no record in it says where its inputs stand" in refused, refused
+    shadow = p.shadow(changed)
+    p.produce(100)
+    p.wait(2)
+    assert "are equal" in p.parity(1, 2)
+    p.command("cutover", p.name, 2, "--reason", "test")
+    p.produce(100)
+    p.wait(1)
+    assert "are equal" in p.parity(1, 2)
+    p.end()
+    assert "nothing is read again" in shadow.process.stderr, shadow.process.stderr
+
+
 def test_no_copy():
     "with another state directory, or while nobody hosts the live generation here, everything is computed and equal"
     p, other = Pipeline(600), scratch("other")
