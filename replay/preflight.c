@@ -2,6 +2,7 @@
 #include "replay/preflight.h"
 
 #include "replay/beginning.h"
+#include "replay/preflight_records.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +115,7 @@ static int look_at(struct k_log *log, const struct k_plan *plan, uint32_t shard,
     snprintf(topic, sizeof topic, "%s.journal.%u", plan->name, shard);
     if (!code) code = log->ops->offsets(log, topic, 0, true, NULL, &end, err);
     if (!code) found->journal_records += (uint64_t)(end - b.from);
+    if (!code) code = preflight_records(log, plan, shard, b.from, end, starts, err);
     k_beginning_fini(&b);
     return code;
 }

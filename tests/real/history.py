@@ -26,7 +26,7 @@ COUNT = 15000  # of each partition
 
 def record(partition, n):
     at = BEGIN_MS + n * 100 + n * 7919 % 501
-    return {"partition": partition, "timestamp": at,
+    return {"partition": partition, "timestamp": at, "key": f"{n % 97}",
             "value": json.dumps({"k": f"k{n % 97}", "n": n, "ts": at})}
 
 
@@ -134,6 +134,36 @@ def test_trimmed():
     kappa("run", p.graph, *p.common, "--into", into, timeout_s=90)
     for table in PURE:
         expect(p.digest(table, p.state, "--generation", 2), p.digest(table, into), table)
+
+
+def test_refused():
+    "a topic that is another one, has more partitions, or is compacted by now, is refused with the numbers"
+    p = Pipeline()
+    topic = f"{p.name}.in"
+
+    def again(count, **config):
+        kafka.delete(topic)
+        until(lambda: topic not in kafka.topics(), "the topic goes")
+        kafka.create(topic, partitions=2, **config)
+        kafka.produce(topic, [record(i, n) for n in range(count) for i in range(2)])
+
+    again(COUNT)  # the same records, once more: nothing is wrong
+    p.start("--new", "--dry-run")
+    again(10)
+    done = p.start("--new", status=65)
+    assert f"topic {topic}, partition " in done.stderr and " ends at offset 10, and the journal has read it up to " in \
+        done.stderr, done.stderr
+    kafka.produce(topic, [record(i, n + 1) for n in range(COUNT) for i in range(2)])
+    done = p.start("--new", status=65)
+    assert " records there, the log now shows others; the topic was deleted and made anew" in done.stderr, done.stderr
+    again(COUNT, cleanup_policy="compact", min_compaction_lag_ms=86400000)
+    done = p.start("--new", status=78)
+    assert f"topic {topic} is compacted by now, but the journal from offset 0 on only names its records" in \
+        done.stderr, done.stderr
+    again(COUNT)
+    kafka.add_partitions(topic, 3)
+    done = p.start("--new", status=78)
+    assert f"topic {topic} has 3 partitions, and the journal knows 2" in done.stderr, done.stderr
 
 
 ADDED_TEXT = GRAPH_TEXT.replace("node { name: \"sums\" input: \"in\"", """
