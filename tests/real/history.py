@@ -26,28 +26,34 @@ COUNT = 15000  # of each partition
 
 def record(partition, n):
     at = BEGIN_MS + n * 100 + n * 7919 % 501
-    return {"partition": partition, "timestamp": at, "key": f"{n % 97}",
+    return {"partition": partition, "timestamp": at, "key": f"k{n % 97}",
             "value": json.dumps({"k": f"k{n % 97}", "n": n, "ts": at})}
 
 
 class Pipeline:
     """Two partitions; a new leadership begins at the middle."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, shards=1):
         self.name, self.state, self.count = unique("history"), scratch("state"), 0
-        self.graph = write("graph.textproto", GRAPH_TEXT)
+        self.shards = shards
+        text = GRAPH_TEXT if shards == 1 else GRAPH_TEXT.replace('.in" }', '.in" partitioned_by: "k" }')
+        self.graph = write("graph.textproto", text)
         self.common = ["--brokers", kafka.brokers, "--set", f"NAME={self.name}"]
-        self.options = [*self.common, *OPTIONS, *options]
+        self.options = [*self.common, *OPTIONS, *options, "--shards", shards]
         self.journal = f"{self.name}.journal.0"
         kafka.create(f"{self.name}.in", partitions=2)
         kafka.create(f"{self.name}.out", partitions=1)
         for part in range(1, 7): # each is a leadership
             if part == 4:
-                self.middle = kafka.ends(self.journal)[0].stable
+                self.middles = [kafka.ends(f"{self.name}.journal.{s}")[0].stable for s in range(shards)]
+                self.middle = self.middles[0]
             self.run(COUNT * part // 6)
 
     def produce(self, until):
-        kafka.produce(f"{self.name}.in", [record(p, n) for n in range(self.count, until) for p in range(2)])
+        records = [record(p, n) for n in range(self.count, until) for p in range(2)]
+        for one in records if self.shards > 1 else ():
+            del one["partition"]  # by the key
+        kafka.produce(f"{self.name}.in", records)
         self.count = until
 
     def run(self, until):
@@ -85,6 +91,18 @@ def test_cut_at_half():
     # It is a generation like any: started again, in step, compared, and it leads.
     p.run(COUNT + 1000)
     p.start("--generation", 2, "--once")
+    p.must_be_as_live(2)
+
+
+def test_shards():
+    "each of two journals is cut where it is, and each shard has its history"
+    p = Pipeline(shards=2)
+    for shard, middle in enumerate(p.middles):
+        kafka.delete_records(f"{p.name}.journal.{shard}", 0, middle // (2 + shard))
+    shown = p.start("--new", "--dry-run").stdout
+    begins = [line for line in shown.splitlines() if line.startswith("begins   behind offset ")]
+    expect(len(begins), 2)
+    p.start("--new", "--once")
     p.must_be_as_live(2)
 
 
