@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# timeout: 180
+# timeout: 300
 """Journals that begin in the middle: cut by hand at half, or trimmed. A new generation reads what lies before as
 history: pure nodes come out as live, the others are named beforehand; it survives kills; what is gone is refused."""
 from proof import *
