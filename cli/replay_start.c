@@ -176,11 +176,11 @@ static int find_starts(struct hosting *h, struct k_log *log, struct asking *aski
 }
 
 #define HISTORY "it begins with history before the journal"
+// Of an added source that is another thing: nothing that was taken over is made of it.
 static bool has_history(const struct k_starts *starts)
 {
     bool has = false;
     for (uint32_t s = 0; starts->journal_from && s < starts->shards; s++) has |= starts->journal_from[s] > 0;
-    for (uint32_t i = 0; i < starts->count; i++) has |= starts->items[i].joins;
     return has;
 }
 

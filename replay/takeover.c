@@ -90,8 +90,6 @@ static void decide_sources(struct deciding *d)
 static const char *why_not(const struct deciding *d)
 {
     bool taken = d->taking->whole;
-    for (uint32_t i = 0; i < d->change->count; i++)
-        if (d->change->items[i].fate == K_FATE_ADD) return "a source is added, whose history comes first";
     if (strcmp(d->old->fingerprint, d->new->fingerprint) == 0)
         return "the graph is the same, so that a replay of it is a proof";
     for (uint32_t n = 0; n < d->new->node_count; n++)

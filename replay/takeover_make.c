@@ -131,9 +131,10 @@ static int check_begin(const struct making *m, const struct k_source_plan *sourc
     int64_t begin = 0;
     bool joins = p->until > 0;
     for (uint32_t i = 0; i < m->start_count; i++) {
+        if ((uint32_t)m->starts[i].partition != p->partition || strcmp(m->starts[i].topic, source->topic) != 0)
+            continue;
         joins |= m->starts[i].joins;
-        if ((uint32_t)m->starts[i].partition == p->partition && strcmp(m->starts[i].topic, source->topic) == 0)
-            begin = m->starts[i].offset;
+        begin = m->starts[i].offset;
     }
     // What the sources still have of it is another thing at another time.
     if (joins) return k_fail(err, K_E_CONFIG, "one of the two begins with history from before its journal");
