@@ -50,7 +50,7 @@ enum {
     [HOST_BACKLOG_CHECKPOINT_INTERVAL] = {.name = "backlog-checkpoint-interval",                                      \
                                           .argument = "DURATION",                                                     \
                                           .help = "the same while there is a backlog, if that is longer",             \
-                                          .text = "10s"},                                                             \
+                                          .text = "8s"},                                                              \
     [HOST_JOURNAL_TRIM_INTERVAL] = {.name = "journal-trim-interval",                                                  \
                                     .argument = "DURATION",                                                           \
                                     .help = "how often a leader cuts off what nobody can follow any more; 0s: never", \

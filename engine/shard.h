@@ -88,7 +88,7 @@ struct k_shard_options {
     struct k_state_options state;
     int64_t commit_interval_us;      // 100 ms
     int64_t checkpoint_interval_us;  // 1 s
-    int64_t backlog_checkpoint_interval_us; // 10 s; in place of the other, if longer, while there is a backlog
+    int64_t backlog_checkpoint_interval_us; // 8 s; in place of the other, if longer, while there is a backlog
     int64_t transaction_timeout_us;  // 10 s
     int64_t trim_interval_us;        // from one look at the journal's beginning to the next; 0: it is never trimmed
     int64_t journal_keep_us;         // records younger than this are not trimmed
