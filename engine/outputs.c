@@ -188,6 +188,13 @@ static int wait_for_it(struct k_shard *shard, bool assigned, struct k_error *err
     return code;
 }
 
+// What the messages of the journal record that is followed next say of who made them.
+static void say_place(struct k_shard *shard)
+{
+    snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
+             shard->options.shard, (unsigned long long)shard->point.sequence);
+}
+
 static int catch_up(struct k_shard *shard, struct k_error *err)
 {
     struct outputs *o = &shard->outputs;
@@ -200,6 +207,7 @@ static int catch_up(struct k_shard *shard, struct k_error *err)
                       (long long)o->committed.offset, shard->journal_topic);
     drop_reader(shard);
     k_machine_want_outputs(shard->machine, true);
+    say_place(shard);
     o->phase = OUTPUTS_WRITE;
     return 0;
 }
@@ -300,8 +308,7 @@ static int write_on(struct k_shard *shard, struct k_error *err)
 {
     struct outputs *o = &shard->outputs;
     if (follow_is_between(shard)) return 0;
-    snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
-             shard->options.shard, (unsigned long long)shard->point.sequence);
+    say_place(shard);
     bool due = o->in_transaction && (shard_since(shard, o->since_us) >= shard->options.commit_interval_us ||
                                      shard->output_bytes >= lead_output_limit(shard));
     return due ? outputs_commit(shard, err) : 0;
