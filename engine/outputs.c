@@ -139,7 +139,9 @@ static int look(struct k_shard *shard, struct k_error *err)
     struct outputs *o = &shard->outputs;
     struct k_log *log = shard->options.log;
     if (!o->reader) {
-        TRY(log->ops->offsets(log, o->topic, (int32_t)shard->options.shard, true, &o->start, &o->end, err));
+        // The very end, and not where readers get now: a commit that is known may not be visible yet, and whoever
+        // overlooked it would take its own checkpoint behind it for one that has led.
+        TRY(log->ops->offsets(log, o->topic, (int32_t)shard->options.shard, false, &o->start, &o->end, err));
         TRY(open_reader(shard, o->end - LOOK_BACK, err));
     }
     TRY(read_progress(shard, err));
