@@ -6,6 +6,7 @@
 
 #include "engine/journal.h"
 #include "replay/generations.h"
+#include "replay/suffixed.h"
 #include "tests/sim/change.h"
 
 enum { SECOND = 1000000 };
@@ -34,7 +35,7 @@ static void draw_graph(struct world *w)
 {
     struct generations *g = &w->generations;
     struct scenario *changed = k_new(struct scenario);
-    if (one_in(&w->random, 2) && change_draw(&w->scenario, &w->random, &w->stats, changed)) {
+    if (!one_in(&w->random, 3) && change_draw(&w->scenario, &w->random, &w->stats, changed)) {
         g->changed = changed;
         g->other_plan = *changed->plan;
         w->stats.changed_graph++;
@@ -63,6 +64,9 @@ void generations_prepare(struct world *w)
     w->generations.last_target = 1;
     draw_graph(w);
     w->generations.differences = one_in(r, 2);
+    w->generations.suffix = one_in(r, 3) ? ".new" : NULL;
+    w->stats.suffixed += w->generations.suffix != NULL;
+    w->generations.difference_rows = (uint32_t)(one_in(r, 2) ? 1 : between(r, 2, 20));
     w->generations.not_before = (uint64_t)(one_in(r, 3) ? 0 : between(r, 10, 60));
     w->own.command = w->single ? 0 : (uint32_t)between(r, 10, 200);
     uint32_t count = (uint32_t)between(r, 1, 2);
@@ -79,8 +83,12 @@ void generations_prepare(struct world *w)
     struct k_control control;
     struct k_new_shadow ask = {.fingerprint = w->generations.other_plan.fingerprint,
                                .live_fingerprint = w->scenario.plan->fingerprint,
+                               .suffix = w->generations.suffix,
                                .now_us = k_cloud_now(w->cloud)};
     int code = k_control_prepare(log, "sim", -1, &err);
+    if (!code && w->generations.suffix)
+        code = k_suffixed_prepare(log, generations_graph(w)->plan, 2, w->generations.suffix,
+                                  &(struct k_topics_options){.create = true, .partitions = 2}, &err);
     if (!code) code = k_control_change(log, "sim", k_new_shadow, &ask, &control, &err);
     K_ASSERT(code == 0 && ask.number == 2);
     log->ops->close(log);
@@ -129,25 +137,60 @@ int64_t generations_step(struct world *w, struct worker *worker)
     return 0;
 }
 
-static void count_record(void *context, const struct k_message *message)
+static void count_fed(void *context, const struct k_message *message)
 {
-    (void)message;
-    ++*(uint64_t *)context;
+    uint64_t *count = context;
+    Kappa__Internal__JournalRecord *record =
+        kappa__internal__journal_record__unpack(NULL, message->value.length, (const uint8_t *)message->value.data);
+    for (size_t i = 0; record && i < record->n_range; i++) *count += record->range[i]->count;
+    ++*count; // a journal that has begun is more than none
+    if (record) kappa__internal__journal_record__free_unpacked(record, NULL);
 }
 
-// A journal that a graph with fewer sources began has no place for those of the other. Nobody cuts over to a generation
-// that follows nothing.
-static bool journals_have_begun(struct world *w)
+bool generations_may_switch(struct world *w)
 {
+    if (!w->generations.there) return false;
+    if (!generations_differ(w) && !w->generations.suffix) return true;
+    // A journal that a graph with fewer sources began has no place for those of the other, and nobody cuts over to a
+    // generation that follows nothing. Where there is more, more differs.
     bool begun = true;
-    for (uint32_t s = 0; s < w->scenario.shards && begun; s++) {
+    uint64_t fed = 0;
+    for (uint32_t s = 0; s < w->scenario.shards; s++) {
         char topic[32];
-        uint64_t records = 0;
+        uint64_t count = 0;
         snprintf(topic, sizeof topic, "sim.journal.%u", s);
-        k_cloud_read(w->cloud, topic, 0, count_record, &records);
-        begun = records > 0;
+        k_cloud_read(w->cloud, topic, 0, count_fed, &count);
+        begun &= count > 0;
+        fed += count;
     }
-    return begun;
+    return begun && fed >= w->generations.not_before;
+}
+
+static const char *table_of_topic(const struct k_plan *plan, const char *topic, bool *ret_sink)
+{
+    *ret_sink = false;
+    for (uint32_t i = 0; i < plan->node_count; i++) {
+        const struct k_node *node = &plan->nodes[i];
+        if (!k_plan_is_keyed_sink(node) || strcmp(node->topics[0], topic) != 0) continue;
+        int32_t table = k_plan_table_of_sink(plan, node);
+        *ret_sink = true;
+        return table < 0 ? NULL : plan->nodes[table].name;
+    }
+    return NULL;
+}
+
+// What `kappa cutover --emit-difference` wants: each keyed sink stands beside a table, which is the same in both.
+static bool may_differ(struct world *w)
+{
+    bool may = true, there[2];
+    for (uint32_t i = 0; i < w->scenario.sink_count; i++) {
+        const char *topic = w->scenario.sinks[i].topic;
+        const char *first = table_of_topic(w->scenario.plan, topic, &there[0]);
+        const char *second = table_of_topic(generations_graph(w)->plan, topic, &there[1]);
+        may &= (!there[0] || first) && (!there[1] || second);
+        may &= !first || !second || strcmp(first, second) == 0;
+    }
+    return may;
 }
 
 // One process that asks once, or a few times as long as it does not know.
@@ -155,7 +198,7 @@ void generations_trouble(struct world *w, bool surely)
 {
     uint64_t *r = &w->random;
     if (!w->generations.there || w->healed || !w->own.command || !(surely || one_in(r, w->own.command))) return;
-    if (generations_differ(w) && (w->input.made < w->generations.not_before || !journals_have_begun(w))) return;
+    if (!generations_may_switch(w)) return;
     w->own.command = (uint32_t)between(r, 10, 300);
     struct k_log *log = k_cloud_connect(w->cloud, "command");
     struct k_control control;
@@ -164,7 +207,7 @@ void generations_trouble(struct world *w, bool surely)
     uint64_t to = surely         ? (under_way ? 0 : 3 - w->generations.last_target)
                   : one_in(r, 3) ? 0
                                  : (uint64_t)between(r, 1, 2);
-    bool difference = w->generations.differences || one_in(r, 2);
+    bool difference = (w->generations.differences || one_in(r, 2)) && may_differ(w);
     struct k_switch ask = {.to = to, .give_up_us = 20 * SECOND, .difference = difference};
     int code = K_E_RETRY;
     for (int64_t n = between(r, 1, 4); n > 0 && k_control_again(code); n--)

@@ -1,7 +1,7 @@
 // Two generations of one pipeline in the simulator: workers of the second beside those of the first, people who ask for
 // switches, and a watch over the control record.
 //
-// In half of the runs the second has a corrected graph (change.h). In the others both have the same, so that what they
+// In two thirds of the runs the second has a corrected graph (change.h). In the others both have the same, so that what they
 // write adds up to one whole; in half of these the second seems to be another (its fingerprint is), and the units of
 // work in a journal then count for their leader only.
 #pragma once
@@ -14,8 +14,10 @@ struct worker;
 struct scenario;
 struct generations {
     bool there;
+    const char *suffix; // of the topics to which generation 2 writes until it leads; NULL: it does not
     bool differences; // all switches are asked for with theirs
-    uint64_t not_before; // of graphs that differ: nobody asks before so many messages are there
+    uint64_t not_before; // nobody asks before the journals have so many records of the sources, where it matters
+    uint32_t difference_rows; // of a difference in one transaction
     struct copies copies;
     struct scenario *changed; // of generation 2, where it differs; else NULL
     struct k_plan other_plan; // of generation 2; shares everything with its scenario's
@@ -28,6 +30,7 @@ const struct scenario *generations_graph(const struct world *w); // of generatio
 bool generations_start(struct world *w, struct worker *worker); // false: not now
 int64_t generations_step(struct world *w, struct worker *worker);
 void generations_trouble(struct world *w, bool surely); // somebody types a command, perhaps
+bool generations_may_switch(struct world *w); // it makes sense already
 void generations_watch(struct world *w); // fails the world when the control record, or what it says, cannot be
 bool generations_are_settled(struct world *w);
 bool generations_write_on(const struct world *w); // a leader has a difference to write

@@ -50,7 +50,7 @@ static void draw_sink(struct drawing *g, const struct stream *s, bool has_table)
     SAY("sink { name: \"%s\" input: \"%s\" kafka { topic: \"%s\" partitions: %d } format { json {} }", sink->name,
         s->name, sink->topic, (int)between(g->random, 1, 3));
     sink->updating = s->updating;
-    sink->keyed = s->updating || one_in(g->random, 2);
+    sink->keyed = s->updating || !one_in(g->random, g->s->shown ? 5 : 2);
     if (!sink->keyed) SEEN(unkeyed_sink);
     else if (s->unique_count) SEEN(keyed_sink), key_of(g, s, &has_k);
     else if (s->has_k) SEEN(keyed_sink), SAY(" key: \"k\"");
@@ -58,8 +58,7 @@ static void draw_sink(struct drawing *g, const struct stream *s, bool has_table)
     if (s->updating) SEEN(updating_sink);
     sink->ordered = sink->keyed && s->stateless && g->s->shards == 1;
     SAY(" }\n");
-    // What a switch's difference is told by.
-    if (sink->keyed && !has_table && !one_in(g->random, 4)) draw_table(g, s);
+    if (g->s->shown && sink->keyed && !has_table && !one_in(g->random, 12)) draw_table(g, s);
 }
 
 // --- sources ---
@@ -173,7 +172,7 @@ static void draw_ends(struct drawing *g)
             bool shown = !last && one_in(g->random, 2);
             bool has_table = (!shown || one_in(g->random, 2)) && draw_table(g, &g->streams[i]);
             shown |= has_table;
-            if (!shown || one_in(g->random, 2)) draw_sink(g, &g->streams[i], has_table);
+            if (!shown || !one_in(g->random, g->s->shown ? 4 : 2)) draw_sink(g, &g->streams[i], has_table);
         }
     }
     if (g->s->sink_count + g->s->table_count == 0) draw_sink(g, &g->streams[0], false);
@@ -192,9 +191,9 @@ static bool make_plan(struct scenario *s, struct k_buf *why)
     return code == 0;
 }
 
-bool scenario_draw(struct scenario *s, uint64_t *random, struct stats *stats, struct k_buf *why)
+bool scenario_draw(struct scenario *s, uint64_t *random, bool shown, struct stats *stats, struct k_buf *why)
 {
-    *s = (struct scenario){.shards = one_in(random, 5) ? 2 : 1, .idle = one_in(random, 4)};
+    *s = (struct scenario){.shards = one_in(random, 5) ? 2 : 1, .idle = one_in(random, 4), .shown = shown};
     struct drawing *g = k_new(struct drawing);
     g->s = s;
     g->random = random;

@@ -295,6 +295,7 @@ void judge(struct world *w)
         judge_topic(w, references, s->late_topics[i], false, false);
     if (!w->failure.length && all) judge_dead_letters(w, references);
     if (!w->failure.length && generations == 2) judge_made(j);
+    if (!w->failure.length && w->generations.suffix) judge_suffixed(j);
     for (uint32_t i = 0; i < s->shards; i++)
         for (uint32_t k = 0; k < w->worker_count && !w->failure.length; k++)
             judge_disk(w, judging_walk(j, w->workers[k].generation, i), &w->workers[k]);

@@ -48,7 +48,7 @@ static uint32_t same_lines(const struct mades *m, uint32_t from, const char *lin
 }
 
 void judge_parts(struct judging *j, const struct walk *walk, uint32_t topic, const struct mades *all,
-                 struct mades *ret_extra, bool *ret_open)
+                 made_who_fn by, struct mades *ret_extra, bool *ret_open)
 {
     struct mades got = {0}, wanted = {0};
     made_pick(all, walk, &got);
@@ -61,7 +61,7 @@ void judge_parts(struct judging *j, const struct walk *walk, uint32_t topic, con
         const char *line = ours ? got.items[i].line : wanted.items[k].line;
         uint32_t i_end = same_lines(&got, i, line), k_end = same_lines(&wanted, k, line), must = 0, may = 0;
         for (; k < k_end; k++) {
-            enum made_who who = made_who(walk, wanted.items[k].record);
+            enum made_who who = by(walk, wanted.items[k].record);
             must += who == MADE_BY_IT;
             may += who == MADE_BY_EITHER;
         }
@@ -110,7 +110,7 @@ static void judge_walk(struct judging *j, const struct walk *walk, uint32_t topi
         return;
     }
     struct mades extra = {0};
-    judge_parts(j, walk, topic, all, &extra, &open);
+    judge_parts(j, walk, topic, all, made_who, &extra, &open);
     if (keyed && !j->w->failure.length) judge_extra(j, walk, topic, &extra, open);
     else if (extra.count && !j->w->failure.length)
         tell(j, walk, topic, "the reference does not make this, or another generation led then", extra.items[0].line);

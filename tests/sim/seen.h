@@ -15,7 +15,8 @@
     X(two_sources) X(idle) X(two_shards) X(compacted_source) X(crc32)                \
     X(system_columns) X(validate_full) X(drop)                                                              \
     X(drop_policy) X(pass_null_policy) X(dead_letter_topic) X(dead_letters) X(late_rows)                      \
-    X(changed_expression) X(added_aggregate) X(removed_node) X(changed_window) X(changed_idle) X(removed_source)
+    X(changed_expression) X(added_aggregate) X(added_node) X(removed_node) X(changed_window)     \
+    X(changed_idle) X(removed_source)
 
 // What a run did besides the log's own faults; each is counted, and none may be 0 over a full run.
 #define SIM_EVENTS(X)                                                                                   \
@@ -49,5 +50,8 @@
     X(difference_rows, "a row of a difference was found beside what its generation writes anyhow")     \
     X(difference_consumer, "who reads a topic over switches and differences has the last generation's table") \
     X(made_by_either, "it was open which generation brings out what was left at a switch")              \
+    X(suffixed, "a generation wrote to topics with a suffix until it led")                              \
+    X(suffixed_messages, "a message of those was judged")                                               \
+    X(suffixed_ended, "they ended where it led")                                                        \
     X(changed_graph, "the other generation's graph was a corrected one")                                \
     X(foreign_graph, "the other generation's graph was another by name")

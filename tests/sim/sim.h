@@ -58,6 +58,7 @@ struct scenario {
     struct k_plan *plan;
     uint32_t shards;
     bool idle;
+    bool shown; // rather sinks with keys, and tables beside them: what a switch's difference is about
     struct sim_source sources[SOURCES_MAX];
     uint32_t source_count;
     struct sim_sink sinks[SINKS_MAX];
@@ -75,7 +76,7 @@ struct scenario {
 };
 bool scenario_is_loose(const struct scenario *scenario, struct k_str name);
 // Draws a graph. false: the engine or the reader refused it, a failure of this generator or of the engine; `why`: why.
-bool scenario_draw(struct scenario *scenario, uint64_t *random, struct stats *stats, struct k_buf *why);
+bool scenario_draw(struct scenario *scenario, uint64_t *random, bool shown, struct stats *stats, struct k_buf *why);
 void scenario_fini(struct scenario *scenario);
 // --- input.c ---
 struct record {

@@ -150,11 +150,14 @@ static void start_worker(struct world *w, struct worker *worker)
         options.can_lead = !worker->follower;
         options.once = options.final = w->once && !worker->follower;
         options.generation = worker->generation == 2 ? "2" : "1";
-        if (worker->generation == 2) options.plan = &w->generations.other_plan;
+        if (worker->generation == 2) {
+            options.plan = &w->generations.other_plan;
+            options.output_suffix = w->generations.suffix;
+        }
         worker->places[s] = (struct copy_place){w, options.generation, s};
         options.copies = w->generations.there ? &sim_copies : NULL;
         options.copies_context = &worker->places[s];
-        options.difference_rows = 1;
+        options.difference_rows = w->generations.difference_rows;
         if (worker->overseer) options.orders = k_overseer_orders(worker->overseer);
         worker->shard_done[s] = false;
         int code = k_shard_create(&options, &worker->shards[s], &err);

@@ -171,7 +171,8 @@ static void on_pause(void *context, struct k_log *log);
 static bool prepare(struct world *w)
 {
     uint64_t *r = &w->random;
-    if (!scenario_draw(&w->scenario, r, &w->stats, &w->failure)) return false;
+    bool two = !w->rocks && one_in(r, 2);
+    if (!scenario_draw(&w->scenario, r, two, &w->stats, &w->failure)) return false;
     if (w->verbose) fwrite(w->scenario.text.data, 1, w->scenario.text.length, stdout);
     draw_faults(w);
     w->cloud = k_cloud_create(k_random(r), &w->rates, START_US);
@@ -195,7 +196,7 @@ static bool prepare(struct world *w)
         worker->generation = 1;
         for (uint32_t s = 0; s < w->scenario.shards; s++) disk_make(w, &worker->disks[s], worker->name, s);
     }
-    if (!w->rocks && one_in(r, 2)) generations_prepare(w);
+    if (two) generations_prepare(w);
     return true;
 }
 
@@ -242,6 +243,13 @@ static void on_pause(void *context, struct k_log *log)
     worker->in_call = false;
 }
 
+static void ask_once(struct world *w, uint64_t *wanted)
+{
+    if (!generations_may_switch(w)) return;
+    generations_trouble(w, true);
+    *wanted = 0;
+}
+
 static void work(struct world *w)
 {
     uint64_t *r = &w->random;
@@ -251,9 +259,10 @@ static void work(struct world *w)
     for (uint64_t turns = 0; w->input.made < wanted && !w->failure.length && turns < 20000; turns++) {
         if (one_in(r, 3)) write_input(w, (uint32_t)between(r, 1, burst));
         turn(w);
-        if (surely && w->input.made >= surely) generations_trouble(w, true), surely = 0;
+        if (surely && w->input.made >= surely) ask_once(w, &surely);
         if (one_in(r, 20)) allow_retention(w);
     }
+    for (int n = 0; n < 200 && surely && w->generations.there && !w->failure.length; n++) turn(w), ask_once(w, &surely);
     for (int64_t n = between(r, 0, 200); n > 0 && !w->failure.length; n--) turn(w);
 }
 
@@ -290,7 +299,7 @@ static void settle_generations(struct world *w)
     w->own.command = 0;
     for (int n = 0; n < 300 && !w->failure.length && !generations_are_settled(w); n++) turn(w);
     bool write = w->generations.differences || one_in(&w->random, 2);
-    for (int n = 0; n < 200 && write && !w->failure.length && generations_write_on(w); n++) turn(w);
+    for (int n = 0; n < 400 && write && !w->failure.length && generations_write_on(w); n++) turn(w);
     if (w->failure.length || generations_are_settled(w)) return;
     struct k_fault_rates rates = w->rates;
     w->rates = (struct k_fault_rates){0};
