@@ -31,6 +31,40 @@ const struct scenario *generations_graph(const struct world *w)
     return w->generations.changed ? w->generations.changed : &w->scenario;
 }
 
+bool generations_agree(const struct world *w) { return !w->generations.changed && !w->generations.starts_later; }
+
+int64_t generations_begin(const struct world *w, const char *topic, uint32_t partition)
+{
+    const struct generations *g = &w->generations;
+    for (uint32_t i = 0; i < g->start_count; i++)
+        if (strcmp(g->starts[i].topic, topic) == 0 && (uint32_t)g->starts[i].partition == partition)
+            return g->starts[i].offset;
+    return 0;
+}
+
+// As `kappa replay start --to-offset` and the like: one of the records that are there, or behind them all.
+static void draw_starts(struct world *w)
+{
+    struct generations *g = &w->generations;
+    const struct scenario *graph = generations_graph(w);
+    g->starts_drawn = true;
+    for (uint32_t s = 0; s < w->scenario.source_count; s++) {
+        const struct sim_source *source = &w->scenario.sources[s];
+        bool has = false;
+        for (uint32_t i = 0; i < graph->source_count; i++) has |= strcmp(graph->sources[i].name, source->name) == 0;
+        for (int32_t p = 0; p < source->partitions && has; p++) {
+            const struct records *records = &w->input.records[s][p];
+            uint64_t at = k_random_below(&w->random, records->count + 1);
+            int64_t offset = at < records->count ? records->items[at].offset
+                             : at ? records->items[at - 1].offset + 1 : 0;
+            if (!offset || one_in(&w->random, 4)) continue; // from its beginning
+            K_ASSERT(g->start_count < STARTS_MAX);
+            g->starts[g->start_count++] = (struct k_start){.topic = source->topic, .partition = p, .offset = offset};
+            w->stats.started_later++;
+        }
+    }
+}
+
 static void draw_graph(struct world *w)
 {
     struct generations *g = &w->generations;
@@ -64,6 +98,7 @@ void generations_prepare(struct world *w)
     w->generations.last_target = 1;
     draw_graph(w);
     w->generations.differences = one_in(r, 2);
+    w->generations.starts_later = one_in(r, 4);
     w->generations.suffix = one_in(r, 3) ? ".new" : NULL;
     w->stats.suffixed += w->generations.suffix != NULL;
     w->generations.difference_rows = (uint32_t)(one_in(r, 2) ? 1 : between(r, 2, 20));
@@ -84,6 +119,7 @@ void generations_prepare(struct world *w)
     struct k_new_shadow ask = {.fingerprint = w->generations.other_plan.fingerprint,
                                .live_fingerprint = w->scenario.plan->fingerprint,
                                .suffix = w->generations.suffix,
+                               .start = w->generations.starts_later ? "later" : NULL,
                                .now_us = k_cloud_now(w->cloud)};
     int code = k_control_prepare(log, "sim", -1, &err);
     if (!code && w->generations.suffix)
@@ -105,6 +141,10 @@ static bool report(void *context, uint32_t shard, struct k_shard_report *ret)
 
 bool generations_start(struct world *w, struct worker *worker)
 {
+    if (worker->generation == 2 && w->generations.starts_later && !w->generations.starts_drawn) {
+        if (!w->healed && !w->once && w->input.made < w->generations.not_before) return false;
+        draw_starts(w);
+    }
     struct k_overseer_options options = {.log = worker->log,
                                          .graph = "sim",
                                          .generation = worker->generation,
@@ -150,7 +190,10 @@ static void count_fed(void *context, const struct k_message *message)
 bool generations_may_switch(struct world *w)
 {
     if (!w->generations.there) return false;
-    if (!generations_differ(w) && !w->generations.suffix) return true;
+    struct generations *g = &w->generations;
+    if (g->may_switch || (generations_agree(w) && !g->suffix)) return true;
+    if (w->steps < g->look_again) return false; // it is looked at often
+    g->look_again = w->steps + 100;
     // A journal that a graph with fewer sources began has no place for those of the other, and nobody cuts over to a
     // generation that follows nothing. Where there is more, more differs.
     bool begun = true;
@@ -163,7 +206,7 @@ bool generations_may_switch(struct world *w)
         begun &= count > 0;
         fed += count;
     }
-    return begun && fed >= w->generations.not_before;
+    return g->may_switch = begun && fed >= g->not_before;
 }
 
 static const char *table_of_topic(const struct k_plan *plan, const char *topic, bool *ret_sink)
@@ -246,9 +289,9 @@ static void look_at_record(void *context, const struct k_message *message)
         world_fail(l->w, "shard %u: switch %llu is called settled under a leadership by %llu", l->shard,
                    (unsigned long long)record->settled, (unsigned long long)l->seq);
     l->had |= record->settled == l->wanted;
-    // Both generations have the same graph: where they stand at the same place, they hold the same.
+    // Where generations of one graph stand at the same place, they hold the same.
     const Kappa__Internal__Difference *difference = record->difference;
-    if (difference && difference->written && !generations_differ(l->w))
+    if (difference && difference->written && generations_agree(l->w))
         world_fail(l->w, "shard %u: the difference of switch %llu has %llu rows", l->shard,
                    (unsigned long long)difference->seq, (unsigned long long)difference->written);
     if (difference && difference->done && difference->seq == l->wanted && difference->compared && !difference->written)

@@ -287,9 +287,9 @@ void judge(struct world *w)
         for (uint32_t i = 0; i < s->shards && !w->failure.length; i++)
             references[i] = walk_journal(w, i, g, judging_walk(j, g, i));
     for (uint32_t i = 0; i < s->shards; i++) references[i] = j->walks[0][i].reference;
-    bool all = !generations_differ(w);
+    bool all = !w->generations.there || generations_agree(w);
     for (uint32_t i = 0; i < s->sink_count && !w->failure.length; i++)
-        if (all || change_keeps(s, generations_graph(w), s->sinks[i].name))
+        if (all || (!w->generations.starts_later && change_keeps(s, generations_graph(w), s->sinks[i].name)))
             judge_topic(w, references, s->sinks[i].topic, s->sinks[i].updating, s->sinks[i].ordered);
     for (uint32_t i = 0; i < s->late_count && !w->failure.length && all; i++)
         judge_topic(w, references, s->late_topics[i], false, false);

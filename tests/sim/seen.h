@@ -53,5 +53,7 @@
     X(suffixed, "a generation wrote to topics with a suffix until it led")                              \
     X(suffixed_messages, "a message of those was judged")                                               \
     X(suffixed_ended, "they ended where it led")                                                        \
+    X(started_later, "a partition in which a generation began later than the journal")                  \
+    X(left_out, "a record that such a generation leaves out")                                           \
     X(changed_graph, "the other generation's graph was a corrected one")                                \
     X(foreign_graph, "the other generation's graph was another by name")

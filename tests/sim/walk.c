@@ -25,6 +25,11 @@ const char *walk_topic(const struct world *w, uint32_t number)
 static void feed(struct walk *walk, uint32_t source, uint32_t partition, const struct record *record)
 {
     if (!walk->read[source]) return;
+    const char *topic = walk->w->scenario.sources[source].topic;
+    if (walk->generation == 2 && record->offset < generations_begin(walk->w, topic, partition)) {
+        walk->w->stats.left_out++;
+        return;
+    }
     struct reference_record r = {(int32_t)partition, record->offset, record->timestamp_us,
                                  record->key,        record->value,  record->has_key,
                                  record->has_value,  NULL,           0};

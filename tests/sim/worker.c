@@ -153,6 +153,8 @@ static void start_worker(struct world *w, struct worker *worker)
         if (worker->generation == 2) {
             options.plan = &w->generations.other_plan;
             options.output_suffix = w->generations.suffix;
+            options.starts = w->generations.starts;
+            options.start_count = w->generations.start_count;
         }
         worker->places[s] = (struct copy_place){w, options.generation, s};
         options.copies = w->generations.there ? &sim_copies : NULL;

@@ -73,17 +73,20 @@ static bool reads(const struct world *w, const struct worker *worker, const char
 }
 
 // The least position of a partition among all checkpoints: nobody will read below it again.
-static int64_t least_checkpoint(struct world *w, const char *source, uint32_t partition)
+static int64_t least_checkpoint(struct world *w, const struct sim_source *source, uint32_t partition)
 {
     int64_t least = INT64_MAX;
     for (uint32_t i = 0; i < w->worker_count; i++) {
-        if (!reads(w, &w->workers[i], source)) continue;
+        if (!reads(w, &w->workers[i], source->name)) continue;
         Kappa__Internal__Position *position = disk_position(&w->workers[i].disks[partition % w->scenario.shards]);
         int64_t next = 0;
         for (size_t j = 0; position && j < position->n_partition; j++)
-            if (strcmp(position->partition[j]->source, source) == 0 && position->partition[j]->partition == partition)
+            if (strcmp(position->partition[j]->source, source->name) == 0 &&
+                position->partition[j]->partition == partition)
                 next = position->partition[j]->next;
         if (position) kappa__internal__position__free_unpacked(position, NULL);
+        int64_t begin = w->workers[i].generation == 2 ? generations_begin(w, source->topic, partition) : 0;
+        if (next < begin) next = begin; // what lies before is passed over unread
         if (next < least) least = next;
     }
     return least;
@@ -101,7 +104,7 @@ static void allow_retention(struct world *w)
             char group[32];
             snprintf(group, sizeof group, "sim.shard.%u", (uint32_t)p % w->scenario.shards);
             if (source->compacted) before = k_cloud_group_offset(w->cloud, group, source->topic, p);
-            else if (!w->own.lose_disk && !w->rocks) before = least_checkpoint(w, source->name, (uint32_t)p);
+            else if (!w->own.lose_disk && !w->rocks) before = least_checkpoint(w, source, (uint32_t)p);
             if (before > 0) k_cloud_allow_retention(w->cloud, source->topic, p, before);
         }
     }
