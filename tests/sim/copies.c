@@ -32,6 +32,20 @@ static int copy_all(struct k_store *from, struct k_store *to, struct k_error *er
     return code ? code : failure.code;
 }
 
+struct k_memory_disk *copies_of_disk(struct k_memory_disk *from)
+{
+    struct k_memory_disk *disk = k_memory_disk_create();
+    struct k_store *old, *new;
+    struct k_error err;
+    int code = k_store_memory_open(from, NULL, NULL, &old, &err);
+    if (!code) code = k_store_memory_open(disk, NULL, NULL, &new, &err);
+    if (!code) code = copy_all(old, new, &err);
+    K_ASSERT(code == 0);
+    old->ops->close(old);
+    new->ops->close(new);
+    return disk;
+}
+
 static void drop(void *context, uint64_t seq)
 {
     struct copy_place *place = context;

@@ -301,6 +301,7 @@ void judge(struct world *w)
             judge_disk(w, judging_walk(j, w->workers[k].generation, i), &w->workers[k]);
     if (!w->failure.length) judge_interleaving(w, references[0]);
     if (w->generations.there && !w->failure.length) generations_judge(w);
+    if (!w->failure.length) uses_judge(j);
     for (uint64_t g = 1; g <= generations; g++)
         for (uint32_t i = 0; i < s->shards; i++) walk_fini(judging_walk(j, g, i));
     free(j);

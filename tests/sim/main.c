@@ -4,6 +4,7 @@
 //   sim --seeds 7..7 --plant checkpoint_early         one planted bug
 //   sim --plants [--seeds 1..2000]                    every planted bug, each until it is caught
 //   sim --each --seeds 1..3                           a crash at every call and every write, one at a time
+//   sim --uses --seeds 1..5000                        each end once more: followed cold, from a checkpoint, as a job
 //
 // A seed that fails prints its graph, the first difference and the command that reproduces it. Exit status: 0 all as it
 // should be; 1 a seed failed, or a planted bug was not caught.
@@ -22,13 +23,14 @@
 #include "operators/plant.h"
 #include "state/plant.h"
 
-enum { SEEDS, STORE, PLANT, PLANTS, EACH, JOBS, TIME_LIMIT, VERBOSE };
+enum { SEEDS, STORE, PLANT, PLANTS, EACH, USES, JOBS, TIME_LIMIT, VERBOSE };
 static const struct k_option option_table[] = {
     [SEEDS] = {.name = "seeds", .argument = "A..B", .help = "which seeds to run", .text = "1..1000"},
     [STORE] = {.name = "store", .argument = "memory|rocks", .help = "what disks are made of", .text = "memory"},
     [PLANT] = {.name = "plant", .argument = "NAME", .help = "breaks one rule on purpose", .text = "none"},
     [PLANTS] = {.name = "plants", .help = "runs every planted bug until it is caught"},
     [EACH] = {.name = "each", .help = "one run for each call and each write: the worker dies there, and that is all"},
+    [USES] = {.name = "uses", .help = "lets every run end with another use of its journal: cold, capsule, job"},
     [JOBS] = {.name = "jobs", .argument = "N", .help = "how many processes", .text = "2"},
     [TIME_LIMIT] = {.name = "time-limit", .argument = "DURATION", .help = "starts no seed after it", .text = "1h"},
     [VERBOSE] = {.name = "verbose", .help = "shows the graph and what the shards say"},
@@ -67,7 +69,7 @@ static void plant(uint32_t which)
 struct settings {
     uint64_t from, to;
     uint32_t store, plant;
-    bool plants, each, verbose;
+    bool plants, each, uses, verbose;
     int64_t jobs, time_limit_us;
 };
 
@@ -98,8 +100,8 @@ static void add_stats(struct stats *to, const struct stats *from)
 static void say_command(const struct settings *s, uint64_t seed)
 {
     unsigned long long number = seed;
-    printf("  to see it again: sim%s --seeds %llu..%llu --store %s", s->each ? " --each" : "", number, number,
-           s->store ? "rocks" : "memory");
+    printf("  to see it again: sim%s%s --seeds %llu..%llu --store %s", s->each ? " --each" : "",
+           s->uses ? " --uses" : "", number, number, s->store ? "rocks" : "memory");
     if (s->plant) printf(" --plant %s", plant_names[s->plant]);
     printf("\n");
 }
@@ -117,6 +119,7 @@ static bool run_world(const struct settings *s, uint64_t seed, struct place *pla
     struct world *world = k_alloc(sizeof *world);
     world_init(world, seed, s->store == 1, s->verbose);
     world->single = place->single;
+    world->use_each = s->uses;
     world->crash_at = place->crash_at;
     world->disk_at = place->disk_at;
     world->disk_fault = place->disk_fault;
@@ -251,6 +254,25 @@ static uint32_t show_stats(const struct stats *t, enum detail detail)
     return missing;
 }
 
+// Each way to a state, and whether one of them was never gone.
+static bool show_uses(const struct stats *t)
+{
+    const struct {
+        const char *name;
+        uint64_t count;
+    } uses[] = {{"leaders", t->use_lead},       {"standbys", t->use_standby},     {"shadows", t->use_shadow},
+                {"recoveries", t->use_recovery}, {"empty disks", t->use_emptied}, {"cold followers", t->use_cold},
+                {"capsules", t->use_capsule},    {"bounded replays", t->use_job}, {"rows", t->use_rows}};
+    bool all = true;
+    printf("states that were the same, byte by byte:");
+    for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
+        printf(" %llu %s%s", (unsigned long long)uses[i].count, uses[i].name,
+               i + 1 < sizeof uses / sizeof *uses ? "," : "\n");
+        all &= uses[i].count > 0;
+    }
+    return all;
+}
+
 static int run_all(const struct settings *s)
 {
     int64_t began_us = clock_us();
@@ -263,12 +285,15 @@ static int run_all(const struct settings *s)
            (unsigned long long)s->to, s->store ? "rocks" : "memory", plant_names[s->plant], board->failed, seconds,
            (double)total.runs / seconds);
     // A run of some hundred seeds reaches everything; what it does not reach is not tested.
-    bool full = !s->each && s->to - s->from >= 499 && total.runs == s->to - s->from + 1 && !s->plant && s->store == 0;
+    bool many = s->to - s->from >= 499 && total.runs == s->to - s->from + 1 && !s->plant && s->store == 0;
+    bool full = many && !s->each && !s->uses;
     uint32_t missing = show_stats(&total, full ? ALL : s->verbose ? ZEROS : NO_DETAIL);
     if (full && missing) printf("%u things never happened\n", missing);
+    bool unused = s->uses && !show_uses(&total) && many;
+    if (unused) printf("one of them never was\n");
     bool unread = s->store && !s->plant && s->to - s->from >= 9 && (!total.views || !total.old_views);
     if (unread) printf("readers saw nothing\n");
-    return board->failed || (full && missing) || unread ? 1 : 0;
+    return board->failed || (full && missing) || unread || unused ? 1 : 0;
 }
 
 static int run_plants(struct settings *s)
@@ -314,6 +339,7 @@ static int read_settings(const struct k_options *o, struct settings *s, struct k
     if (!code) code = k_options_choice(o, PLANT, plant_names, PLANT_COUNT, &s->plant, err);
     if (!code) code = k_options_flag(o, PLANTS, &s->plants, err);
     if (!code) code = k_options_flag(o, EACH, &s->each, err);
+    if (!code) code = k_options_flag(o, USES, &s->uses, err);
     if (!code) code = k_options_flag(o, VERBOSE, &s->verbose, err);
     if (!code) code = k_options_integer(o, JOBS, 1, JOBS_MAX, &s->jobs, err);
     if (!code) code = k_options_duration(o, TIME_LIMIT, &s->time_limit_us, err);

@@ -50,6 +50,15 @@
     X(difference_rows, "a row of a difference was found beside what its generation writes anyhow")     \
     X(difference_consumer, "who reads a topic over switches and differences has the last generation's table") \
     X(made_by_either, "it was open which generation brings out what was left at a switch")              \
+    X(use_lead, "a state of the end was its leader's")                                                  \
+    X(use_standby, "it was one that never led")                                                         \
+    X(use_shadow, "it was another generation's, which never led")                                       \
+    X(use_recovery, "its process had died on the way")                                                  \
+    X(use_emptied, "it was made anew on an empty disk")                                                 \
+    X(use_cold, "another process came to the same by following from the beginning")                     \
+    X(use_capsule, "or from an older checkpoint, within the bounds of what is there")                   \
+    X(use_job, "or as a bounded replay, in the order of event time")                                    \
+    X(use_rows, "a row of a table was compared so, byte by byte")                                       \
     X(suffixed, "a generation wrote to topics with a suffix until it led")                              \
     X(suffixed_messages, "a message of those was judged")                                               \
     X(suffixed_ended, "they ended where it led")                                                        \
@@ -57,3 +66,6 @@
     X(left_out, "a record that such a generation leaves out")                                           \
     X(changed_graph, "the other generation's graph was a corrected one")                                \
     X(foreign_graph, "the other generation's graph was another by name")
+
+// How another process comes to the state of the end (uses.h).
+#define SIM_USES(X) X(cold, "a cold follower") X(capsule, "a follower from a checkpoint") X(job, "a bounded replay")

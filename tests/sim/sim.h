@@ -11,6 +11,7 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/generations.h"
 #include "tests/sim/seen.h"
+#include "tests/sim/uses.h"
 
 struct stats { // of any number of runs; all uint64_t, so that they add up as an array
     uint64_t runs, records, steps, journal_records, outputs, table_rows;
@@ -119,6 +120,8 @@ struct worker {
     struct k_overseer *overseer; // NULL: the pipeline has no other generations; stepped again at overseer_at_us
     int64_t overseer_at_us, down_until_us, paused_until_us;
     bool stopping, done;
+    uint64_t led;       // leaderships
+    bool died, emptied; // its process, its disk: at some time
     bool in_call;  // stands still inside a call: nothing else may be done with it
     bool follower; // never leads, and does not know when it is through: it is stopped then
 };
@@ -133,6 +136,8 @@ struct world {
         uint32_t kill, stop, pause, call_pause, clock, full, error, disk_crash, lose_disk, command;
     } own;
     struct generations generations;
+    struct uses uses;
+    bool use_each; // every run ends with another use of its journal
     // One fault at one place instead of drawn ones (main.c, --each).
     bool single;
     uint64_t crash_at;               // point of the log's calls (k_cloud_crash_at); 0: none

@@ -106,13 +106,14 @@ void worker_end(struct worker *worker, bool killed)
     worker->paused_until_us = 0;
 }
 
-static void note_reports(struct world *w, const struct worker *worker)
+static void note_reports(struct world *w, struct worker *worker)
 {
     for (uint32_t s = 0; s < w->scenario.shards; s++) {
         struct k_shard_report report;
         if (!worker->shards[s]) continue;
         k_shard_report(worker->shards[s], &report);
         w->stats.takeover += report.leaderships;
+        worker->led += report.leaderships;
         w->stats.reset += report.resets;
         w->stats.followed += report.records_followed_after_takeover;
         w->stats.trimmed += report.trimmed_records;
@@ -122,11 +123,13 @@ static void note_reports(struct world *w, const struct worker *worker)
 void worker_kill(struct world *w, struct worker *worker)
 {
     note_reports(w, worker);
+    worker->died = true;
     worker_end(worker, true);
     worker->down_until_us =
         w->elapsed_us + (w->healed ? 0 : between(&w->random, 0, 4) * between(&w->random, 0, 2 * SECOND));
     if (w->healed || !one_in(&w->random, w->own.lose_disk)) return;
     w->stats.disk_lost++;
+    worker->emptied = true;
     for (uint32_t s = 0; s < w->scenario.shards; s++) {
         disk_drop(&worker->disks[s]);
         disk_make(w, &worker->disks[s], worker->name, s);

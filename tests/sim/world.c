@@ -85,8 +85,10 @@ static int64_t least_checkpoint(struct world *w, const struct sim_source *source
                 position->partition[j]->partition == partition)
                 next = position->partition[j]->next;
         if (position) kappa__internal__position__free_unpacked(position, NULL);
+        // What lies before it begins is passed over unread; but with a journal that may be trimmed no state can begin
+        // anew once its sources have lost something.
         int64_t begin = w->workers[i].generation == 2 ? generations_begin(w, source->topic, partition) : 0;
-        if (next < begin) next = begin; // what lies before is passed over unread
+        if (next < begin && !w->options.trim_interval_us) next = begin;
         if (next < least) least = next;
     }
     return least;
@@ -178,6 +180,8 @@ static bool prepare(struct world *w)
     if (!scenario_draw(&w->scenario, r, two, &w->stats, &w->failure)) return false;
     if (w->verbose) fwrite(w->scenario.text.data, 1, w->scenario.text.length, stdout);
     draw_faults(w);
+    if (w->use_each) w->rates.retention = 0; // what it took could not be read again
+    uses_prepare(w);
     w->cloud = k_cloud_create(k_random(r), &w->rates, START_US);
     k_cloud_set_pause(w->cloud, w->own.call_pause, on_pause, w);
     k_cloud_crash_at(w->cloud, w->crash_at);
@@ -221,6 +225,7 @@ static void turn(struct world *w)
         }
     }
     if (w->rocks && !w->failure.length) readers_step(w);
+    uses_step(w);
     if (w->generations.there && !w->failure.length) {
         generations_trouble(w, false);
         generations_watch(w);
@@ -383,6 +388,7 @@ void world_fini(struct world *w)
         for (uint32_t s = 0; s < w->scenario.shards; s++) disk_drop(&w->workers[i].disks[s]);
     }
     generations_fini(w);
+    uses_fini(w);
     if (w->cloud) {
         input_fini(&w->input);
         k_cloud_destroy(w->cloud);
