@@ -404,8 +404,9 @@ static int finish(struct k_shard *shard, bool *ret_finished, struct k_error *err
 int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
 {
     *ret_wait_us = 0;
-    if (!shard->announced) return announce(shard, err);
+    // Nothing moves the state on from a mark before its copy is kept, also no leadership that begins there.
     if (shard->mark_due && !shard->report.stalled) return checkpoint_keep_mark(shard, err);
+    if (!shard->announced && !shard->mark_due) return announce(shard, err);
     if (shard->report.stalled) {
         if (shard->stopping) return shard->state = K_SHARD_STOPPED, 0; // what is not saved is in the journal
         *ret_wait_us = shard_left(shard);
@@ -421,6 +422,7 @@ int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
     bool due;
     TRY(commit_is_due(shard, &due, ret_wait_us, err));
     if (due) TRY(commit(shard, NULL, false, err));
+    if (shard->mark_due) return *ret_wait_us = 0, 0;
     // Whoever waits for a switch waits for the checkpoint behind it.
     const struct leadership *lead = &shard->lead;
     TRY(maybe_checkpoint(shard, lead->seq > lead->settled && shard->saved_offset < lead->offset, err));
@@ -429,6 +431,7 @@ int lead_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *err)
     if ((shard->options.once && input < 0) || shard->stopping) {
         bool finished;
         if (shard->in_transaction) TRY(commit(shard, NULL, false, err));
+        if (shard->mark_due) return *ret_wait_us = 0, 0;
         TRY(finish(shard, &finished, err));
         if (finished) return shard->state = K_SHARD_STOPPED, 0;
         if (shard->stopping || feed_once_reached(shard)) *ret_wait_us = 0;

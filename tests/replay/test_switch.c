@@ -138,6 +138,23 @@ static void test_rate(void **state)
     finish(&p);
 }
 
+// A mark comes into the journal with the last records; the end of the input is declared behind it, and not over it.
+static void test_a_mark_at_the_end(void **state)
+{
+    (void)state;
+    struct pipeline p;
+    begin(&p, GRAPH_TWO);
+    for (int n = 0; n < 5; n++) put(&p, "t", n);
+    struct k_marking mark = {0};
+    ask(&p, k_marking, &mark);
+    p.c.options.once = p.c.options.final = true;
+    start(&p, 0);
+    run(&p, 10 * SECOND);
+    assert_int_equal(k_shard_state(p.c.live[0][0]), K_SHARD_STOPPED);
+    assert_int_equal(p.kept[0], mark.mark);
+    finish(&p);
+}
+
 #define WINDOWS(window)                                                                                             \
     "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n"                          \
     "source { name: \"in\" kafka { topic: \"t\" } format { json {} } schema: \"E\" time { out_of_order: \"60s\" } " \
@@ -242,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_an_added_source_without_a_place),
         cmocka_unit_test(test_taken_back),
         cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_a_mark_at_the_end),
         cmocka_unit_test(test_the_end_with_work_left),
         cmocka_unit_test(test_node_after_node),
     };
