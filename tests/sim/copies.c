@@ -32,17 +32,27 @@ static int copy_all(struct k_store *from, struct k_store *to, struct k_error *er
     return code ? code : failure.code;
 }
 
-struct k_memory_disk *copies_of_disk(struct k_memory_disk *from)
+struct k_memory_disk *copies_of_store(struct k_store *from, struct k_error *err)
 {
     struct k_memory_disk *disk = k_memory_disk_create();
-    struct k_store *old, *new;
+    struct k_store *copy;
+    int code = k_store_memory_open(disk, NULL, NULL, &copy, err);
+    if (!code) code = copy_all(from, copy, err);
+    if (!code) copy->ops->close(copy);
+    if (!code) return disk;
+    k_memory_disk_destroy(disk);
+    return NULL;
+}
+
+struct k_memory_disk *copies_of_disk(struct k_memory_disk *from)
+{
+    struct k_store *store;
     struct k_error err;
-    int code = k_store_memory_open(from, NULL, NULL, &old, &err);
-    if (!code) code = k_store_memory_open(disk, NULL, NULL, &new, &err);
-    if (!code) code = copy_all(old, new, &err);
+    int code = k_store_memory_open(from, NULL, NULL, &store, &err);
     K_ASSERT(code == 0);
-    old->ops->close(old);
-    new->ops->close(new);
+    struct k_memory_disk *disk = copies_of_store(store, &err);
+    K_ASSERT(disk);
+    store->ops->close(store);
     return disk;
 }
 
@@ -57,15 +67,8 @@ static int keep(void *context, struct k_store *store, uint64_t seq, struct k_err
 {
     struct copy_place *place = context;
     struct copies *all = &place->world->generations.copies;
-    struct k_memory_disk *disk = k_memory_disk_create();
-    struct k_store *copy;
-    int code = k_store_memory_open(disk, NULL, NULL, &copy, err);
-    if (!code) code = copy_all(store, copy, err);
-    if (!code) copy->ops->close(copy);
-    if (code) {
-        k_memory_disk_destroy(disk);
-        return code;
-    }
+    struct k_memory_disk *disk = copies_of_store(store, err);
+    if (!disk) return err->code;
     drop(context, seq);
     if (all->count == all->capacity) {
         all->capacity = all->capacity ? all->capacity * 2 : 16;

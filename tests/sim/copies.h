@@ -21,5 +21,7 @@ struct copy_place { // whose shard keeps or reads them
     uint32_t shard;
 };
 extern const struct k_copies sim_copies; // its context is a struct copy_place
+// As it is now; the caller's. NULL: err says why.
+struct k_memory_disk *copies_of_store(struct k_store *from, struct k_error *err);
 struct k_memory_disk *copies_of_disk(struct k_memory_disk *from); // as it is now; the caller's
 void copies_fini(struct copies *copies);

@@ -25,4 +25,5 @@ int disk_fault(void *disk, bool *ret_written); // a k_disk_fault
 int disk_open(struct disk *disk, bool with_faults, struct k_store **ret, struct k_error *err);
 int disk_open_store(void *context, struct k_store **ret, struct k_error *err); // as k_shard_options wants it
 // Reads the position of a disk's last checkpoint; NULL: there is none. Freed with free_unpacked.
+Kappa__Internal__Position *store_position(struct k_store *store);
 Kappa__Internal__Position *disk_position(struct disk *disk);

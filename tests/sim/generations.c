@@ -87,6 +87,7 @@ void generations_fini(struct world *w)
 {
     struct generations *g = &w->generations;
     copies_fini(&g->copies);
+    marks_fini(w);
     if (g->changed) scenario_fini(g->changed);
     free(g->changed);
 }

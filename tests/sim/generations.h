@@ -8,6 +8,7 @@
 #include "engine/plan.h"
 #include "replay/overseer.h"
 #include "tests/sim/copies.h"
+#include "tests/sim/marks.h"
 
 struct world;
 struct worker;
@@ -24,6 +25,7 @@ struct generations {
     uint32_t start_count;
     uint32_t difference_rows; // of a difference in one transaction
     struct copies copies;
+    struct marks marks;
     struct scenario *changed; // of generation 2, where it differs; else NULL
     struct k_plan other_plan; // of generation 2; shares everything with its scenario's
     bool may_switch; // it makes sense from now on; else it is looked at again at so many steps

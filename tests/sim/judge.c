@@ -130,7 +130,7 @@ static void read_rows(struct reference *reference, const char *table, struct lin
     k_buf_fini(&text);
 }
 
-static void judge_table(struct world *w, struct reference *reference, struct k_store *store, const char *table,
+void judge_table(struct world *w, struct reference *reference, struct k_store *store, const char *table,
                         const char *where, int64_t frontier_us)
 {
     struct lines got = {0}, wanted = {0};

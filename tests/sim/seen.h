@@ -50,6 +50,9 @@
     X(difference_rows, "a row of a difference was found beside what its generation writes anyhow")     \
     X(difference_consumer, "who reads a topic over switches and differences has the last generation's table") \
     X(made_by_either, "it was open which generation brings out what was left at a switch")              \
+    X(mark_asked, "somebody asked for a mark")                                                          \
+    X(mark_judged, "a copy of a state at a mark was compared with the reference there")                 \
+    X(mark_changed, "one of a generation that differs")                                                 \
     X(use_lead, "a state of the end was its leader's")                                                  \
     X(use_standby, "it was one that never led")                                                         \
     X(use_shadow, "it was another generation's, which never led")                                       \

@@ -164,6 +164,7 @@ static void walk_record(void *context, const struct k_message *message)
         walk_range(walk, record->range[i], record->sequence);
     if (!walk->w->failure.length) walk_boundary(walk, record);
     note_made(walk);
+    if (record->mark && !walk->w->failure.length) marks_judge(walk, record->mark);
     kappa__internal__journal_record__free_unpacked(record, NULL);
 }
 

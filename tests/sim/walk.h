@@ -32,6 +32,9 @@ struct walked {
     uint32_t *made;              // by topic, as topics_of has them: how many messages the reference has made so far
 };
 
+// judge.c: a store's table, read at this frontier, is the reference's; `where`: for people.
+void judge_table(struct world *w, struct reference *reference, struct k_store *store, const char *table,
+                 const char *where, int64_t frontier_us);
 void walk_fini(struct walk *walk); // with its reference
 // Walks to the end, with the graph of this generation; fails the world where the journal is wrong. Returns the walk's
 // reference, NULL: there is none; it belongs to the walk.

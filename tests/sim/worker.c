@@ -72,11 +72,9 @@ void disk_drop(struct disk *disk)
     if (system(command) != 0) fprintf(stderr, "sim: %s failed\n", command);
 }
 
-Kappa__Internal__Position *disk_position(struct disk *disk)
+Kappa__Internal__Position *store_position(struct k_store *store)
 {
-    struct k_store *store;
     struct k_error err = {0};
-    if (disk_open(disk, false, &store, &err)) return NULL;
     struct k_arena arena;
     k_arena_init(&arena);
     struct k_str key = K_STR("\0position"), value = {0};
@@ -85,6 +83,15 @@ Kappa__Internal__Position *disk_position(struct disk *disk)
     if (!code && value.length)
         position = kappa__internal__position__unpack(NULL, value.length, (const uint8_t *)value.data);
     k_arena_fini(&arena);
+    return position;
+}
+
+Kappa__Internal__Position *disk_position(struct disk *disk)
+{
+    struct k_store *store;
+    struct k_error err = {0};
+    if (disk_open(disk, false, &store, &err)) return NULL;
+    Kappa__Internal__Position *position = store_position(store);
     store->ops->close(store);
     return position;
 }
@@ -161,7 +168,8 @@ static void start_worker(struct world *w, struct worker *worker)
         }
         worker->places[s] = (struct copy_place){w, options.generation, s};
         options.copies = w->generations.there ? &sim_copies : NULL;
-        options.copies_context = &worker->places[s];
+        options.copies_context = options.mark_context = &worker->places[s];
+        options.keep_mark = w->generations.there ? marks_keep : NULL;
         options.difference_rows = w->generations.difference_rows;
         if (worker->overseer) options.orders = k_overseer_orders(worker->overseer);
         worker->shard_done[s] = false;

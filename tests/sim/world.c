@@ -228,6 +228,7 @@ static void turn(struct world *w)
     uses_step(w);
     if (w->generations.there && !w->failure.length) {
         generations_trouble(w, false);
+        if (!w->failure.length) marks_ask(w);
         generations_watch(w);
     }
     if (w->failure.length) return;
