@@ -10,6 +10,8 @@
 struct k_format {
     const char *name;
     void (*row)(struct k_decoder *decoder, const struct k_message *message, uint32_t row);
+    // NULL, or the rows row and row + 1 from two messages.
+    void (*pair)(struct k_decoder *decoder, const struct k_message *const *messages, uint32_t row);
     void (*destroy)(
         struct k_decoder *decoder); // frees what the format owns, and the decoder itself; NULL-safe inside
 };

@@ -86,10 +86,11 @@ void k_decode(struct k_decoder *decoder, const struct k_message *const *messages
         slot->data = slot->read ? k_arena_get(arena, (size_t)count * slot->width) : NULL;
         slot->valid = NULL;
     }
-    for (uint32_t row = 0; row < count; row++) {
-        K_ASSERT(messages[row]->has_value);
-        decoder->format->row(decoder, messages[row], row);
-    }
+    for (uint32_t row = 0; row < count; row++) K_ASSERT(messages[row]->has_value);
+    uint32_t row = 0;
+    if (decoder->format->pair)
+        for (; row + 1 < count; row += 2) decoder->format->pair(decoder, &messages[row], row);
+    for (; row < count; row++) decoder->format->row(decoder, messages[row], row);
     ret->columns = k_arena_array(arena, struct k_column, columns);
     for (uint32_t i = 0; i < columns; i++) {
         const struct k_slot *slot = &decoder->slots[i];

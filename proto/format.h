@@ -1,5 +1,5 @@
-// Record formats: from the bytes of messages to columns. One format per file: format_json.c (over json_index.cc, the
-// only user of simdjson), format_line.c (the only user of pcre2 here), format_csv.c, format_protobuf.c, format_raw.c.
+// Record formats: from the bytes of messages to columns. One format per file: format_json.c, format_line.c (the
+// only user of pcre2 here), format_csv.c, format_protobuf.c, format_raw.c.
 //
 // A decoder is made once per source from the schema and the set of fields that the graph reads (projection): other
 // fields are not decoded and, unless `validate_full`, not validated. It turns messages into rows one to one: row i is

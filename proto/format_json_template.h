@@ -12,8 +12,16 @@ void k_json_template_destroy(struct k_json_template *shapes); // NULL-safe
 // have had it.
 bool k_json_template_row(struct k_json_template *shapes, struct k_json_decoder *json);
 
+// Have the two json->texts known shapes, those that were last the first and the second of a pair? Bit 0 for the first,
+// bit 1 for the second: then k_json_template_read, with json->text and json->row set to it, makes the row as above.
+// Where a bit is not set, the other ways are still to be tried. Learning makes the bits void.
+uint32_t k_json_template_pair(struct k_json_template *shapes, struct k_json_decoder *json);
+void k_json_template_read(struct k_json_template *shapes, struct k_json_decoder *json);
+
 // The full reader has just read json->text and found it good: its shape may be worth remembering.
 void k_json_template_learn(struct k_json_template *shapes, struct k_json_decoder *json);
 
+// Uses only what every processor has. NULL-safe.
+void k_json_template_plain(struct k_json_template *shapes);
 // How many records were read this way.
 uint64_t k_json_template_matched(const struct k_json_template *shapes);

@@ -15,7 +15,7 @@ static inline uint32_t k_equal16(const char *a, const char *b)
 }
 
 // A bit for each of 16 bytes that is not plain inside a string.
-static inline uint32_t k_json_special_(const char *at)
+static inline uint32_t k_json_special16(const char *at)
 {
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
     __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
@@ -23,9 +23,16 @@ static inline uint32_t k_json_special_(const char *at)
     __m128i controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
     return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, backslashes), controls));
 }
-static inline uint32_t k_json_special32_(const char *at)
+static inline uint32_t k_json_special32(const char *at)
 {
-    return k_json_special_(at) | k_json_special_(at + 16) << 16;
+    return k_json_special16(at) | k_json_special16(at + 16) << 16;
+}
+#else
+static inline uint32_t k_json_special32(const char *at)
+{
+    uint32_t bits = 0;
+    for (int i = 0; i < 32; i++) bits |= (uint32_t)((uint8_t)at[i] < ' ' || at[i] == '"' || at[i] == '\\') << i;
+    return bits;
 }
 #endif
 
@@ -35,12 +42,12 @@ static inline const char *k_json_plain_end(const char *begin, const char *at, co
 {
 #ifdef __SSE2__
     for (; end - at >= 32; at += 32) {
-        uint32_t special = k_json_special32_(at);
+        uint32_t special = k_json_special32(at);
         if (special) return at + __builtin_ctz(special);
     }
     if (end - begin >= 32) {
         // The last 32 bytes once more, without those that were seen.
-        uint64_t special = (uint64_t)k_json_special32_(end - 32) >> (32 - (end - at));
+        uint64_t special = (uint64_t)k_json_special32(end - 32) >> (32 - (end - at));
         return special ? at + __builtin_ctzll(special) : end;
     }
 #else

@@ -1,6 +1,7 @@
 // libFuzzer harness of everything that reads the bytes of records: CC=clang meson setup -Dfuzz=true …, then
 // tests/proto/fuzz_records CORPUS. The first byte chooses what is done with the rest; NUL bytes part it into records.
-// Beside crashes it looks for JSON records on which the template and the full reader differ, and for JSON values that
+// Beside crashes it looks for JSON records on which the template (with what this processor has, and
+// with what every one has) and the full reader differ, and for JSON values that
 // k_json_check passes but that do not keep its promises.
 #include <stdlib.h>
 
@@ -59,21 +60,24 @@ static void decode(struct k_decoder *decoder, const struct records *records, str
 
 static void fuzz_json(const struct records *records, struct k_arena *arena)
 {
-    struct k_decoder *fast, *full, *strict;
+    struct k_decoder *fast, *plain, *full, *strict;
     struct k_decoder_options strict_options = options;
     strict_options.validate_full = true;
     struct k_error err;
-    if (k_decoder_json(&options, &fast, &err) || k_decoder_json(&options, &full, &err) ||
-        k_decoder_json(&strict_options, &strict, &err)) {
+    if (k_decoder_json(&options, &fast, &err) || k_decoder_json(&options, &plain, &err) ||
+        k_decoder_json(&options, &full, &err) || k_decoder_json(&strict_options, &strict, &err)) {
         abort();
     }
     k_json_full_only(full);
-    struct k_buf out[3] = {0};
+    k_json_plain_only(plain);
+    struct k_buf out[4] = {0};
     decode(fast, records, arena, &out[0]);
     decode(full, records, arena, &out[1]);
-    decode(strict, records, arena, &out[2]);
+    decode(plain, records, arena, &out[2]);
+    decode(strict, records, arena, &out[3]);
     K_ASSERT(k_str_equal(k_buf_str(&out[0]), k_buf_str(&out[1])));
-    for (int i = 0; i < 3; i++) k_buf_fini(&out[i]);
+    K_ASSERT(k_str_equal(k_buf_str(&out[2]), k_buf_str(&out[1])));
+    for (int i = 0; i < 4; i++) k_buf_fini(&out[i]);
 }
 
 static void fuzz_line(const struct records *records, struct k_arena *arena)
