@@ -62,6 +62,7 @@ double k_real_power(double x, double y)
 {
     double result;
     if (y == 2) return x * x; // rounds once by itself
+    if (isinf(x)) return pow(x, y); // nothing to round; glibc's powl has infinity for −∞ to the power of −2^63
     if (y >= 3 && y <= 8 && y == (int)y) {
         // Multiplied, half a unit is lost at each step; and powl takes twenty times as long.
         long double product = x;

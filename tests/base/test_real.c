@@ -21,6 +21,7 @@ static void exact_values_are_exact(void **state)
         same(k_real_log10(power), n);
         same(k_real_power(10, n), power);
     }
+    same(k_real_power(-INFINITY, -0x1p63), 0);
     for (int n = -1074; n < 1024; n++) same(k_real_power(2, n), ldexp(1, n));
     for (int n = -200000; n < 200000; n += 7) same(k_real_cbrt((double)n * n * n), n);
     for (int n = 1; n < 3000; n++) same(k_real_power((double)n * n, 0.5), n);

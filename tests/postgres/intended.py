@@ -120,13 +120,16 @@ def like_escape_last(case):
     return False
 
 
+# What is ASCII alone in pcre2, also where letters match in either case.
+ASCII = {r"\d": "(?-i:[0-9])", r"\D": "(?-i:[^0-9])", r"\w": "(?-i:[A-Za-z0-9_])", r"\s": r"(?-i:[ \t\n\r\f\v])",
+         r"\b": "(?-i:(?<=[A-Za-z0-9_])(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])(?=[A-Za-z0-9_]))",
+         "[[:alpha:]]": "(?-i:[A-Za-z])"}
+
+
 def python_pattern(pattern, flags=0):
-    """The pattern for Python's re, whose dialect is pcre2's for all that the cases have; None where it is none there.
-    Classes are ASCII here, and stay so where letters match in either case."""
-    for ours, theirs in (("(?<", "(?P<"), ("[[:alpha:]]", "[A-Za-z]"), ("{,2}", r"\{,2\}"),
-                         (r"\d", "(?-i:[0-9])"), (r"\D", "(?-i:[^0-9])"), (r"\w", "(?-i:[A-Za-z0-9_])"),
-                         (r"\s", r"(?-i:[ \t\n\r\f\v])")):
-        pattern = pattern.replace(ours, theirs)
+    """The pattern for Python's re, whose dialect is pcre2's for all that the cases have; None: it is none there."""
+    pattern = pattern.replace("(?<", "(?P<").replace("{,2}", r"\{,2\}")
+    pattern = re.sub(r"\\.|\[\[:alpha:\]\]", lambda part: ASCII.get(part[0], part[0]), pattern, flags=re.DOTALL)
     try:
         return re.compile(pattern, flags)
     except re.error:
