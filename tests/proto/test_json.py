@@ -76,7 +76,8 @@ def check(folder, dice, kind, path, expected):
 # Where we refuse and Python does not, by our message: it leaves out what is no base64, takes true and "1" for a
 # choice (and cuts a fraction off), reads what int() reads, of two values for one field the last, a NUL in a text, and
 # an empty list or text for a message without members; true is a number, and so is "inf".
-STRICTER = re.compile(r"expected \"\{\", found|is an object: |wants bytes in base64|is text, but byte 0x00|is given twice|"
+STRICTER = re.compile(r"expected \"\{\", found|is an object: |wants bytes in base64|"
+                      r"is text, but byte 0x00|is given twice|"
                       r"has no choice \"(?:true|false| ?-?[0-9]+)\"|"
                       r"(?:_choice|choices)\" of \w+ wants a whole number, not|wants a whole number, not (?:\+|\s)|"
                       r"(?:float|double)s?\" of \w+ wants a number, not a (?:word|string)")
