@@ -244,7 +244,8 @@ static void judge_interleaving(struct world *w, struct reference *reference)
     const struct scenario *s = &w->scenario;
     if (s->shards > 1 || s->idle) return;
     // What is of a source that only one graph has may not be in the journal.
-    if (generations_graph(w)->source_count < s->source_count) return;
+    for (uint32_t n = 1; n <= w->generations.count; n++)
+        if (generation_graph(w, n)->source_count < s->source_count) return;
     struct reference *other = walk_partitions(w);
     for (uint32_t i = 0; i < s->sink_count && other; i++) {
         struct lines a = {0}, b = {0};
@@ -276,26 +277,37 @@ static void judge_interleaving(struct world *w, struct reference *reference)
     reference_destroy(other);
 }
 
+// Whether all generations write the same to this sink.
+static bool is_kept(const struct world *w, const char *sink)
+{
+    bool kept = true;
+    for (uint64_t n = 1; n <= w->generations.count && kept; n++)
+        kept = generation_agrees(w, n) ||
+               (!generation_of(w, n)->starts_later && change_keeps(&w->scenario, generation_graph(w, n), sink));
+    return kept;
+}
+
 void judge(struct world *w)
 {
     struct judging *j = k_new(struct judging);
     struct reference *references[SHARDS_MAX] = {0};
     const struct scenario *s = &w->scenario;
-    uint64_t generations = w->generations.there ? 2 : 1;
+    uint64_t generations = w->generations.count;
     j->w = w;
     for (uint64_t g = 1; g <= generations; g++)
         for (uint32_t i = 0; i < s->shards && !w->failure.length; i++)
             references[i] = walk_journal(w, i, g, judging_walk(j, g, i));
     for (uint32_t i = 0; i < s->shards; i++) references[i] = j->walks[0][i].reference;
-    bool all = !w->generations.there || generations_agree(w);
+    bool all = generations_agree(w);
     for (uint32_t i = 0; i < s->sink_count && !w->failure.length; i++)
-        if (all || (!w->generations.starts_later && change_keeps(s, generations_graph(w), s->sinks[i].name)))
+        if (is_kept(w, s->sinks[i].name))
             judge_topic(w, references, s->sinks[i].topic, s->sinks[i].updating, s->sinks[i].ordered);
     for (uint32_t i = 0; i < s->late_count && !w->failure.length && all; i++)
         judge_topic(w, references, s->late_topics[i], false, false);
     if (!w->failure.length && all) judge_dead_letters(w, references);
-    if (!w->failure.length && generations == 2) judge_made(j);
-    if (!w->failure.length && w->generations.suffix) judge_suffixed(j);
+    if (!w->failure.length && generations > 1) judge_made(j);
+    for (uint64_t g = 1; g <= generations && !w->failure.length; g++)
+        if (generation_of(w, g)->suffix) judge_suffixed(j, generation_of(w, g));
     for (uint32_t i = 0; i < s->shards; i++)
         for (uint32_t k = 0; k < w->worker_count && !w->failure.length; k++)
             judge_disk(w, judging_walk(j, w->workers[k].generation, i), &w->workers[k]);

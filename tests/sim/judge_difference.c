@@ -1,8 +1,9 @@
 // The topics of keyed sinks over switches: what each key's last message is at the end of each part, and what a
 // difference added.
 //
-// A difference is of the keys whose rows differ where the switch stands, told here by what the two graphs' references
-// have shown of them up to there. Each is written once in the part behind the switch, with the value of its own record.
+// A difference is of the keys whose rows differ where the switch stands, told here by what the references of the graphs
+// of who led before and of who leads then have shown of them up to there. Each is written once in the part behind the
+// switch, with the value of its own record.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@
 
 struct part { // records [from, to) of a journal that one generation led without another between
     uint64_t from, to;
+    uint64_t before; // who led before it; 0: nobody
     bool difference; // it begins with a switch whose difference is wanted
     bool done;       // and was written to its end within the part
     bool exact;      // no work was left where it begins, and none where it ends
@@ -23,6 +25,7 @@ static bool next_part(const struct walk *walk, struct part *part)
     *part = (struct part){.from = from, .to = from};
     if (from == walk->count) return false;
     while (part->to < walk->count && records[part->to].leader == walk->generation) part->to++;
+    part->before = from ? records[from - 1].leader : 0;
     part->difference = records[from].difference_from != NULL;
     for (uint64_t n = from; n < part->to && part->difference; n++)
         part->done |= records[n].difference_done && records[n].difference_seq == records[from].control_seq;
@@ -30,14 +33,14 @@ static bool next_part(const struct walk *walk, struct part *part)
     return true;
 }
 
-// A keyed sink, and what both references have shown at its topic.
+// A keyed sink, and what the references of all generations have shown at its topic.
 struct shown {
     struct judging *j;
-    const struct walk *walk, *before; // before: of the generation from before; with a second one only
+    const struct walk *walk;
     uint32_t topic;
-    bool table;  // a difference of it can be told: its rows stand in a table
-    bool strict; // which do not expire
-    struct mades own, old;
+    bool table;                         // a difference of it can be told: its rows stand in a table
+    bool expires[GENERATIONS_MAX];      // whose rows may go (or there is none), by generation - 1
+    struct mades made[GENERATIONS_MAX]; // by generation - 1
 };
 
 static const struct k_node *find_sink(const struct scenario *s, const char *topic)
@@ -62,25 +65,32 @@ static bool expires(const struct scenario *s, const char *table)
 static void shown_init(struct shown *shown, struct judging *j, const struct walk *walk, uint32_t topic)
 {
     *shown = (struct shown){.j = j, .walk = walk, .topic = topic};
-    made_by_reference(j, walk, topic, &shown->own);
-    mades_sort_by_key(&shown->own);
-    if (j->w->generations.there) {
-        shown->before = judging_walk(j, 3 - walk->generation, walk->shard);
-        made_by_reference(j, shown->before, topic, &shown->old);
-        mades_sort_by_key(&shown->old);
-    }
     const struct k_node *sink = find_sink(walk->scenario, walk_topic(j->w, topic));
     int32_t table = sink ? k_plan_table_of_sink(walk->scenario->plan, sink) : -1;
     shown->table = table >= 0;
-    if (table < 0 || !shown->before) return;
-    const char *name = walk->scenario->plan->nodes[table].name;
-    shown->strict = !expires(walk->scenario, name) && !expires(shown->before->scenario, name);
+    for (uint64_t g = 1; g <= j->w->generations.count; g++) {
+        const struct walk *one = judging_walk(j, g, walk->shard);
+        made_by_reference(j, one, topic, &shown->made[g - 1]);
+        mades_sort_by_key(&shown->made[g - 1]);
+        shown->expires[g - 1] = table < 0 || expires(one->scenario, walk->scenario->plan->nodes[table].name);
+    }
+}
+
+static const struct mades *made_of(const struct shown *shown, uint64_t generation)
+{
+    return &shown->made[generation - 1];
+}
+
+// Whether rows are there as long as they are not taken back, in this generation and in that from before.
+static bool is_strict(const struct shown *s, uint64_t before)
+{
+    return s->j->w->generations.count > 1 && !s->expires[s->walk->generation - 1] &&
+           (!before || !s->expires[before - 1]);
 }
 
 static void shown_fini(struct shown *shown)
 {
-    mades_fini(&shown->own);
-    mades_fini(&shown->old);
+    for (int g = 0; g < GENERATIONS_MAX; g++) mades_fini(&shown->made[g]);
 }
 
 static int key_order(const struct made *a, const char *line, size_t length)
@@ -90,11 +100,12 @@ static int key_order(const struct made *a, const char *line, size_t length)
     return order ? order : (a->key_length > length) - (a->key_length < length);
 }
 
-// The value that a list by key shows of this key at a record's end; before the first record: none.
-static const char *value_at(const struct shown *s, bool old, const char *line, size_t length, uint64_t records)
+// The value that a generation's reference shows of this key at a record's end; before the first record: none.
+static const char *value_at(const struct shown *s, uint64_t generation, const char *line, size_t length,
+                            uint64_t records)
 {
-    const struct mades *m = old ? &s->old : &s->own;
-    const struct walk *walk = old ? s->before : s->walk;
+    const struct mades *m = made_of(s, generation);
+    const struct walk *walk = judging_walk(s->j, generation, s->walk->shard);
     uint32_t low = 0, high = m->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -118,7 +129,8 @@ static bool has_null(const char *line, size_t length)
 static bool differs(const struct shown *s, const struct part *part, const char *line, size_t length)
 {
     return part->difference && !has_null(line, length) &&
-           strcmp(value_at(s, false, line, length, part->from), value_at(s, true, line, length, part->from)) != 0;
+           strcmp(value_at(s, s->walk->generation, line, length, part->from),
+                  value_at(s, part->before, line, length, part->from)) != 0;
 }
 
 static void tell(const struct shown *s, const char *what, const char *line, size_t length, const char *got,
@@ -151,12 +163,13 @@ static void judge_key(const struct shown *s, const char *line, size_t length, co
             w->stats.made_by_either++;
             continue;
         }
-        const char *before = value_at(s, false, line, length, part.from);
-        const char *after = value_at(s, false, line, length, part.to);
-        if (last && strcmp(made_value(last), after) != 0 && !(added && !s->strict))
+        bool strict = is_strict(s, part.before);
+        const char *before = value_at(s, s->walk->generation, line, length, part.from);
+        const char *after = value_at(s, s->walk->generation, line, length, part.to);
+        if (last && strcmp(made_value(last), after) != 0 && !(added && !strict))
             tell(s, "the last message", line, length, made_value(last), after, &part);
         if (!last && strcmp(before, after) != 0) tell(s, "nothing was written", line, length, "-", after, &part);
-        if (part.done && s->strict && !added && differs(s, &part, line, length))
+        if (part.done && strict && !added && differs(s, &part, line, length))
             tell(s, "it differs, and the difference does not have it", line, length, "-", after, &part);
         w->stats.outputs += last != NULL;
     }
@@ -169,21 +182,23 @@ void judge_updates(struct judging *j, const struct walk *walk, uint32_t sink, co
     shown_init(&shown, j, walk, sink);
     made_pick(all, walk, &got);
     mades_sort_by_key(&got);
-    // Keys of either side, and of the generation before, which the difference may have taken back.
-    const struct mades *lists[] = {&shown.own, &got, &shown.old};
-    uint32_t at[3] = {0};
+    // Keys of either side, and of the generations from before, which the difference may have taken back.
+    enum { LISTS = 1 + GENERATIONS_MAX };
+    const struct mades *lists[LISTS] = {&got};
+    uint32_t at[LISTS] = {0};
+    for (int g = 0; g < GENERATIONS_MAX; g++) lists[1 + g] = &shown.made[g];
     while (!j->w->failure.length) {
         const struct made *least = NULL;
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < LISTS; i++) {
             const struct made *m = at[i] < lists[i]->count ? &lists[i]->items[at[i]] : NULL;
             if (m && (!least || key_order(m, least->line, least->key_length) < 0)) least = m;
         }
         if (!least) break;
-        uint32_t from = at[1];
-        for (int i = 0; i < 3; i++)
+        uint32_t from = at[0];
+        for (int i = 0; i < LISTS; i++)
             while (at[i] < lists[i]->count && key_order(&lists[i]->items[at[i]], least->line, least->key_length) == 0)
                 at[i]++;
-        judge_key(&shown, least->line, least->key_length, &got, from, at[1]);
+        judge_key(&shown, least->line, least->key_length, &got, from, at[0]);
     }
     shown_fini(&shown);
     free(got.items);
@@ -200,8 +215,8 @@ static void judge_one_extra(const struct shown *s, const struct made *extra)
         tell(s, "a message that no difference made", extra->line, extra->key_length, extra->line, "nothing", &part);
         return;
     }
-    if (!s->strict) return;
-    const char *value = value_at(s, false, extra->line, extra->key_length, extra->record + 1);
+    if (!is_strict(s, part.before)) return;
+    const char *value = value_at(s, s->walk->generation, extra->line, extra->key_length, extra->record + 1);
     s->j->w->stats.difference_rows++;
     if (!differs(s, &part, extra->line, extra->key_length))
         tell(s, "the difference has a row that is the same", extra->line, extra->key_length, made_value(extra), value,
@@ -214,17 +229,18 @@ static void judge_one_extra(const struct shown *s, const struct made *extra)
 static uint32_t count_differing(const struct shown *s, const struct part *part)
 {
     uint32_t count = 0;
-    const struct mades *lists[] = {&s->own, &s->old};
+    const struct mades *own = made_of(s, s->walk->generation), *lists[] = {own, own};
+    if (part->before) lists[1] = made_of(s, part->before);
     for (int which = 0; which < 2; which++)
         for (uint32_t i = 0; i < lists[which]->count; i++) {
             const struct made *m = &lists[which]->items[i];
             bool again = i > 0 && key_order(m - 1, m->line, m->key_length) == 0;
             if (again || !differs(s, part, m->line, m->key_length)) continue;
             // Of the old ones only those that the own ones lack.
-            bool own = false;
-            for (uint32_t k = 0; which == 1 && k < s->own.count && !own; k++)
-                own = key_order(&s->own.items[k], m->line, m->key_length) == 0;
-            count += !own;
+            bool has = false;
+            for (uint32_t k = 0; which == 1 && k < own->count && !has; k++)
+                has = key_order(&own->items[k], m->line, m->key_length) == 0;
+            count += !has;
         }
     return count;
 }
@@ -236,7 +252,8 @@ void judge_extra(struct judging *j, const struct walk *walk, uint32_t sink, cons
     shown_init(&shown, j, walk, sink);
     for (uint32_t i = 0; i < extra->count && !open && !j->w->failure.length; i++)
         judge_one_extra(&shown, &extra->items[i]);
-    while (next_part(walk, &part) && !open && shown.strict && !j->w->failure.length) {
+    while (next_part(walk, &part) && !open && !j->w->failure.length) {
+        if (!is_strict(&shown, part.before)) continue;
         uint32_t count = 0, wanted = count_differing(&shown, &part);
         for (uint32_t i = 0; i < extra->count; i++)
             count += extra->items[i].record >= part.from && extra->items[i].record < part.to;
@@ -277,12 +294,13 @@ void judge_consumer(struct judging *j, uint32_t sink, const struct mades *all)
         struct shown shown;
         struct mades got = {0};
         shown_init(&shown, j, walk, sink);
-        for (uint32_t g = 1; g <= GENERATIONS_MAX; g++) made_pick(all, judging_walk(j, g, shard), &got);
+        for (uint64_t g = 1; g <= j->w->generations.count; g++) made_pick(all, judging_walk(j, g, shard), &got);
         mades_sort_by_key(&got);
-        bool judged = shown.strict && is_consistent(j, shard);
+        bool judged = is_consistent(j, shard);
+        for (uint64_t g = 1; g <= j->w->generations.count; g++) judged &= is_strict(&shown, g);
         j->w->stats.difference_consumer += judged;
         for (int side = 0; side < 2 && judged; side++) {
-            const struct mades *list = side ? &shown.own : &got;
+            const struct mades *list = side ? made_of(&shown, walk->generation) : &got;
             for (uint32_t i = 0; i < list->count; i++) {
                 const struct made *m = &list->items[i];
                 bool later = i + 1 < list->count && key_order(m + 1, m->line, m->key_length) == 0;
@@ -291,7 +309,7 @@ void judge_consumer(struct judging *j, uint32_t sink, const struct mades *all)
                 while (from < got.count && key_order(&got.items[from], m->line, m->key_length) < 0) from++;
                 for (to = from; to < got.count && key_order(&got.items[to], m->line, m->key_length) == 0;) to++;
                 const char *has = made_shown(&got, from, to, UINT64_MAX);
-                const char *wanted = value_at(&shown, false, m->line, m->key_length, walk->count);
+                const char *wanted = value_at(&shown, walk->generation, m->line, m->key_length, walk->count);
                 struct part whole = {.to = walk->count};
                 if (strcmp(has, wanted) != 0)
                     tell(&shown, "who reads it has in the end", m->line, m->key_length, has, wanted, &whole);
@@ -313,7 +331,7 @@ static bool rows_wanted(struct judging *j, const struct walk *walk, const struct
         if (!find_sink(walk->scenario, walk_topic(j->w, t))) continue;
         struct shown shown;
         shown_init(&shown, j, walk, t);
-        sure &= shown.strict;
+        sure &= is_strict(&shown, part->before);
         *ret += count_differing(&shown, part);
         shown_fini(&shown);
     }
@@ -323,11 +341,15 @@ static bool rows_wanted(struct judging *j, const struct walk *walk, const struct
 void judge_differences(struct judging *j, uint32_t shard)
 {
     struct world *w = j->w;
-    for (uint32_t g = 1; g <= GENERATIONS_MAX && !w->failure.length; g++) {
+    for (uint64_t g = 1; g <= w->generations.count && !w->failure.length; g++) {
         const struct walk *walk = judging_walk(j, g, shard);
         struct part part = {0};
         while (next_part(walk, &part) && !w->failure.length) {
             if (!part.difference) continue;
+            if (!part.before || strcmp(walk->records[part.from].difference_from, generation_of(w, part.before)->name))
+                world_fail(w, "shard %u: the difference of record %llu is of generation %s; %llu led before", shard,
+                           (unsigned long long)part.from, walk->records[part.from].difference_from,
+                           (unsigned long long)part.before);
             uint64_t compared = 0, written = 0, wanted;
             for (uint64_t n = part.from; n < part.to; n++) {
                 const struct walked *r = &walk->records[n];

@@ -123,7 +123,7 @@ void judge_made(struct judging *j)
     for (uint32_t t = 0; t < walk_topic_count(w) && !w->failure.length; t++) {
         struct mades all = {0};
         made_read(j, t, "", &all);
-        for (uint32_t g = 1; g <= GENERATIONS_MAX; g++)
+        for (uint32_t g = 1; g <= w->generations.count; g++)
             for (uint32_t s = 0; s < w->scenario.shards && !w->failure.length; s++)
                 judge_walk(j, judging_walk(j, g, s), t, &all);
         bool keyed = t < w->scenario.sink_count && w->scenario.sinks[t].keyed;

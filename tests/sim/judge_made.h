@@ -15,10 +15,10 @@ void judge_parts(struct judging *j, const struct walk *walk, uint32_t topic, con
 // Of one key's lines [from, to) in a list by key: the last value among the topic's first `count`; "-": none.
 const char *made_shown(const struct mades *sorted, uint32_t from, uint32_t to, uint64_t count);
 
-// All topics of a run with two generations.
+// All topics of a run with several generations.
 void judge_made(struct judging *j);
-// judge_suffix.c: the topics with a suffix, to which the second generation writes until it leads.
-void judge_suffixed(struct judging *j);
+// judge_suffix.c: the topics with a suffix, to which this generation writes until it leads.
+void judge_suffixed(struct judging *j, const struct generation *generation);
 
 // judge_difference.c
 // A keyed sink of which each key's last message counts: part by part it ends where the reference does.

@@ -1,4 +1,4 @@
-// Topics with a suffix: they hold what the second generation's reference makes up to the first record at which it
+// Topics with a suffix: they hold what its generation's reference makes up to the first record at which it
 // leads, each message once, and nothing of what comes behind.
 #include <stdlib.h>
 
@@ -63,22 +63,24 @@ static void judge_all(struct judging *j, const struct walk *walk, uint32_t topic
     judge_parts(j, walk, topic, all, who_before, &extra, &open);
     if (extra.count && !j->w->failure.length)
         world_fail(j->w, "topic %s%s, shard %u: the reference does not make this, or not before record %llu:\n  %s",
-                   walk_topic(j->w, topic), j->w->generations.suffix, walk->shard, (unsigned long long)end_of(walk),
-                   extra.items[0].line);
+                   walk_topic(j->w, topic), generation_of(j->w, walk->generation)->suffix, walk->shard,
+                   (unsigned long long)end_of(walk), extra.items[0].line);
     j->w->stats.suffixed_messages += all->count;
     free(extra.items);
 }
 
-void judge_suffixed(struct judging *j)
+void judge_suffixed(struct judging *j, const struct generation *g)
 {
     struct world *w = j->w;
     for (uint32_t t = 0; t < walk_topic_count(w) && !w->failure.length; t++) {
         struct mades all = {0};
-        made_read(j, t, w->generations.suffix, &all);
+        made_read(j, t, g->suffix, &all);
         for (uint32_t i = 0; i < all.count; i++)
-            if (all.items[i].generation != 2) world_fail(w, "generation 1 wrote to a topic with a suffix");
+            if (all.items[i].generation != g->number)
+                world_fail(w, "generation %llu wrote to the topics of generation %s",
+                           (unsigned long long)all.items[i].generation, g->name);
         for (uint32_t s = 0; s < w->scenario.shards && !w->failure.length; s++) {
-            const struct walk *walk = judging_walk(j, 2, s);
+            const struct walk *walk = judging_walk(j, g->number, s);
             if (t < w->scenario.sink_count && w->scenario.sinks[t].updating) judge_last(j, walk, t, &all);
             else judge_all(j, walk, t, &all);
             w->stats.suffixed_ended += t == 0 && end_of(walk) < walk->count;

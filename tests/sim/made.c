@@ -93,7 +93,7 @@ static void visit(void *context, const struct k_message *message)
     unsigned long long record;
     snprintf(text, sizeof text, "%.*s", (int)header.length, header.data);
     bool good = sscanf(text, "%u/%u/%llu", &generation, &shard, &record) == 3 && shard < w->scenario.shards &&
-                generation >= 1 && generation <= (w->generations.there ? 2 : 1) &&
+                generation >= 1 && generation <= w->generations.count &&
                 record < judging_walk(r->j, 1, shard)->count;
     if (!good) {
         world_fail(w, "a message of topic %s says that \"%s\" made it", r->topic, text);

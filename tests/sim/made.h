@@ -1,13 +1,12 @@
 // What came out at the topics, told by who made it: the generation, the shard and the journal record that each message
-// names, beside what the references of both graphs have made up to there.
+// names, beside what the references of all graphs have made up to there.
 #pragma once
 #include "tests/sim/lines.h"
 #include "tests/sim/walk.h"
 
-enum { GENERATIONS_MAX = 2 };
 struct judging { // of a whole run
     struct world *w;
-    struct walk walks[GENERATIONS_MAX][SHARDS_MAX]; // by generation - 1; the second only where there is one
+    struct walk walks[GENERATIONS_MAX][SHARDS_MAX]; // by generation - 1
 };
 static inline struct walk *judging_walk(struct judging *j, uint64_t generation, uint32_t shard)
 {

@@ -32,7 +32,7 @@ int marks_keep(void *context, struct k_store *store, uint64_t mark, struct k_err
     }
     struct k_memory_disk *disk = copies_of_store(store, err);
     if (!disk) return err->code;
-    m->items[m->count++] = (struct mark_copy){mark, strcmp(place->generation, "2") == 0 ? 2 : 1, place->shard, disk};
+    m->items[m->count++] = (struct mark_copy){mark, strtoull(place->generation, NULL, 10), place->shard, disk};
     return 0;
 }
 
@@ -60,7 +60,7 @@ void marks_judge(struct walk *walk, uint64_t mark)
             judge_table(w, walk->reference, store, walk->scenario->tables[t], where, frontier_us);
         store->ops->close(store);
         w->stats.mark_judged++;
-        w->stats.mark_changed += walk->generation == 2 && !generations_agree(w);
+        w->stats.mark_changed += !generation_agrees(w, walk->generation);
     }
 }
 

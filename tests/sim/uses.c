@@ -94,7 +94,7 @@ static void compare(struct world *w, const struct scenario *s, const struct hash
 static void count_use(struct world *w, const struct worker *worker)
 {
     if (worker->led) w->stats.use_lead++;
-    else if (worker->generation == 2) w->stats.use_shadow++;
+    else if (worker->generation > 1) w->stats.use_shadow++;
     else w->stats.use_standby++;
     if (worker->died) w->stats.use_recovery++;
     if (worker->emptied) w->stats.use_emptied++;
@@ -104,11 +104,11 @@ static void compare_workers(struct judging *j)
 {
     struct world *w = j->w;
     for (uint32_t shard = 0; shard < w->scenario.shards; shard++) {
-        const struct worker *first[2] = {NULL, NULL}; // whose states must be the same
-        struct hashes hashes[2];
+        const struct worker *first[GENERATIONS_MAX] = {NULL}; // whose states must be the same
+        struct hashes hashes[GENERATIONS_MAX];
         for (uint32_t i = 0; i < w->worker_count && !w->failure.length; i++) {
             const struct worker *worker = &w->workers[i];
-            int which = worker->generation == 2 && !generations_agree(w);
+            uint64_t which = generation_agrees(w, worker->generation) ? 0 : worker->generation - 1;
             const struct scenario *s = judging_walk(j, worker->generation, shard)->scenario;
             struct hashes own = hashes_of(w, s, worker->disks[shard].memory, true);
             count_use(w, worker);
@@ -151,11 +151,11 @@ static void run_process(struct judging *j, const struct walk *walk, struct k_log
     struct k_error err;
     struct k_shard *shard;
     struct k_shard_options options = w->options;
-    bool second = walk->generation == 2;
-    options.plan = second ? &w->generations.other_plan : w->scenario.plan;
-    options.generation = job ? "batch" : second ? "2" : "1";
-    options.starts = second ? w->generations.starts : NULL;
-    options.start_count = second ? w->generations.start_count : 0;
+    const struct generation *own = generation_of(w, walk->generation);
+    options.plan = &own->plan;
+    options.generation = job ? "batch" : own->name;
+    options.starts = own->starts;
+    options.start_count = own->start_count;
     options.shard = walk->shard;
     options.log = log;
     options.worker = "another";
@@ -252,7 +252,7 @@ void uses_judge(struct judging *j)
     if (w->rocks) return;
     compare_workers(j);
     if (!u->drawn) return;
-    uint64_t generation = u->use == USE_capsule || !w->generations.there ? 1 : (uint64_t)between(&w->random, 1, 2);
+    uint64_t generation = u->use == USE_capsule ? 1 : (uint64_t)between(&w->random, 1, w->generations.count);
     const struct worker *model = NULL;
     for (uint32_t i = 0; i < w->worker_count && !model; i++)
         if (w->workers[i].generation == generation) model = &w->workers[i];

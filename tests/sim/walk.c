@@ -26,7 +26,7 @@ static void feed(struct walk *walk, uint32_t source, uint32_t partition, const s
 {
     if (!walk->read[source]) return;
     const char *topic = walk->w->scenario.sources[source].topic;
-    if (walk->generation == 2 && record->offset < generations_begin(walk->w, topic, partition)) {
+    if (record->offset < generation_begin(walk->w, walk->generation, topic, partition)) {
         walk->w->stats.left_out++;
         return;
     }
@@ -114,7 +114,7 @@ static void note_record(struct walk *walk, const Record *record)
     struct walked *noted = &walk->records[walk->count++], *before = walk->count > 1 ? noted - 1 : NULL;
     *noted = (struct walked){.work_left = record->work_left, .control_seq = before ? before->control_seq : 0};
     if (said) {
-        walk->leading = said->generation && strcmp(said->generation, "2") == 0 ? 2 : 1;
+        walk->leading = said->generation ? (uint8_t)strtoul(said->generation, NULL, 10) : 1;
         take_inputs(walk, said);
         if (said->difference_from && said->control_seq > noted->control_seq)
             noted->difference_from = k_arena_format(&walk->w->input.arena, "%s", said->difference_from);
@@ -215,7 +215,7 @@ static bool open_reference(struct walk *walk)
 
 struct reference *walk_partitions(struct world *w)
 {
-    struct walk walk = {.w = w, .scenario = &w->scenario};
+    struct walk walk = {.w = w, .generation = 1, .scenario = &w->scenario};
     struct k_error err;
     if (!open_reference(&walk)) return NULL;
     for (uint32_t s = 0; s < w->scenario.source_count; s++)
@@ -230,7 +230,7 @@ struct reference *walk_partitions(struct world *w)
 struct reference *walk_journal(struct world *w, uint32_t shard, uint64_t generation, struct walk *walk)
 {
     *walk = (struct walk){.w = w, .shard = shard, .generation = generation};
-    walk->scenario = generation == 2 ? generations_graph(w) : &w->scenario;
+    walk->scenario = generation_graph(w, generation);
     if (!open_reference(walk)) return NULL;
     char topic[32];
     snprintf(topic, sizeof topic, "sim.journal.%u", shard);

@@ -159,13 +159,12 @@ static void start_worker(struct world *w, struct worker *worker)
         options.store_context = &worker->disks[s];
         options.can_lead = !worker->follower;
         options.once = options.final = w->once && !worker->follower;
-        options.generation = worker->generation == 2 ? "2" : "1";
-        if (worker->generation == 2) {
-            options.plan = &w->generations.other_plan;
-            options.output_suffix = w->generations.suffix;
-            options.starts = w->generations.starts;
-            options.start_count = w->generations.start_count;
-        }
+        const struct generation *own = generation_of(w, worker->generation);
+        options.generation = own->name;
+        options.plan = &own->plan;
+        options.output_suffix = own->suffix;
+        options.starts = own->starts;
+        options.start_count = own->start_count;
         worker->places[s] = (struct copy_place){w, options.generation, s};
         options.copies = w->generations.there ? &sim_copies : NULL;
         options.copies_context = options.mark_context = &worker->places[s];

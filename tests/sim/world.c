@@ -66,7 +66,7 @@ static void write_input(struct world *w, uint32_t count)
 // Whether the worker's graph has the source.
 static bool reads(const struct world *w, const struct worker *worker, const char *source)
 {
-    const struct scenario *s = worker->generation == 2 ? generations_graph(w) : &w->scenario;
+    const struct scenario *s = generation_graph(w, worker->generation);
     bool reads = false;
     for (uint32_t i = 0; i < s->source_count; i++) reads |= strcmp(s->sources[i].name, source) == 0;
     return reads;
@@ -87,7 +87,7 @@ static int64_t least_checkpoint(struct world *w, const struct sim_source *source
         if (position) kappa__internal__position__free_unpacked(position, NULL);
         // What lies before it begins is passed over unread; but with a journal that may be trimmed no state can begin
         // anew once its sources have lost something.
-        int64_t begin = w->workers[i].generation == 2 ? generations_begin(w, source->topic, partition) : 0;
+        int64_t begin = generation_begin(w, w->workers[i].generation, source->topic, partition);
         if (next < begin && !w->options.trim_interval_us) next = begin;
         if (next < least) least = next;
     }
@@ -203,7 +203,7 @@ static bool prepare(struct world *w)
         worker->generation = 1;
         for (uint32_t s = 0; s < w->scenario.shards; s++) disk_make(w, &worker->disks[s], worker->name, s);
     }
-    if (two) generations_prepare(w);
+    generations_prepare(w, two);
     return true;
 }
 
