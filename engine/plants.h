@@ -26,6 +26,8 @@
     X(warm_misses, "a warm generation misses a range")                                                          \
     X(difference_twice, "how far a switch's difference is written is not noted")                                \
     X(difference_old, "a switch's difference is written with the values of where the switch stands")           \
+    X(back_to_first, "a rollback goes to the first warm generation, whoever led before")                        \
+    X(hold_short, "a warm generation is retired before its hold is over")                                       \
     X(trim_alive, "the journal is trimmed of records that can still be followed")
 #ifdef K_PLANTED
 enum k_plant {

@@ -1,6 +1,8 @@
 // The decisions. Each says by the record alone whether it is allowed, done already, or to be written.
 #include "replay/generations.h"
 
+#include "engine/plants.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -58,7 +60,7 @@ static int before(const struct k_control *control, uint64_t *ret, struct k_error
     if (!k_control_is_settled(control) || control->back) return 0;
     for (uint32_t i = 0; i < control->generation_count; i++) {
         const struct k_generation *g = &control->generations[i];
-        if (g->role != K_ROLE_WARM || g->number != control->previous) continue;
+        if (g->role != K_ROLE_WARM || (g->number != control->previous && !K_PLANT(back_to_first))) continue;
         *ret = g->number;
         return 0;
     }
@@ -216,8 +218,8 @@ int k_retirement(void *context, struct k_control *control, bool *ret_write, stru
                       one->role == K_ROLE_LIVE ? "live" : "to lead by a switch that is under way");
     for (uint32_t i = 0; i < control->generation_count; i++) {
         struct k_generation *g = &control->generations[i];
-        bool over = !ask->number && g->role == K_ROLE_WARM && g->hold_until_us && g->hold_until_us <= ask->now_us &&
-                    g->number != control->target;
+        bool over = !ask->number && g->role == K_ROLE_WARM && g->hold_until_us &&
+                    (g->hold_until_us <= ask->now_us || K_PLANT(hold_short)) && g->number != control->target;
         if (!over && g != one) continue;
         g->role = K_ROLE_RETIRED;
         *ret_write = true;

@@ -105,9 +105,8 @@ static bool is_hold_over(struct k_overseer *o)
     const struct k_control *control = &o->watch.control;
     for (uint32_t i = 0; i < control->generation_count; i++) {
         const struct k_generation *g = &control->generations[i];
-        if (g->role == K_ROLE_WARM && g->hold_until_us && g->hold_until_us <= now_us(o) &&
-            g->number != control->target)
-            return true;
+        bool over = g->hold_until_us && (g->hold_until_us <= now_us(o) || K_PLANT(hold_short));
+        if (g->role == K_ROLE_WARM && over && g->number != control->target) return true;
     }
     return false;
 }

@@ -9,7 +9,7 @@
 
 struct world;
 struct scenario;
-enum { GENERATIONS_MAX = 2, STARTS_MAX = 12 }; // a partition each
+enum { GENERATIONS_MAX = 3, STARTS_MAX = 12 }; // a partition each
 struct generation {
     uint64_t number;
     char name[8];
@@ -20,6 +20,10 @@ struct generation {
     bool starts_later, starts_drawn;
     struct k_start starts[STARTS_MAX];
     uint32_t start_count;
+    // By the control record, as watched.
+    bool lived, retired;
+    bool asked_to_end; // somebody may have
+    int64_t hold_until_us;
 };
 void generation_first(struct world *w); // the run's graph is drawn
 // Another one, which has this number. Its graph is made of that of `from`.

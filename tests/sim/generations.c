@@ -5,6 +5,7 @@
 
 #include "replay/generations.h"
 #include "replay/suffixed.h"
+#include "tests/sim/lives.h"
 #include "tests/sim/sim.h"
 
 enum { SECOND = 1000000 };
@@ -37,6 +38,40 @@ void generations_fini(struct world *w)
     for (uint32_t i = 0; i < GENERATIONS_MAX; i++) generation_fini(&g->each[i]);
 }
 
+void generations_add_worker(struct world *w, uint64_t generation, const char *letter)
+{
+    struct worker *worker = &w->workers[w->worker_count];
+    K_ASSERT(w->worker_count < WORKERS_MAX);
+    snprintf(worker->name, sizeof worker->name, "%s%u", letter, w->worker_count++);
+    worker->generation = generation;
+    for (uint32_t s = 0; s < w->scenario.shards; s++) disk_make(w, &worker->disks[s], worker->name, s);
+}
+
+int generations_ask(struct world *w, uint64_t number, int64_t now_us, bool faults)
+{
+    const struct generation *g = generation_of(w, number);
+    struct k_error err;
+    struct k_control control;
+    struct k_new_shadow ask = {.fingerprint = g->plan.fingerprint,
+                               .live_fingerprint = w->scenario.plan->fingerprint,
+                               .suffix = g->suffix,
+                               .start = g->starts_later ? "later" : NULL,
+                               .now_us = now_us};
+    without_faults(w);
+    struct k_log *log = k_cloud_connect(w->cloud, "command");
+    int code = k_control_prepare(log, "sim", -1, &err);
+    if (!code && g->suffix)
+        code = k_suffixed_prepare(log, generation_graph(w, number)->plan, number, g->suffix,
+                                  &(struct k_topics_options){.create = true, .partitions = 2}, &err);
+    K_ASSERT(code == 0);
+    if (faults) with_faults(w);
+    code = k_control_change(log, "sim", k_new_shadow, &ask, &control, &err);
+    K_ASSERT(code || ask.number == number);
+    log->ops->close(log);
+    with_faults(w);
+    return code;
+}
+
 void generations_prepare(struct world *w, bool several)
 {
     uint64_t *r = &w->random;
@@ -51,32 +86,10 @@ void generations_prepare(struct world *w, bool several)
     w->generations.difference_rows = (uint32_t)(one_in(r, 2) ? 1 : between(r, 2, 20));
     w->generations.not_before = (uint64_t)(one_in(r, 3) ? 0 : between(r, 10, 60));
     w->own.command = w->single ? 0 : (uint32_t)between(r, 10, 200);
-    uint32_t count = (uint32_t)between(r, 1, 2);
-    for (uint32_t i = 0; i < count; i++) {
-        struct worker *worker = &w->workers[w->worker_count++];
-        K_ASSERT(w->worker_count <= WORKERS_MAX);
-        snprintf(worker->name, sizeof worker->name, "x%u", i);
-        worker->generation = 2;
-        for (uint32_t s = 0; s < w->scenario.shards; s++) disk_make(w, &worker->disks[s], worker->name, s);
-    }
-    without_faults(w);
-    struct k_log *log = k_cloud_connect(w->cloud, "command");
-    struct k_error err;
-    struct k_control control;
-    const struct generation *second = generation_of(w, 2);
-    struct k_new_shadow ask = {.fingerprint = second->plan.fingerprint,
-                               .live_fingerprint = w->scenario.plan->fingerprint,
-                               .suffix = second->suffix,
-                               .start = second->starts_later ? "later" : NULL,
-                               .now_us = k_cloud_now(w->cloud)};
-    int code = k_control_prepare(log, "sim", -1, &err);
-    if (!code && second->suffix)
-        code = k_suffixed_prepare(log, generation_graph(w, 2)->plan, 2, second->suffix,
-                                  &(struct k_topics_options){.create = true, .partitions = 2}, &err);
-    if (!code) code = k_control_change(log, "sim", k_new_shadow, &ask, &control, &err);
-    K_ASSERT(code == 0 && ask.number == 2);
-    log->ops->close(log);
-    with_faults(w);
+    for (int64_t n = between(r, 1, 2); n > 0; n--) generations_add_worker(w, 2, "x");
+    lives_prepare(w);
+    int code = generations_ask(w, 2, k_cloud_now(w->cloud), false);
+    K_ASSERT(code == 0);
 }
 
 static bool report(void *context, uint32_t shard, struct k_shard_report *ret)
@@ -120,6 +133,10 @@ int64_t generations_step(struct world *w, struct worker *worker)
         return 0;
     }
     if (code && !k_control_again(code)) world_fail(w, "%s: %s", worker->name, err.text);
+    if (lives_are_over(worker)) {
+        worker_retire(w, worker);
+        return 0;
+    }
     // Some hear of a newer record late.
     bool slow = !w->healed && one_in(&w->random, 30);
     worker->overseer_at_us = w->elapsed_us + wait_us + (slow ? between(&w->random, 0, 12) * SECOND : 0);
@@ -200,23 +217,25 @@ void generations_trouble(struct world *w, bool surely)
     uint64_t *r = &w->random;
     if (!w->generations.there || w->healed || !w->own.command || !(surely || one_in(r, w->own.command))) return;
     if (!generations_may_switch(w)) return;
-    w->own.command = (uint32_t)between(r, 10, 300);
+    w->own.command = (uint32_t)between(r, 10, w->generations.third ? 80 : 300);
     struct k_log *log = k_cloud_connect(w->cloud, "command");
     struct k_control control;
     struct k_error err;
     bool under_way = w->generations.last_done < w->generations.last_seq;
-    uint64_t to = surely         ? (under_way ? 0 : 3 - w->generations.last_target)
+    uint64_t to = surely         ? (under_way ? 0 : lives_other(w))
                   : one_in(r, 3) ? 0
-                                 : (uint64_t)between(r, 1, 2);
+                                 : (uint64_t)between(r, 1, w->generations.count);
     bool difference = (w->generations.differences || one_in(r, 2)) && may_differ(w);
-    struct k_switch ask = {.to = to, .give_up_us = 20 * SECOND, .difference = difference};
+    struct k_switch ask = {
+        .to = to, .give_up_us = 20 * SECOND, .hold_us = lives_hold_us(w), .difference = difference};
     int code = K_E_RETRY;
+    bool retire = w->generations.holds && !surely && one_in(r, 8);
     for (int64_t n = between(r, 1, 4); n > 0 && k_control_again(code); n--)
-        code = k_control_change(log, "sim", k_switch, &ask, &control, &err);
+        code = retire ? lives_retire(w, log) : k_control_change(log, "sim", k_switch, &ask, &control, &err);
     log->ops->close(log);
     if (code == K_E_CRASHED || k_control_again(code)) w->stats.switch_lost++;
-    else if (!code) w->stats.switch_asked++, w->stats.difference_asked += ask.difference;
-    else if (code != K_E_CONFIG && code != K_E_NOT_FOUND) world_fail(w, "a command: %s", err.text);
+    else if (!code && !retire) w->stats.switch_asked++, w->stats.difference_asked += ask.difference;
+    else if (code && code != K_E_CONFIG && code != K_E_NOT_FOUND) world_fail(w, "a command: %s", err.text);
 }
 
 bool generations_are_settled(struct world *w)

@@ -18,10 +18,18 @@ struct generations {
     struct marks marks;
     bool may_switch; // it makes sense from now on; else it is looked at again at so many steps
     uint64_t look_again;
+    uint64_t seen; // messages of its topic
     uint64_t last_revision, last_seq, last_done, last_target; // of the control record, as watched
+    uint64_t live, lived_before;                              // so, too; 0: nobody
+    bool third, holds;  // there will be a third; those that are relieved are kept for a while only, now and then
+    int64_t third_us;   // when somebody first asked for it; 0: not yet
+    int64_t latest_us;  // the clock has not been beyond it
 };
 void generations_prepare(struct world *w, bool several);
 void generations_fini(struct world *w);
+void generations_add_worker(struct world *w, uint64_t generation, const char *letter);
+// Somebody asks for a generation that is drawn, with or without the faults of the log. An error of k_control_change.
+int generations_ask(struct world *w, uint64_t number, int64_t now_us, bool faults);
 bool generations_agree(const struct world *w); // all hold the same where they stand at the same place
 bool generations_start(struct world *w, struct worker *worker); // false: not now
 int64_t generations_step(struct world *w, struct worker *worker);

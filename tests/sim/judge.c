@@ -310,7 +310,7 @@ void judge(struct world *w)
         if (generation_of(w, g)->suffix) judge_suffixed(j, generation_of(w, g));
     for (uint32_t i = 0; i < s->shards; i++)
         for (uint32_t k = 0; k < w->worker_count && !w->failure.length; k++)
-            judge_disk(w, judging_walk(j, w->workers[k].generation, i), &w->workers[k]);
+            if (!w->workers[k].gone) judge_disk(w, judging_walk(j, w->workers[k].generation, i), &w->workers[k]);
     if (!w->failure.length) judge_interleaving(w, references[0]);
     if (w->generations.there && !w->failure.length) generations_judge(w);
     if (!w->failure.length) uses_judge(j);

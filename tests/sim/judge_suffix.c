@@ -81,6 +81,7 @@ void judge_suffixed(struct judging *j, const struct generation *g)
                            (unsigned long long)all.items[i].generation, g->name);
         for (uint32_t s = 0; s < w->scenario.shards && !w->failure.length; s++) {
             const struct walk *walk = judging_walk(j, g->number, s);
+            if (g->retired && end_of(walk) == walk->count) continue; // nobody says how far it came
             if (t < w->scenario.sink_count && w->scenario.sinks[t].updating) judge_last(j, walk, t, &all);
             else judge_all(j, walk, t, &all);
             w->stats.suffixed_ended += t == 0 && end_of(walk) < walk->count;

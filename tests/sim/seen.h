@@ -43,6 +43,14 @@
     X(switch_turned, "a switch was asked for while another was under way")                              \
     X(switch_done, "a switch was completed")                                                            \
     X(switch_taken_back, "a switch that did not come to its end was taken back")                        \
+    X(switch_back, "a switch was asked for that goes back")                                             \
+    X(switch_back_third, "from the third generation to whichever led before it")                        \
+    X(led_again, "a generation led again that had led before")                                          \
+    X(third_began, "a third generation began while the second led and the first was warm")              \
+    X(third_led, "it led")                                                                              \
+    X(retired_hold, "a generation was retired because its hold was over")                               \
+    X(retired_asked, "one was retired because somebody asked")                                          \
+    X(worker_retired, "a process of such a one ended")                                                  \
     X(difference_asked, "a switch was asked for with its difference")                                   \
     X(difference_copied, "a state was copied as it stood before a switch")                              \
     X(difference_done, "a switch's difference was written to its end, and there was none")              \

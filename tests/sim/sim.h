@@ -34,7 +34,7 @@ enum {
     LOOSE_MAX = 48,
     PARTITIONS_MAX = 4, SHARDS_MAX = 2,
     FIRST_WORKERS_MAX = 3, // of generation 1
-    WORKERS_MAX = 5
+    WORKERS_MAX = 6
 };
 enum source_kind { SOURCE_JSON, SOURCE_LINE, SOURCE_RAW, SOURCE_CSV, SOURCE_PROTOBUF, SOURCE_DIM };
 struct sim_source {
@@ -122,6 +122,7 @@ struct worker {
     bool stopping, done;
     uint64_t led;       // leaderships
     bool died, emptied; // its process, its disk: at some time
+    bool gone;          // its generation is retired, or never began; it is done then, and has no state
     bool in_call;  // stands still inside a call: nothing else may be done with it
     bool follower; // never leads, and does not know when it is through: it is stopped then
 };
@@ -163,6 +164,7 @@ void world_fail(struct world *world, const char *format, ...) __attribute__((for
 int64_t worker_step(struct world *w, struct worker *worker);
 void worker_kill(struct world *w, struct worker *worker); // kill -9; it comes back later
 void worker_stop(struct world *w, struct worker *worker); // asks it to stop in order
+void worker_retire(struct world *w, struct worker *worker); // its generation is no more: it ends, and its state goes
 void worker_end(struct worker *worker, bool killed);      // frees the process
 bool worker_is_through(struct world *w, struct worker *worker); // it has followed to the end of a complete journal
 // --- judge.c ---

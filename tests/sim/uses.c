@@ -108,6 +108,7 @@ static void compare_workers(struct judging *j)
         struct hashes hashes[GENERATIONS_MAX];
         for (uint32_t i = 0; i < w->worker_count && !w->failure.length; i++) {
             const struct worker *worker = &w->workers[i];
+            if (worker->gone) continue;
             uint64_t which = generation_agrees(w, worker->generation) ? 0 : worker->generation - 1;
             const struct scenario *s = judging_walk(j, worker->generation, shard)->scenario;
             struct hashes own = hashes_of(w, s, worker->disks[shard].memory, true);
@@ -255,7 +256,8 @@ void uses_judge(struct judging *j)
     uint64_t generation = u->use == USE_capsule ? 1 : (uint64_t)between(&w->random, 1, w->generations.count);
     const struct worker *model = NULL;
     for (uint32_t i = 0; i < w->worker_count && !model; i++)
-        if (w->workers[i].generation == generation) model = &w->workers[i];
+        if (w->workers[i].generation == generation && !w->workers[i].gone) model = &w->workers[i];
+    if (!model) return; // it is retired
     for (uint32_t s = 0; s < w->scenario.shards && !w->failure.length; s++) {
         const struct walk *walk = judging_walk(j, generation, s);
         if (u->use == USE_capsule && !u->checkpoint[s]) continue;

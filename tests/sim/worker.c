@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "tests/sim/lives.h"
 #include "tests/sim/readers.h"
 
 enum { SECOND = 1000000 };
@@ -143,11 +144,27 @@ void worker_kill(struct world *w, struct worker *worker)
     }
 }
 
+void worker_retire(struct world *w, struct worker *worker)
+{
+    note_reports(w, worker);
+    worker_end(worker, one_in(&w->random, 2));
+    for (uint32_t s = 0; s < w->scenario.shards; s++) {
+        disk_drop(&worker->disks[s]);
+        disk_make(w, &worker->disks[s], worker->name, s);
+    }
+    worker->done = worker->gone = true;
+    w->stats.worker_retired++;
+}
+
 static void start_worker(struct world *w, struct worker *worker)
 {
     worker->log = k_cloud_connect(w->cloud, worker->name);
     if (w->generations.there && !generations_start(w, worker)) {
         worker_kill(w, worker);
+        return;
+    }
+    if (worker->overseer && lives_are_over(worker)) {
+        worker_retire(w, worker);
         return;
     }
     for (uint32_t s = 0; s < w->scenario.shards; s++) {
@@ -242,7 +259,7 @@ static int64_t step_shard(struct world *w, struct worker *worker, uint32_t s)
 
 int64_t worker_step(struct world *w, struct worker *worker)
 {
-    if (worker->done || worker->in_call) return SECOND;
+    if (worker->done || worker->in_call || worker->generation > w->generations.count) return SECOND;
     if (!worker->log) {
         if (w->elapsed_us < worker->down_until_us) return worker->down_until_us - w->elapsed_us;
         start_worker(w, worker);

@@ -4,6 +4,7 @@
 // the runs with the faults going on) → heal (no more faults; everybody must get through) → judge.
 // worker.c has the workers themselves.
 #include "engine/topics.h"
+#include "tests/sim/lives.h"
 #include "tests/sim/readers.h"
 
 #include <stdio.h>
@@ -41,7 +42,9 @@ static void trouble(struct world *w, struct worker *worker)
         worker->paused_until_us = w->elapsed_us + between(r, 1, 25) * SECOND;
     } else if (one_in(r, w->own.clock)) {
         w->stats.clock_set++;
+        lives_note_clock(w);
         k_cloud_set_clock(w->cloud, k_cloud_now(w->cloud) + between(r, -90, 90) * SECOND);
+        lives_note_clock(w);
     }
 }
 
@@ -77,7 +80,7 @@ static int64_t least_checkpoint(struct world *w, const struct sim_source *source
 {
     int64_t least = INT64_MAX;
     for (uint32_t i = 0; i < w->worker_count; i++) {
-        if (!reads(w, &w->workers[i], source->name)) continue;
+        if (w->workers[i].gone || !reads(w, &w->workers[i], source->name)) continue;
         Kappa__Internal__Position *position = disk_position(&w->workers[i].disks[partition % w->scenario.shards]);
         int64_t next = 0;
         for (size_t j = 0; position && j < position->n_partition; j++)
@@ -228,6 +231,7 @@ static void turn(struct world *w)
     uses_step(w);
     if (w->generations.there && !w->failure.length) {
         generations_trouble(w, false);
+        if (!w->failure.length) lives_step(w);
         if (!w->failure.length) marks_ask(w);
         generations_watch(w);
     }
@@ -272,6 +276,11 @@ static void work(struct world *w)
         if (one_in(r, 20)) allow_retention(w);
     }
     for (int n = 0; n < 200 && surely && w->generations.there && !w->failure.length; n++) turn(w), ask_once(w, &surely);
+    for (int n = 0; n < 400 && lives_go_on(w) && generations_may_switch(w) && !w->failure.length; n++) {
+        if (one_in(r, 12)) write_input(w, (uint32_t)between(r, 1, burst));
+        turn(w);
+        if (!w->failure.length && one_in(r, 8) && generations_are_settled(w)) generations_trouble(w, true);
+    }
     for (int64_t n = between(r, 0, 200); n > 0 && !w->failure.length; n--) turn(w);
 }
 
@@ -335,6 +344,7 @@ static void finish(struct world *w)
     k_cloud_set_rates(w->cloud, &w->rates);
     if (!faults) heal(w);
     else w->stats.final_under_faults++;
+    lives_finish(w);
     w->once = true; // of every process that starts from now on
     end_all(w);
     for (int64_t n = faults ? between(&w->random, 10, 300) : 0; n > 0 && !w->failure.length && !all_done(w); n--)
