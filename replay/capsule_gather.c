@@ -6,6 +6,7 @@
 
 #include "engine/journal.h"
 #include "replay/capsule.h"
+#include "replay/capsule_spool.h"
 
 typedef Kappa__Internal__JournalRecord Record;
 typedef Kappa__Internal__JournalRecord__Range Range;
@@ -13,26 +14,16 @@ typedef Kappa__Internal__Position Position;
 
 enum { PORTION = 256, WAIT_US = 100000, TRIES = 100, COPY_BYTES = 64 << 20 };
 
-// One partition's records on their way into its file.
-struct spool {
-    const char *topic;
-    int32_t partition;
-    struct k_reader *reader; // NULL: nothing was named of it yet
-    const struct k_message *const *messages;
-    uint32_t count, at;
-    FILE *file;
-    int64_t start, end;
-    uint64_t records;
-};
 struct gathering {
     const struct k_capsule_making *making;
     struct k_capsule *capsule;
     uint32_t shard;
     char *folder; // of the shard
-    struct spool *spools;
+    struct k_spool *spools;
     uint32_t spool_count;
     char **inputs; // topics by their number in the journal
     size_t input_count;
+    const Position *begin, *end; // begin: NULL, or that of the checkpoint
 };
 
 static int write_file(const char *directory, const char *name, struct k_str bytes, struct k_error *err)
@@ -46,57 +37,7 @@ static int write_file(const char *directory, const char *name, struct k_str byte
     return code;
 }
 
-static int put(struct spool *s, const char *folder, const struct k_message *message, struct k_error *err)
-{
-    if (!s->file) {
-        char *path = k_format("%s/%s.%d", folder, s->topic, s->partition);
-        s->file = fopen(path, "wb");
-        int code = s->file ? 0 : k_fail(err, K_E_IO, "%s: %s", path, strerror(errno));
-        free(path);
-        if (code) return code;
-    }
-    struct k_buf bytes = {0};
-    k_shelf_add(&bytes, message);
-    bool good = fwrite(bytes.data, 1, bytes.length, s->file) == bytes.length;
-    k_buf_fini(&bytes);
-    s->records++;
-    return good ? 0 : k_fail(err, K_E_IO, "topic %s, partition %d: %s", s->topic, s->partition, strerror(errno));
-}
-
-// Copies the records of a range; how many there are is checked when the capsule is run.
-static int copy_range(struct gathering *g, struct spool *s, const Range *range, struct k_error *err)
-{
-    struct k_log *log = g->making->log;
-    int code = 0;
-    if (!s->reader) code = log->ops->reader_open(log, s->topic, s->partition, range->first, &s->reader, err);
-    uint32_t copied = 0;
-    for (int idle = 0; !code && copied < range->count;) {
-        if (s->at == s->count) {
-            s->at = s->count = 0;
-            code = log->ops->fetch(s->reader, PORTION, 4u << 20, WAIT_US, &s->messages, &s->count, err);
-            idle = s->count ? 0 : idle + 1;
-            if (!code && idle > TRIES)
-                code = k_fail(err, K_E_UNAVAILABLE, "topic %s, partition %d: no more records come at offset %lld",
-                              s->topic, s->partition, (long long)log->ops->position(s->reader));
-            continue;
-        }
-        const struct k_message *message = s->messages[s->at];
-        if (message->offset >= range->next)
-            return k_fail(err, K_E_LOST_RANGE,
-                          "topic %s, partition %d, offsets %lld to %lld: the journal knows %u records there, the log "
-                          "has %u",
-                          s->topic, s->partition, (long long)range->first, (long long)range->next - 1, range->count,
-                          copied);
-        s->at++;
-        if (message->offset < range->first) continue;
-        copied++;
-        code = put(s, g->folder, message, err);
-    }
-    if (!code && range->next > s->end) s->end = range->next;
-    return code;
-}
-
-static struct spool *spool_of(struct gathering *g, const char *topic, int32_t partition)
+static struct k_spool *spool_of(struct gathering *g, const char *topic, int32_t partition)
 {
     for (uint32_t i = 0; i < g->spool_count; i++)
         if (g->spools[i].partition == partition && strcmp(g->spools[i].topic, topic) == 0) return &g->spools[i];
@@ -120,20 +61,21 @@ static int copy_record(struct gathering *g, const Record *record, struct k_error
     for (size_t r = 0; !code && r < record->n_range; r++) {
         const Range *range = record->range[r];
         if (range->input >= g->input_count) continue;
-        struct spool *s = spool_of(g, g->inputs[range->input], (int32_t)range->partition);
+        struct k_spool *s = spool_of(g, g->inputs[range->input], (int32_t)range->partition);
         if (!s) continue; // the graph does not read it
         if (range->next > s->end) s->end = range->next;
-        if (range->count && !range->n_record) code = copy_range(g, s, range, err);
+        const struct k_spool_range wanted = {range->first, range->next, range->count};
+        if (range->count && !range->n_record) code = k_spool_copy(s, g->making->log, g->folder, wanted, err);
     }
     for (size_t i = 0; i < record->n_at_end; i++) {
         if (record->at_end[i]->input >= g->input_count) continue;
-        struct spool *s = spool_of(g, g->inputs[record->at_end[i]->input], (int32_t)record->at_end[i]->partition);
+        struct k_spool *s = spool_of(g, g->inputs[record->at_end[i]->input], (int32_t)record->at_end[i]->partition);
         if (s && record->at_end[i]->next > s->end) s->end = record->at_end[i]->next;
     }
     return code;
 }
 
-static int copy_journal(struct gathering *g, struct spool *journal, struct k_journal_point point, int64_t until,
+static int copy_journal(struct gathering *g, struct k_spool *journal, struct k_journal_point point, int64_t until,
                         struct k_error *err)
 {
     struct k_log *log = g->making->log;
@@ -154,7 +96,7 @@ static int copy_journal(struct gathering *g, struct spool *journal, struct k_jou
         for (uint32_t i = 0; !code && i < count && messages[i]->offset < until; i++) {
             Record *record = NULL;
             code = k_journal_decode(messages[i], g->making->plan->name, g->shard, &point, &record, err);
-            if (!code) code = put(journal, g->folder, messages[i], err);
+            if (!code) code = k_spool_put(journal, g->folder, messages[i], err);
             if (!code) code = copy_record(g, record, err);
             if (record) kappa__internal__journal_record__free_unpacked(record, NULL);
         }
@@ -163,8 +105,32 @@ static int copy_journal(struct gathering *g, struct spool *journal, struct k_jou
     return code;
 }
 
+// Where the source stood in this position; NULL stands for the journal's start.
+static int64_t stood_at(const Position *position, const char *source, int32_t partition)
+{
+    for (size_t i = 0; position && i < position->n_partition; i++) {
+        const Kappa__Internal__Position__Partition *p = position->partition[i];
+        if (p->partition == (uint32_t)partition && p->source && strcmp(p->source, source) == 0 && p->next > 0)
+            return p->next;
+    }
+    return 0;
+}
+
+static void add_spool(struct gathering *g, const char *topic, int32_t partition)
+{
+    const struct k_plan *plan = g->making->plan;
+    struct k_spool *spool = &g->spools[g->spool_count++];
+    *spool = (struct k_spool){.topic = topic, .partition = partition};
+    for (uint32_t s = 0; s < plan->source_count; s++) {
+        const struct k_source_plan *source = &plan->sources[s];
+        if (strcmp(source->topic, topic) != 0) continue;
+        k_spool_add_window(spool, (struct k_spool_window){stood_at(g->begin, source->name, partition),
+                                                          stood_at(g->end, source->name, partition)});
+    }
+}
+
 // Every partition of the graph's sources has its place, whether or not the journal names it.
-static int make_spools(struct gathering *g, const Position *begin, struct k_error *err)
+static int make_spools(struct gathering *g, struct k_error *err)
 {
     const struct k_plan *plan = g->making->plan;
     struct k_capsule *c = g->capsule;
@@ -174,21 +140,15 @@ static int make_spools(struct gathering *g, const Position *begin, struct k_erro
         int code = g->making->log->ops->topic_info(g->making->log, plan->sources[s].topic, &info, err);
         if (code) return code;
         bool known = false;
-        for (uint32_t t = 0; t < c->topic_count; t++) known |= strcmp(c->topics[t].topic, plan->sources[s].topic) == 0;
+        for (uint32_t t = 0; t < c->topic_count; t++)
+            known |= strcmp(c->topics[t].topic, plan->sources[s].topic) == 0;
         if (!known) {
             c->topics = k_realloc(c->topics, (c->topic_count + 1) * sizeof *c->topics);
             c->topics[c->topic_count++] =
                 (struct k_shelf_topic){plan->sources[s].topic, info.partitions, info.compacted};
         }
         g->spools = k_realloc(g->spools, (g->spool_count + (uint32_t)info.partitions + 1) * sizeof *g->spools);
-        for (int32_t p = 0; p < info.partitions; p++) {
-            struct spool *spool = &g->spools[g->spool_count++];
-            *spool = (struct spool){.topic = plan->sources[s].topic, .partition = p};
-            for (size_t i = 0; begin && i < begin->n_partition; i++)
-                if (begin->partition[i]->source && begin->partition[i]->partition == (uint32_t)p &&
-                    strcmp(begin->partition[i]->source, plan->sources[s].name) == 0 && begin->partition[i]->next > 0)
-                    spool->start = spool->end = begin->partition[i]->next;
-        }
+        for (int32_t p = 0; p < info.partitions; p++) add_spool(g, plan->sources[s].topic, p);
     }
     return 0;
 }
@@ -218,7 +178,7 @@ static void note_spools(struct gathering *g)
     struct k_capsule *c = g->capsule;
     c->partitions = k_realloc(c->partitions, (c->partition_count + g->spool_count + 1) * sizeof *c->partitions);
     for (uint32_t i = 0; i < g->spool_count; i++) {
-        const struct spool *s = &g->spools[i];
+        const struct k_spool *s = &g->spools[i];
         c->partitions[c->partition_count++] = (struct k_capsule_partition){
             .shard = g->shard,
             .at = {k_arena_copy(&c->arena, s->topic, strlen(s->topic)), s->partition, NULL, s->start, s->end},
@@ -237,10 +197,11 @@ static int gather_shard(struct gathering *g, struct k_error *err)
     if (!code && m->begin) code = position_of(m->begin, g->shard, &begin, &index, err);
     for (size_t i = 0; !code && !begin && i < end->n_partition; i++)
         if (end->partition[i]->has_begin || end->partition[i]->has_until || end->has_journal_from)
-            code = k_fail(err, K_E_CONFIG,
-                          "the generation does not begin with the journal (source \"%s\", partition %u, offset %lld): "
-                          "its capsule has to begin with a checkpoint",
-                          end->partition[i]->source, end->partition[i]->partition, (long long)end->partition[i]->begin);
+            code =
+                k_fail(err, K_E_CONFIG,
+                       "the generation does not begin with the journal (source \"%s\", partition %u, offset %lld): "
+                       "its capsule has to begin with a checkpoint",
+                       end->partition[i]->source, end->partition[i]->partition, (long long)end->partition[i]->begin);
     if (!code && mkdir(g->folder, 0700) != 0) code = k_fail(err, K_E_IO, "%s: %s", g->folder, strerror(errno));
     if (!code && begin) {
         point = (struct k_journal_point){.offset = begin->journal_offset,
@@ -248,8 +209,10 @@ static int gather_shard(struct gathering *g, struct k_error *err)
                                          .chain = begin->chain,
                                          .epoch = begin->leader_epoch};
         if (begin->journal_offset > end->journal_offset)
-            code = k_fail(err, K_E_CONFIG, "the checkpoint to begin with stands at journal offset %lld, behind the "
-                          "state's own, %lld", (long long)begin->journal_offset, (long long)end->journal_offset);
+            code = k_fail(err, K_E_CONFIG,
+                          "the checkpoint to begin with stands at journal offset %lld, behind the "
+                          "state's own, %lld",
+                          (long long)begin->journal_offset, (long long)end->journal_offset);
         char *state = k_format("%s/state", g->folder);
         if (!code) code = k_view_copy(m->begin, index, state, COPY_BYTES, err);
         free(state);
@@ -260,17 +223,19 @@ static int gather_shard(struct gathering *g, struct k_error *err)
     g->input_count = plan->source_count;
     for (uint32_t i = 0; i < plan->source_count; i++) g->inputs[i] = k_strdup(plan->sources[i].topic);
     if (!code && begin && begin->leadership) take_inputs(g, begin->leadership);
-    if (!code) code = make_spools(g, begin, err);
+    g->begin = begin;
+    g->end = end;
+    if (!code) code = make_spools(g, err);
     char *topic = k_format("%s.journal.%u", plan->name, g->shard);
     g->spools = k_realloc(g->spools, (g->spool_count + 1) * sizeof *g->spools);
-    g->spools[g->spool_count] = (struct spool){.topic = topic};
+    g->spools[g->spool_count] = (struct k_spool){.topic = topic};
     if (!code) code = copy_journal(g, &g->spools[g->spool_count], point, end->journal_offset, err);
     g->spool_count++;
     if (!code) note_spools(g);
     for (uint32_t i = 0; i < g->spool_count; i++) {
-        m->log->ops->reader_close(g->spools[i].reader);
-        if (g->spools[i].file && fclose(g->spools[i].file) != 0 && !code)
-            code = k_fail(err, K_E_IO, "%s: %s", g->folder, strerror(errno));
+        struct k_error ignored = {0};
+        int ended = k_spool_end(&g->spools[i], m->log, g->folder, code ? &ignored : err);
+        if (!code) code = ended;
     }
     for (size_t i = 0; i < g->input_count; i++) free(g->inputs[i]);
     free(g->inputs);
@@ -291,8 +256,8 @@ static int note_digests(struct k_view *view, struct k_capsule *c, struct k_error
         struct k_table_digest digest;
         code = k_table_digest(view, tables[i], &digest, err);
         if (code) break;
-        c->digests[c->digest_count++] = (struct k_capsule_digest){
-            k_arena_copy(&c->arena, tables[i]->name, strlen(tables[i]->name)), digest.all};
+        c->digests[c->digest_count++] =
+            (struct k_capsule_digest){k_arena_copy(&c->arena, tables[i]->name, strlen(tables[i]->name)), digest.all};
         k_table_digest_fini(&digest);
     }
     return code;
