@@ -6,12 +6,18 @@
 #include <openssl/evp.h>
 
 #include "base/hash.h"
+#include "replay/plant.h"
+
+#ifdef K_PLANTED
+enum k_digest_plant k_digest_planted = K_DIGEST_PLANT_NONE;
+#endif
 
 void k_digest_add(struct k_digest *to, const struct k_digest *what)
 {
     uint32_t carry = 0;
     for (int i = K_DIGEST_BYTES - 1; i >= 0; i--) {
         uint32_t sum = (uint32_t)to->sum[i] + what->sum[i] + carry;
+        if (K_DIGEST_PLANT(exclusive_or)) sum = to->sum[i] ^ what->sum[i];
         to->sum[i] = (uint8_t)sum;
         carry = sum >> 8;
     }
@@ -72,6 +78,32 @@ static void add_field(struct k_buf *out, struct k_str bytes)
     k_buf_add(out, bytes.data, bytes.length);
 }
 
+// Adds the hash of the message to that of the row.
+static bool add_hash(struct digesting *d, struct k_digest *row)
+{
+    struct k_digest hash = {0};
+    if (EVP_DigestInit_ex2(d->context, d->type, NULL) &&
+        EVP_DigestUpdate(d->context, d->message.data, d->message.length) &&
+        EVP_DigestFinal_ex(d->context, hash.sum, NULL)) {
+        k_digest_add(row, &hash);
+        return true;
+    }
+    d->code = k_fail(&d->err, K_E_BUG, "SHA-256 of a row cannot be computed");
+    return false;
+}
+
+// The planted bug by_column.
+static bool add_columns(struct digesting *d, const struct k_value *values, struct k_digest *row)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < d->table->schema.count && good; i++) {
+        k_buf_clear(&d->message);
+        k_row_add_value(&d->message, &values[i]);
+        good = add_hash(d, row);
+    }
+    return good;
+}
+
 static bool visit(void *context, const struct k_value *values, const struct k_shard_view *shard)
 {
     (void)shard;
@@ -85,12 +117,7 @@ static bool visit(void *context, const struct k_value *values, const struct k_sh
     add_field(&d->message, k_buf_str(&d->key));
     add_field(&d->message, k_buf_str(&d->columns));
     struct k_digest row = {.rows = 1};
-    if (!EVP_DigestInit_ex2(d->context, d->type, NULL) ||
-        !EVP_DigestUpdate(d->context, d->message.data, d->message.length) ||
-        !EVP_DigestFinal_ex(d->context, row.sum, NULL)) {
-        d->code = k_fail(&d->err, K_E_BUG, "SHA-256 of a row cannot be computed");
-        return false;
-    }
+    if (!(K_DIGEST_PLANT(by_column) ? add_columns(d, values, &row) : add_hash(d, &row))) return false;
     if (k_crc32(k_buf_str(&d->key)) % K_DIGEST_SPAN == 0) begin_range(d, k_buf_str(&d->key));
     k_digest_add(&d->result->ranges[d->result->range_count - 1].digest, &row);
     return true;

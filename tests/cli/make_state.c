@@ -7,7 +7,8 @@
 //   position=none, identity=none           leaves it out
 //   sums=bad                               counters of which one row is missing
 //   graph_binary=FILE                      what the identity holds of its graph
-//   odd=N                                  one byte of row N is another
+//   flip=N                                 of the state that is there already, one bit of row N's value is changed, as
+//                                          the store reads and writes it; nothing else is done
 //   swapped=N                              rows N and N + 1 have each other's balance
 //   without=N                              leaves row N out
 //   next=N                                 the source's offset that comes next (default ROWS)
@@ -146,14 +147,18 @@ static void put_table(const struct maker *m)
     put_meta(m->state, "table/people", &info);
 }
 
+static void print_owner(char ret[32], int64_t number)
+{
+    snprintf(ret, 32, "o%03d", (int)(number % 100));
+}
+
 static void put_row(struct maker *m, int64_t number)
 {
     if (number == atoll(option("without", "-1"))) return;
-    bool odd = number == atoll(option("odd", "-1"));
     int64_t swapped = atoll(option("swapped", "-1")), money = number;
     if (swapped >= 0 && (number == swapped || number == swapped + 1)) money = 2 * swapped + 1 - number;
     char owner[32], note[64];
-    snprintf(owner, sizeof owner, "o%03d", (int)(number % 100));
+    print_owner(owner, number);
     snprintf(note, sizeof note, "{\"n\":%lld}", (long long)number);
     struct k_value values[COLUMNS] = {{.type = K_STRING, .s = k_str_of(owner)},
                                       {.type = K_INT64, .i = number},
@@ -161,7 +166,7 @@ static void put_row(struct maker *m, int64_t number)
                                       {.type = K_BOOL, .b = number % 2 == 0},
                                       {.type = K_TIMESTAMP, .i = 1767225600000000 + number * 1000000},
                                       {.type = K_JSON, .s = k_str_of(note), .null = number % 10 == 9},
-                                      {.type = K_BYTES, .s = odd ? K_STR("\x00\xfe") : K_STR("\x00\xff")}};
+                                      {.type = K_BYTES, .s = K_STR("\x00\xff")}};
     if (m->shards > 1 && k_table_shard_of(&values[0], false, m->partitions, m->shards) != (int32_t)m->shard) return;
     struct k_buf key = {0}, row = {0};
     for (int i = 0; i < KEY; i++) k_key_add_value(&key, &values[i]);
@@ -211,6 +216,36 @@ static void checkpoint(struct maker *m)
     k_buf_fini(&bytes);
 }
 
+// The last byte of a row belongs to its last column, raw: it can be read as well as before, and is another one.
+static void flip(struct k_store *store, int64_t number)
+{
+    struct k_arena arena;
+    struct k_error err = {0};
+    struct k_str family_key = K_STR("\0family/table/people"), family, value;
+    char owner[32];
+    print_owner(owner, number);
+    const struct k_value values[KEY] = {{.type = K_STRING, .s = k_str_of(owner)}, {.type = K_INT64, .i = number}};
+    struct k_buf key = {0};
+    k_arena_init(&arena);
+    must(store->ops->get(store, 1, &family_key, &arena, &family, &err), &err);
+    k_buf_add_char(&key, 1);
+    k_buf_add(&key, family.data, family.length);
+    k_key_add_i64(&key, 0);
+    for (int i = 0; i < KEY; i++) k_key_add_value(&key, &values[i]);
+    struct k_write write = {.key = k_buf_str(&key)};
+    must(store->ops->get(store, 1, &write.key, &arena, &value, &err), &err);
+    if (!value.data) {
+        fprintf(stderr, "make_state: there is no row %lld\n", (long long)number);
+        exit(1);
+    }
+    char *bytes = k_arena_copy(&arena, value.data, value.length);
+    bytes[value.length - 1] ^= 1;
+    write.value = (struct k_str){bytes, value.length};
+    must(store->ops->apply(store, &write, 1, &err), &err);
+    k_buf_fini(&key);
+    k_arena_fini(&arena);
+}
+
 static void add_rows(struct maker *m, int64_t rows)
 {
     for (int64_t end = m->rows + rows; m->rows < end; m->rows++) {
@@ -233,6 +268,12 @@ int main(int argc, char **argv)
     struct k_state_options options = {.cache_bytes = 64 << 20};
     char *directory = k_format("%s/people/1/%u", argv[1], m.shard), line[64];
     must(k_store_rocks_open(directory, true, 32 << 20, &store, &err), &err);
+    if (option("flip", NULL)) {
+        flip(store, atoll(option("flip", NULL)));
+        store->ops->close(store);
+        free(directory);
+        return 0;
+    }
     must(k_state_open(store, &options, &m.state, &err), &err);
     must(k_state_family(m.state, "table/people", &type, NULL, &m.family, &err), &err);
     k_family_write_only(m.family);

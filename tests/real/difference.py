@@ -171,4 +171,31 @@ def test_refused():
     pair.workers[2].process.stop(60)
 
 
+def test_damage():
+    "bytes that flipped on a generation's disk are told as the checksum error that it is; there is no report of it"
+    pair = Pair(CHANGED)
+    pair.start()
+    until(lambda: len(pair.table(2)) == KEYS, "generation 2 has saved all keys", 60)
+    folder = os.path.join(pair.state, pair.name, "2", "0")
+    file = max((os.path.join(folder, f) for f in os.listdir(folder) if f.endswith(".sst")), key=os.path.getsize)
+    with open(file, "r+b") as rotten:
+        for tenth in range(1, 9):  # only a part of it is rows of the table, the rest is the aggregate's
+            at = os.path.getsize(file) * tenth // 10
+            rotten.seek(at)
+            byte = rotten.read(1)[0]
+            rotten.seek(at)
+            rotten.write(bytes([byte ^ 1]))
+    for form in ("table", "json"):
+        done = pair.command("parity", pair.name, 1, 2, "--state-dir", pair.state, "-o", form, status=65)
+        assert "checksum mismatch" in done.stderr and os.path.basename(file) in done.stderr, done.stderr
+        expect(done.stdout, "")
+    expect(json.loads(pair.command("replay", "status", pair.name, "-o", "json").stdout)["reports"], [])
+    left = [files for place in (".reports", ".marks") for _, _, files in os.walk(os.path.join(pair.state, place))
+            if files]
+    expect(left, [], "what is left of the report and of the copies")
+    refused = pair.command("cutover", pair.name, 2, status=78)
+    assert "nobody has compared generations 1 and 2" in refused.stderr, refused.stderr
+    pair.stop()
+
+
 run_cases(globals())
