@@ -24,9 +24,10 @@ static uint64_t disk_bytes(const char *directory)
 static int read_shard(struct facts *facts, uint32_t index, struct k_error *err)
 {
     struct facts_shard *shard = &facts->shards[index];
-    struct k_str identity = {0}, position = {0};
+    struct k_str identity = {0}, position = {0}, takeover = {0};
     int code = k_view_meta(facts->view, index, "identity", &facts->arena, &identity, err);
     if (!code) code = k_view_meta(facts->view, index, "position", &facts->arena, &position, err);
+    if (!code) code = k_view_meta(facts->view, index, "takeover", &facts->arena, &takeover, err);
     if (code) return code;
     shard->directory = k_view_directory(facts->view, index);
     shard->disk_bytes = disk_bytes(shard->directory);
@@ -35,7 +36,10 @@ static int read_shard(struct facts *facts, uint32_t index, struct k_error *err)
         shard->identity = kappa__internal__identity__unpack(NULL, identity.length, (const uint8_t *)identity.data);
     if (position.length) // empty: the state is new
         shard->position = kappa__internal__position__unpack(NULL, position.length, (const uint8_t *)position.data);
-    if ((identity.data && !shard->identity) || (position.length && !shard->position))
+    if (takeover.data)
+        shard->takeover = kappa__internal__takeover__unpack(NULL, takeover.length, (const uint8_t *)takeover.data);
+    if ((identity.data && !shard->identity) || (position.length && !shard->position) ||
+        (takeover.data && (!shard->takeover || !shard->takeover->position)))
         return k_fail(err, K_E_CORRUPT, "\"%s\": its notes are damaged", shard->directory);
     return 0;
 }
@@ -108,7 +112,9 @@ void facts_close(struct facts *facts)
         struct facts_shard *shard = &facts->shards[i];
         if (shard->identity) kappa__internal__identity__free_unpacked(shard->identity, NULL);
         if (shard->position) kappa__internal__position__free_unpacked(shard->position, NULL);
+        if (shard->takeover) kappa__internal__takeover__free_unpacked(shard->takeover, NULL);
     }
+    free(facts->generation);
     free(facts->shards);
     k_view_close(facts->view);
     k_reader_close(facts->reader);

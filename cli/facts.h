@@ -3,6 +3,7 @@
 #pragma once
 #include "cli/output.h"
 #include "proto/internal.pb-c.h"
+#include "replay/control.h"
 #include "state/reader.h"
 
 struct facts_shard {
@@ -10,6 +11,7 @@ struct facts_shard {
     const char *directory;
     Kappa__Internal__Identity *identity; // NULL: none yet
     Kappa__Internal__Position *position; // NULL: none yet
+    Kappa__Internal__Takeover *takeover; // what it was begun with; NULL: nothing was taken over
     uint64_t disk_bytes;
     int64_t journal_end; // as the broker says; -1: not asked
 };
@@ -37,6 +39,7 @@ struct facts {
     struct facts_counters *counters;
     uint32_t counter_count;
     bool sums_hold;
+    struct k_generation *generation; // as the control record knows it, freed here; NULL: not asked, or not there
 };
 K_CHECKED int facts_open(const struct k_reader_options *options, struct facts *ret, struct k_error *err);
 void facts_close(struct facts *facts); // also of a zeroed struct

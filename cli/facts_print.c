@@ -2,9 +2,11 @@
 #include "cli/facts.h"
 
 #include "base/units.h"
+#include "cli/origin.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <time.h>
 
 static int64_t now_us(void)
@@ -37,6 +39,13 @@ static void print_shard(const struct facts *facts, const struct facts_shard *sha
     k_buf_printf(&text, "shard %u of %u   %s, ", shard->view->shard, facts->shards_total, shard->directory);
     k_size_print(&text, shard->disk_bytes);
     const Kappa__Internal__Position *at = shard->position;
+    if (at && at->has_journal_from)
+        k_buf_printf(&text, "\n  begins       behind journal offset %" PRId64 ", with history before it",
+                     at->journal_from);
+    if (shard->takeover)
+        k_buf_printf(&text, "\n  begun with   a copy of generation %s at journal offset %" PRId64,
+                     shard->takeover->generation ? shard->takeover->generation : "?",
+                     shard->takeover->position->journal_offset);
     if (!at) {
         k_buf_add_text(&text, "\n  no checkpoint yet\n");
     } else {
@@ -70,10 +79,13 @@ static void print_eta(struct columns *columns, double eta_s)
 
 static void print_partitions(const struct facts *facts, FILE *out)
 {
-    static const char *const headings[] = {"source", "partition", "shard",   "next",         "end",
-                                           "lag",    "ETA",       "records", "latest event", "watermark"};
-    static const bool right[] = {false, true, true, true, true, true, true, true, false, false};
-    struct columns *columns = columns_create(out, headings, right, 10);
+    static const char *const headings[] = {"source", "partition", "shard",   "next",         "end",      "lag",
+                                           "ETA",    "records",   "latest event", "watermark", "begins"};
+    static const bool right[] = {false, true, true, true, true, true, true, true, false, false, false};
+    bool later = false; // most begin with the journal, and have nothing to say of it
+    for (uint32_t i = 0; i < facts->partition_count; i++)
+        later |= facts->partitions[i].at->has_until || facts->partitions[i].at->has_begin;
+    struct columns *columns = columns_create(out, headings, right, later ? 11 : 10);
     struct k_buf text = {0};
     for (uint32_t i = 0; i < facts->partition_count; i++) {
         const struct facts_partition *p = &facts->partitions[i];
@@ -99,6 +111,9 @@ static void print_partitions(const struct facts *facts, FILE *out)
         k_buf_clear(&text);
         add_time(&text, p->at->has_watermark_us, p->at->watermark_us);
         columns_cell(columns, k_buf_str(&text));
+        if (p->at->has_until) columns_printf(columns, "history up to %" PRId64, p->at->until);
+        else if (p->at->has_begin) columns_printf(columns, "at %" PRId64, p->at->begin);
+        else if (later) columns_cell(columns, K_STR(""));
     }
     columns_end(columns);
     k_buf_fini(&text);
@@ -126,6 +141,12 @@ void facts_print_text(const struct facts *facts, FILE *out)
     fprintf(out, "graph %s, generation %s, fingerprint %s, semantics %u\n", facts_graph(facts),
             facts->shards[0].view->generation, identity && identity->fingerprint ? identity->fingerprint : "unknown",
             identity ? identity->semantics : 0);
+    if (facts->generation) {
+        struct k_buf origin = {0};
+        origin_text(facts->generation, &origin);
+        fprintf(out, "it is %s%s\n", k_role_name(facts->generation->role), origin.length ? origin.data : "");
+        k_buf_fini(&origin);
+    }
     for (uint32_t i = 0; i < facts->shard_count; i++) print_shard(facts, &facts->shards[i], out);
     if (facts->shard_count < facts->shards_total)
         fprintf(out, "%u of %u shards are on this machine\n", facts->shard_count, facts->shards_total);
@@ -163,6 +184,12 @@ static void json_shard(const struct facts *facts, uint32_t index, struct k_buf *
     json_optional(out, "journal_end", shard->journal_end >= 0, shard->journal_end);
     json_optional(out, "sequence", at != NULL, at ? (int64_t)at->sequence : 0);
     json_optional(out, "leader_epoch", at != NULL, at ? (int64_t)at->leader_epoch : 0);
+    json_optional(out, "begins_behind", at && at->has_journal_from, at ? at->journal_from : 0);
+    if (shard->takeover)
+        k_buf_printf(out, ",\"taken_from\":%llu,\"taken_at\":%" PRId64,
+                     strtoull(shard->takeover->generation ? shard->takeover->generation : "0", NULL, 10),
+                     shard->takeover->position->journal_offset);
+    else k_buf_add_text(out, ",\"taken_from\":null,\"taken_at\":null");
     json_time(out, "taken", at && at->has_taken_us, at ? at->taken_us : 0);
     json_optional(out, "age_ms", at && at->has_taken_us, at ? (now_us() - at->taken_us) / 1000 : 0);
     json_time(out, "frontier", at && at->has_frontier_us, at ? at->frontier_us : 0);
@@ -174,7 +201,10 @@ static void json_shard(const struct facts *facts, uint32_t index, struct k_buf *
         if (p->shard != index) continue;
         k_buf_printf(out, "%s{\"source\":", separator);
         k_json_string(out, k_str_of(p->at->source ? p->at->source : ""));
-        k_buf_printf(out, ",\"partition\":%u,\"next\":%" PRId64, p->at->partition, p->at->next);
+        k_buf_printf(out, ",\"partition\":%u", p->at->partition);
+        json_optional(out, "begin", p->at->has_begin, p->at->begin);
+        json_optional(out, "history_until", p->at->has_until, p->at->until);
+        k_buf_printf(out, ",\"next\":%" PRId64, p->at->next);
         json_optional(out, "end", p->end >= 0, p->end);
         json_optional(out, "lag", p->end >= 0, p->end - (p->at->next < 0 ? 0 : p->at->next));
         double eta_s = p->end >= 0 ? facts_eta(p) : -1;
@@ -198,6 +228,11 @@ void facts_print_json(const struct facts *facts, const char *kind, FILE *file)
     k_json_string(&out, k_str_of(facts_graph(facts)));
     k_buf_add_text(&out, ",\"generation\":");
     k_json_string(&out, k_str_of(facts->shards[0].view->generation));
+    const struct k_generation *generation = facts->generation;
+    k_buf_add_text(&out, ",\"role\":");
+    if (generation) k_json_string(&out, k_str_of(k_role_name(generation->role)));
+    else k_buf_add_text(&out, "null");
+    origin_json(generation, &out);
     k_buf_add_text(&out, ",\"fingerprint\":");
     k_json_string(&out, k_str_of(identity && identity->fingerprint ? identity->fingerprint : ""));
     k_buf_printf(&out, ",\"semantics\":%u,\"shards_total\":%u,\"shards\":[", identity ? identity->semantics : 0,

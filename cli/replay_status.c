@@ -1,5 +1,6 @@
 // kappa replay status: the generations of a pipeline, who hosts them, and how far they are.
 #include "cli/generation.h"
+#include "cli/origin.h"
 #include "cli/output.h"
 #include "replay/presence.h"
 
@@ -23,6 +24,7 @@ struct shown {
     struct pipeline *pipeline;
     struct k_control control;
     struct k_presences presences;
+    struct k_starts starts[K_GENERATIONS_MAX]; // of each generation of control
     int64_t *ends; // of the journals
     uint32_t shards;
     int64_t now_us;
@@ -33,6 +35,8 @@ static int gather(struct shown *s, struct k_error *err)
     struct k_log *log = s->pipeline->log;
     int code = pipeline_control(s->pipeline, &s->control, err);
     if (!code) code = k_presence_read(log, s->pipeline->name, K_PRESENCE_AGE_US, &s->presences, err);
+    for (uint32_t i = 0; i < s->control.generation_count && !code; i++)
+        code = origin_read(log, s->pipeline->name, &s->control.generations[i], &s->starts[i], err);
     if (code) return code;
     s->now_us = log->ops->now_us(log);
     for (uint32_t i = 0; i < s->presences.count; i++)
@@ -88,6 +92,7 @@ static void print_shard(const struct shown *s, const struct k_presence *p, uint3
     printf("  %s shard %u: %s, %lld of %lld journal offsets, %lld behind", p->worker, shard, at->state,
            (long long)at->offset, (long long)s->ends[shard], (long long)behind(s, p, shard));
     print_eta(s, p, shard);
+    if (at->taken_from[0]) printf(", begun with a copy of generation %s", at->taken_from);
     printf("%s%s\n", at->trouble[0] ? " - " : "", at->trouble);
     print_difference(at);
 }
@@ -134,8 +139,14 @@ static void print_text(const struct shown *s)
     for (uint32_t i = 0; i < c->parity_count; i++) print_report(&c->parities[i]);
     for (uint32_t i = 0; i < c->generation_count; i++) {
         const struct k_generation *g = &c->generations[i];
-        printf("generation %llu, %s, graph %.8s\n", (unsigned long long)g->number, k_role_name(g->role),
-               g->fingerprint[0] ? g->fingerprint : "not noted");
+        struct k_buf origin = {0}, starts = {0};
+        origin_text(g, &origin);
+        origin_starts_text(s->pipeline->name, &s->starts[i], &starts);
+        printf("generation %llu, %s, graph %.8s%s\n%s", (unsigned long long)g->number, k_role_name(g->role),
+               g->fingerprint[0] ? g->fingerprint : "not noted", origin.length ? origin.data : "",
+               starts.length ? starts.data : "");
+        k_buf_fini(&origin);
+        k_buf_fini(&starts);
         for (uint32_t p = 0; p < s->presences.count; p++) {
             const struct k_presence *at = &s->presences.items[p];
             if (at->generation != g->number) continue;
@@ -185,6 +196,8 @@ static void json_host(const struct shown *s, const struct k_presence *at, struct
                      shard ? "," : "", shard, p->state, (long long)p->offset, (long long)s->ends[shard],
                      (long long)behind(s, at, shard), (unsigned long long)p->records);
         k_json_string(out, k_str_of(p->trouble));
+        if (p->taken_from[0]) k_buf_printf(out, ",\"taken_from\":%llu", strtoull(p->taken_from, NULL, 10));
+        else k_buf_add_text(out, ",\"taken_from\":null");
         json_rates(s, at, shard, out);
         json_difference(p, out);
         k_buf_add_char(out, '}');
@@ -213,6 +226,8 @@ static void print_json(const struct shown *s)
                      (unsigned long long)g->number, k_role_name(g->role), g->fingerprint);
         if (g->hold_until_us) k_json_time(&out, g->hold_until_us);
         else k_buf_add_text(&out, "null");
+        origin_json(g, &out);
+        origin_starts_json(&s->starts[i], &out);
         k_buf_add_text(&out, ",\"hosts\":[");
         for (uint32_t p = 0; p < s->presences.count; p++) {
             if (s->presences.items[p].generation != g->number) continue;
@@ -231,9 +246,11 @@ static int show(struct call *call, struct pipeline *pipeline, bool json)
 {
     struct k_error err = {0};
     struct shown shown = {.pipeline = pipeline};
+    for (uint32_t i = 0; i < K_GENERATIONS_MAX; i++) k_starts_init(&shown.starts[i]);
     int code = gather(&shown, &err);
     if (!code && json) print_json(&shown);
     else if (!code) print_text(&shown);
+    for (uint32_t i = 0; i < K_GENERATIONS_MAX; i++) k_starts_fini(&shown.starts[i]);
     free(shown.ends);
     k_presences_fini(&shown.presences);
     return code ? command_failed(call, code, &err) : 0;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+enum { CONTROL_TRIES = 20 };
 enum { SET, STATE_DIR, GENERATION, OFFLINE, OVER, OUTPUT, KAFKA_OPTIONS };
 static const struct k_option options[] = {
     [SET] = OPTION_SET,
@@ -61,12 +62,27 @@ static int ask(struct k_log *log, const struct subject *subject, struct facts *f
     return code;
 }
 
+static int ask_control(struct k_log *log, struct facts *facts, struct k_error *err)
+{
+    struct k_control control;
+    int code = k_control_read(log, facts_graph(facts), &control, err);
+    for (int i = 0; i < CONTROL_TRIES && code == K_E_RETRY; i++)
+        code = k_control_read(log, facts_graph(facts), &control, err);
+    const struct k_generation *found =
+        code ? NULL : k_control_find(&control, strtoull(facts->shards[0].view->generation, NULL, 10));
+    if (!found || facts->generation) return code;
+    facts->generation = k_new_array(struct k_generation, 1);
+    *facts->generation = *found;
+    return 0;
+}
+
 static int ask_broker(struct call *call, const struct subject *subject, struct facts *facts)
 {
     struct k_error err = {0};
     struct k_log *log = NULL;
     int code = kafka_open(call, KAFKA_OPTIONS, &log, &err);
     if (!code) code = ask(log, subject, facts, &err);
+    if (!code) code = ask_control(log, facts, &err);
     if (log) log->ops->close(log);
     return code ? command_failed(call, code, &err) : 0;
 }

@@ -140,6 +140,7 @@ struct k_shard_report {
     uint64_t lead_seq;     // control_seq of the last leadership
     uint64_t settled_seq;  // the last switch that the journal calls settled
     char lead_generation[32];
+    char taken_from[32];   // whose state's copy this one was begun with; empty: all was computed
     int64_t lead_offset;   // the journal's, behind the first leadership with lead_seq
     int64_t offset, saved_offset, journal_end; // stands at; its checkpoint stands at; the end as last asked
     // The difference of the last switch, if it was wanted: how many keys were compared, how many of them written.

@@ -66,6 +66,8 @@ int takeover_open(struct k_shard *shard, struct k_machine_owner *owner, struct k
     }
     k_arena_fini(&arena);
     shard->takeover_mark = !code && shard->takeover ? shard->takeover->position->mark : 0;
+    const char *from = !code && shard->takeover ? shard->takeover->generation : NULL;
+    k_join_cut(shard->report.taken_from, sizeof shard->report.taken_from, 0, from ? from : "");
     if (!code && shard->takeover && is_over(shard, shard->takeover)) takeover_drop(shard);
     if (code || !shard->takeover) return code;
     if (shard->takeover->whole) return k_state_uncover(shard->store, TAKEN, err);

@@ -74,6 +74,7 @@ static void take_shard(struct k_presence_shard *to, int64_t time_us, const Kappa
     snprintf(to->trouble, sizeof to->trouble, "%.127s", from->trouble ? from->trouble : "");
     snprintf(to->difference_waits, sizeof to->difference_waits, "%.127s",
              from->difference_waits ? from->difference_waits : "");
+    snprintf(to->taken_from, sizeof to->taken_from, "%.31s", from->taken_from ? from->taken_from : "");
 }
 
 static void take_sink(struct k_presence_sink *to, const Kappa__Internal__Progress__Sink *from)

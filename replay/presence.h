@@ -17,6 +17,7 @@ struct k_presence_shard {
     uint64_t difference_seq, difference_compared, difference_written; // see k_shard_report
     bool difference_done;
     char difference_waits[128];
+    char taken_from[32];
 };
 struct k_presence_sink { // a keyed sink of its graph
     char *name, *topic;

@@ -37,6 +37,7 @@ static Kappa__Internal__Progress__Shard *encode_shard(uint32_t number, const str
     to->records = report->records;
     to->state = (char *)k_shard_state_name(report->state);
     to->trouble = report->trouble[0] ? (char *)report->trouble : NULL;
+    to->taken_from = report->taken_from[0] ? (char *)report->taken_from : NULL;
     if (!report->difference_seq) return to;
     to->has_difference_seq = to->has_difference_compared = to->has_difference_written = to->has_difference_done =
         true;
