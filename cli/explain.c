@@ -6,13 +6,10 @@
 
 #include "base/units.h"
 #include "base/utf8.h"
+#include "cli/explained.h"
 #include "cli/kafka.h"
-#include "cli/load.h"
 #include "cli/table.h"
-#include "proto/internal.pb-c.h"
 #include "replay/explain.h"
-#include "replay/place.h"
-#include "replay/starts.h"
 
 enum { FILE_, SET, STATE_DIR, GRAPH, GENERATION, SHARDS, AT, LIMIT, MEMORY, OUTPUT, KAFKA_OPTIONS };
 static const struct k_option options[] = {
@@ -32,14 +29,12 @@ static const struct k_option options[] = {
     [OUTPUT] = OPTION_OUTPUT_TEXT,
     KAFKA_OPTION_TABLE(KAFKA_OPTIONS),
 };
-enum { FETCH_TRIES = 30, FETCH_US = 100000, SHARDS_MAX = 1024 };
+enum { FETCH_TRIES = 30, FETCH_US = 100000 };
 
 struct asking {
     struct call *call;
-    struct loaded loaded;
+    struct explained of;
     struct k_log *log;
-    int64_t at[SHARDS_MAX]; // per shard: the journal's offset; -1: its end
-    struct k_starts starts; // of the generation, by its state
     bool json;
     uint64_t limit, memory_bytes;
     bool terminal;
@@ -52,77 +47,6 @@ static void interrupt(int number)
     interrupted = 1;
 }
 
-// --- the graph, and where it stands
-
-static int plan_stored(struct asking *a, const Kappa__Internal__Identity *id, struct k_error *err)
-{
-    if (!id->has_graph_binary)
-        return k_fail(err, K_E_CONFIG,
-                      "the state does not hold its graph, because that has secret parameters: give it with --file");
-    struct k_str bytes = {(const char *)id->graph_binary.data, (uint32_t)id->graph_binary.len};
-    return load_binary(bytes, id->shards, &a->loaded, err);
-}
-
-// Where the generation begins, if not with the journal: every shard's position says so of its own partitions.
-static int read_starts(struct asking *a, struct k_view *view, uint32_t shard, struct k_error *err)
-{
-    struct k_arena arena;
-    struct k_str bytes = {0};
-    const struct k_plan *plan = a->loaded.plan;
-    k_arena_init(&arena);
-    int code = k_view_meta(view, shard, "position", &arena, &bytes, err);
-    Kappa__Internal__Position *position =
-        bytes.length ? kappa__internal__position__unpack(NULL, bytes.length, (const uint8_t *)bytes.data) : NULL;
-    for (size_t i = 0; !code && position && i < position->n_partition; i++) {
-        const Kappa__Internal__Position__Partition *p = position->partition[i];
-        if (p->has_until || position->has_journal_from) {
-            code = k_fail(err, K_E_CONFIG,
-                          "the generation read history before it followed the journal (source \"%s\", partition %u, up "
-                          "to offset %lld): explain follows journals only",
-                          p->source, p->partition, (long long)(p->has_until ? p->until : p->next));
-            break;
-        }
-        for (uint32_t s = 0; p->has_begin && s < plan->source_count; s++)
-            if (p->source && strcmp(plan->sources[s].name, p->source) == 0)
-                k_starts_add(&a->starts, plan->sources[s].topic, (int32_t)p->partition, p->begin);
-    }
-    if (position) kappa__internal__position__free_unpacked(position, NULL);
-    k_arena_fini(&arena);
-    return code;
-}
-
-// Graph and position of a state directory; with --file only the latter is not wanted.
-static int ask_state(struct asking *a, struct k_error *err)
-{
-    const struct k_options *o = &a->call->options;
-    const struct k_reader_options reader_options = {.state_dir = k_options_text(o, STATE_DIR),
-                                                    .graph = k_options_text(o, GRAPH),
-                                                    .generation = k_options_text(o, GENERATION),
-                                                    .one_view = true};
-    struct k_state_reader *reader = NULL;
-    struct k_view *view = NULL;
-    struct k_arena arena;
-    k_arena_init(&arena);
-    int code = k_reader_open(&reader_options, &reader, err);
-    if (!code) code = k_view_open(reader, &view, err);
-    uint32_t count = 0, total = 0;
-    const struct k_shard_view *shards = code ? NULL : k_view_shards(view, &count, &total);
-    for (uint32_t i = 0; i < count; i++)
-        if (shards[i].shard < SHARDS_MAX) a->at[shards[i].shard] = shards[i].journal_offset;
-    struct k_str bytes = {0};
-    if (!code) code = k_view_meta(view, 0, "identity", &arena, &bytes, err);
-    Kappa__Internal__Identity *id =
-        bytes.data ? kappa__internal__identity__unpack(NULL, bytes.length, (const uint8_t *)bytes.data) : NULL;
-    if (!code && !id) code = k_fail(err, K_E_CORRUPT, "the state does not say whose it is");
-    if (!code) code = plan_stored(a, id, err);
-    for (uint32_t i = 0; i < count && !code; i++) code = read_starts(a, view, i, err);
-    if (id) kappa__internal__identity__free_unpacked(id, NULL);
-    k_view_close(view);
-    k_reader_close(reader);
-    k_arena_fini(&arena);
-    return code;
-}
-
 // --at: OFFSET, SHARD:OFFSET, or a time.
 static int read_at(struct asking *a, struct k_error *err)
 {
@@ -130,21 +54,21 @@ static int read_at(struct asking *a, struct k_error *err)
     if (!text) return 0;
     char *end;
     int64_t time_us, first = strtoll(text, &end, 10), offset = first;
-    uint32_t shards = a->loaded.plan->shards;
+    uint32_t shards = a->of.loaded.plan->shards;
     if (end != text && *end == ':' && end[1] >= '0' && end[1] <= '9') offset = strtoll(end + 1, &end, 10);
     else first = shards == 1 ? 0 : -1;
     if (end != text && !*end && offset >= 0) {
         if (first < 0 || first >= shards)
             return k_options_refuse(&a->call->options, AT, "SHARD:OFFSET with one of the pipeline's shards", err);
-        a->at[first] = offset;
+        a->of.at[first] = offset;
         return 0;
     }
     if (!k_time_parse(k_str_of(text), &time_us))
         return k_options_refuse(&a->call->options, AT, "an offset, SHARD:OFFSET, or a time", err);
     int code = 0;
     for (uint32_t i = 0; !code && i < shards; i++) {
-        char *journal = k_format("%s.journal.%u", a->loaded.plan->name, i);
-        code = k_log_kafka_offset_at(a->log, journal, 0, time_us, &a->at[i], err);
+        char *journal = k_format("%s.journal.%u", a->of.loaded.plan->name, i);
+        code = k_log_kafka_offset_at(a->log, journal, 0, time_us, &a->of.at[i], err);
         free(journal);
     }
     return code;
@@ -157,7 +81,7 @@ static bool fetch_record(struct asking *a, const struct k_explain_event *event, 
                          const struct k_message **ret)
 {
     struct k_error ignored = {0};
-    const char *topic = a->loaded.plan->sources[event->source].topic;
+    const char *topic = a->of.loaded.plan->sources[event->source].topic;
     *ret_reader = NULL;
     if (a->log->ops->reader_open(a->log, topic, event->partition, event->offset, ret_reader, &ignored)) return false;
     for (int i = 0; i < FETCH_TRIES; i++) {
@@ -200,9 +124,9 @@ static void json_event(struct asking *a, const struct k_explanation *r, const st
         k_buf_printf(out, "{\"kind\":\"work\",\"journal_offset\":%lld", (long long)event->offset);
     } else {
         k_buf_add_text(out, "{\"kind\":\"record\",\"source\":");
-        k_json_string(out, k_str_of(a->loaded.plan->sources[event->source].name));
+        k_json_string(out, k_str_of(a->of.loaded.plan->sources[event->source].name));
         k_buf_add_text(out, ",\"topic\":");
-        k_json_string(out, k_str_of(a->loaded.plan->sources[event->source].topic));
+        k_json_string(out, k_str_of(a->of.loaded.plan->sources[event->source].topic));
         k_buf_printf(out, ",\"partition\":%d,\"offset\":%lld", event->partition, (long long)event->offset);
         if (!fetch_record(a, event, &reader, &message)) message = NULL;
         if (message) time_us = message->timestamp_us;
@@ -244,7 +168,7 @@ static void say_event(struct asking *a, const struct k_explanation *r, const str
     else k_buf_add_text(&out, "(no time)");
     if (event->source < 0) k_buf_printf(&out, "  journal@%lld  frontier work", (long long)event->offset);
     else
-        k_buf_printf(&out, "  %s/%d@%lld  ", a->loaded.plan->sources[event->source].topic, event->partition,
+        k_buf_printf(&out, "  %s/%d@%lld  ", a->of.loaded.plan->sources[event->source].topic, event->partition,
                      (long long)event->offset);
     if (event->source >= 0 && !found) k_buf_add_text(&out, "(no longer in the log)");
     if (found && !message->has_value) k_buf_add_text(&out, "(a tombstone)");
@@ -324,16 +248,19 @@ static int explain(struct asking *a)
     struct k_error err = {0};
     bool found = false;
     int code = 0;
-    for (uint32_t i = 0; !code && !found && i < a->loaded.plan->shards; i++) {
+    for (uint32_t i = 0; !code && !found && i < a->of.loaded.plan->shards; i++) {
         const struct k_explain_options asked = {.log = a->log,
-                                                .plan = a->loaded.plan,
+                                                .plan = a->of.loaded.plan,
                                                 .shard = i,
                                                 .table = o->operands[0],
                                                 .key = o->operands + 1,
                                                 .key_count = o->operand_count - 1,
-                                                .starts = a->starts.items,
-                                                .start_count = a->starts.count,
-                                                .journal_end = a->at[i],
+                                                .starts = a->of.starts.items,
+                                                .start_count = a->of.starts.count,
+                                                .journal_from = explained_from(&a->of, i),
+                                                .history = a->of.history,
+                                                .history_count = a->of.history_count,
+                                                .journal_end = a->of.at[i],
                                                 .memory_bytes = a->memory_bytes,
                                                 .stop = look,
                                                 .context = a};
@@ -360,18 +287,23 @@ static int ask(struct asking *a)
     int code = output_is_json(a->call, OUTPUT, &a->json, &err);
     if (!code) code = k_options_integer(o, LIMIT, 1, INT64_MAX, &limit, &err);
     if (!code) code = k_options_size(o, MEMORY, &a->memory_bytes, &err);
-    if (!code) code = k_options_integer(o, SHARDS, 1, SHARDS_MAX, &shards, &err);
+    if (!code) code = k_options_integer(o, SHARDS, 1, EXPLAINED_SHARDS_MAX, &shards, &err);
     if (!code && !file && o->values[SHARDS].origin == K_OPTION_FLAG)
         code = k_fail(&err, K_E_USAGE, "--shards goes with --file; a state knows how many it has");
     if (code) return command_misused(a->call, &err);
     a->limit = (uint64_t)limit;
     if (file) {
-        int status = load_plan(a->call, file, SET, (uint32_t)shards, &a->loaded);
+        int status = load_plan(a->call, file, SET, (uint32_t)shards, &a->of.loaded);
         if (status) return status;
     } else {
-        code = ask_state(a, &err);
+        const struct k_reader_options state = {.state_dir = k_options_text(o, STATE_DIR),
+                                               .graph = k_options_text(o, GRAPH),
+                                               .generation = k_options_text(o, GENERATION),
+                                               .one_view = true};
+        code = explained_by_state(&a->of, &state, &err);
     }
     if (!code) code = kafka_open(a->call, KAFKA_OPTIONS, &a->log, &err);
+    if (!code) code = explained_read_note(&a->of, a->log, &err);
     if (!code) code = read_at(a, &err);
     if (code) return code == K_E_USAGE ? command_misused(a->call, &err) : command_failed(a->call, code, &err);
     return explain(a);
@@ -380,14 +312,12 @@ static int ask(struct asking *a)
 static int run(struct call *call)
 {
     struct asking a = {.call = call, .memory_bytes = 512u << 20, .terminal = isatty(STDERR_FILENO)};
-    for (uint32_t i = 0; i < SHARDS_MAX; i++) a.at[i] = -1;
-    k_starts_init(&a.starts);
+    explained_init(&a.of);
     signal(SIGINT, interrupt);
     signal(SIGTERM, interrupt);
     int status = ask(&a);
     if (a.log) a.log->ops->close(a.log);
-    loaded_fini(&a.loaded);
-    k_starts_fini(&a.starts);
+    explained_fini(&a.of);
     return status;
 }
 

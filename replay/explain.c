@@ -137,7 +137,11 @@ static int open_log(struct explaining *e, struct k_error *err)
     if (!code && e->options->journal_end > end)
         code = k_fail(err, K_E_CONFIG, "--at is offset %lld, but %s ends at %lld", (long long)e->options->journal_end,
                       e->journal, (long long)end);
-    if (!code && journal.from > 0)
+    int64_t begin = e->options->journal_from;
+    if (!code && e->options->journal_end >= 0 && begin > 0 && e->options->journal_end <= begin)
+        code = k_fail(err, K_E_CONFIG, "--at is offset %lld, but the generation begins behind offset %lld of %s",
+                      (long long)e->options->journal_end, (long long)begin, e->journal);
+    if (!code && journal.from > begin)
         code = k_fail(err, K_E_LOST_RANGE, "%s begins at offset %lld: what was before it cannot be explained",
                       e->journal, (long long)journal.from);
     journal.until = e->options->journal_end >= 0 ? e->options->journal_end : end;
@@ -236,6 +240,7 @@ static int open_shard(struct explaining *e, struct k_error *err)
                                             .dirty_limit_bytes = UINT64_MAX,
                                             .starts = e->options->starts,
                                             .start_count = e->options->start_count,
+                                            .journal_from = e->options->journal_from,
                                             .unit = on_unit,
                                             .unit_context = e};
     int64_t wait_us;
@@ -303,6 +308,27 @@ static int follow(struct explaining *e, struct k_error *err)
     }
     k_shard_report(e->shard, &report);
     e->result->records = report.records;
+    return 0;
+}
+
+// What was read as history must be what the state has read. Of a compacted topic, and below where the log begins now,
+// records may have vanished since.
+static int check_history(struct explaining *e, struct k_error *err)
+{
+    const struct k_plan *plan = e->options->plan;
+    uint32_t count;
+    const struct k_input *inputs = k_machine_inputs(k_shard_machine(e->shard), &count);
+    for (uint32_t h = 0; h < e->options->history_count; h++) {
+        const struct k_explain_history *wanted = &e->options->history[h];
+        for (uint32_t i = 0; i < count; i++) {
+            if (inputs[i].source != wanted->source || inputs[i].partition != wanted->partition) continue;
+            if (inputs[i].until == wanted->until && inputs[i].history_hash == wanted->hash) continue;
+            return k_fail(err, K_E_LOST_RANGE,
+                          "topic %s, partition %u: the records below offset %lld are not those that the state has "
+                          "read before its journal; some are gone since",
+                          plan->sources[wanted->source].topic, wanted->partition, (long long)wanted->until);
+        }
+    }
     return 0;
 }
 
@@ -444,6 +470,7 @@ int k_explain(const struct k_explain_options *options, struct k_explanation *ret
     if (!code) code = open_log(&e, err);
     if (!code) code = open_shard(&e, err);
     if (!code) code = follow(&e, err);
+    if (!code) code = check_history(&e, err);
     if (!code) code = gather(&e, err);
     k_shard_destroy(e.shard);
     if (e.log) e.log->ops->close(e.log);

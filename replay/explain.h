@@ -6,6 +6,13 @@
 #include "engine/shard.h"
 #include "replay/lineage.h"
 
+// What a state took of a partition before its journal: up to which offset, and what it hashes to (k_record_hash).
+struct k_explain_history {
+    uint32_t source, partition; // the plan's
+    int64_t until;
+    uint64_t hash;
+};
+
 struct k_explain_options {
     struct k_log *log; // Kafka's; borrowed
     const struct k_plan *plan;
@@ -15,6 +22,10 @@ struct k_explain_options {
     uint32_t key_count;
     const struct k_start *starts; // where the generation begins, if not with the journal
     uint32_t start_count;
+    int64_t journal_from; // the journal record behind which it begins, with history before it; 0: with the journal
+    // That of the state which is explained: another one is refused, for it would explain another row. May be NULL.
+    const struct k_explain_history *history;
+    uint32_t history_count;
     int64_t journal_end;    // follow up to here; -1: up to the end that the journal has now
     uint64_t memory_bytes;  // of notes; the state lies on the disk, below TMPDIR
     // Asked now and then: true stops with K_E_TIMEOUT. May be NULL.

@@ -152,6 +152,42 @@ def test_what_cannot_be_explained():
     assert f"topic {s.name}.in, partition 0" in done.stderr and "lost" in done.stderr, done.stderr
 
 
+def test_history():
+    "of a generation with history before a journal that was cut off, those records are told, too; or that they went"
+    s = Setting(seeded("history"))
+    half = {p: sum(r["partition"] == p for r in s.records[:RECORDS // 2]) for p in range(2)}
+    kafka.delete_records(f"{s.name}.journal.0", 0, int(s.middle.split(":")[1]))
+    changed = write("changed.textproto", GRAPH.replace("max(status)", "min(status)"))
+    common = ["--set", f"NAME={s.name}", "--brokers", kafka.brokers, "--state-dir", s.state]
+    later = write("later.csv", "".join(f"{s.name}.in,{p},{half[p] // 2}\n" for p in half))
+    for generation, begins, words in ((2, {0: 0, 1: 0}, ()),
+                                      (3, {p: half[p] // 2 for p in half}, ("--new", "--from-file", later))):
+        kappa("replay", "start", changed, *common, "--once", *words)
+        rows = [json.loads(line) for line in s.table("scan", "by_minute", "--prefix", "a", "--generation", generation,
+                                                     "-o", "jsonl").stdout.splitlines()]
+        assert len(rows) > 2, rows
+        for row in rows[:2] + rows[-2:]:
+            got = s.explain("by_minute", "a", row["window_start"], "--generation", generation)
+            minute = (json.loads(got["events"][0]["value"])["ts"] - BEGIN_MS) // 60000
+            expect(records_of(got), [w for w in s.errors("a", minute) if w[1] >= begins[w[0]]])
+            expect((got["row"], got["records"]), (row, row["errors"]))
+    done = s.explain("last", "a", "--generation", 2, "--at", s.middle, status=78)
+    assert "but the generation begins behind offset" in done.stderr, done.stderr
+    kafka.delete_records(f"{s.name}.in", 0, 5)
+    done = s.explain("last", "a", "--generation", 2, status=65)
+    assert f"topic {s.name}.in, partition 0: the state needs records from offset 0 on, but the log begins at 5" in \
+        done.stderr, done.stderr
+    assert s.explain("last", "a", "--generation", 3)["row"]
+    # As long as before, but not the same.
+    kafka.delete(f"{s.name}.in")
+    until(lambda: f"{s.name}.in" not in kafka.topics(), "it is gone", 30)
+    kafka.create(f"{s.name}.in", partitions=2)
+    s.records[RECORDS // 2 - 10]["value"] += " "
+    kafka.produce(f"{s.name}.in", s.records)
+    done = s.explain("last", "a", "--generation", 3, status=65)
+    assert f"topic {s.name}.in, partition" in done.stderr and "some are gone since" in done.stderr, done.stderr
+
+
 def test_a_join():
     "a joined row comes of the record of the stream and of the record that the table had at its time, and no other"
     name, state, graph = unique("join"), scratch("state"), write("join.textproto", JOIN)
