@@ -143,12 +143,13 @@ def test_equal():
     "a million equal keys are equal, quickly"
     make_state("a", count=ROWS)
     shutil.copytree(path("a"), path("b"))
-    began = time.monotonic()
+    began, before = time.monotonic(), os.times()
     done = kappa("parity", "a", "b")
-    lasted = time.monotonic() - began
-    print(f"# {ROWS} keys compared in {lasted:.2f} s")
+    lasted, after = time.monotonic() - began, os.times()
+    worked = sum(after[2:4]) - sum(before[2:4])
+    print(f"# {ROWS} keys compared in {lasted:.2f} s, of which it worked {worked:.2f} s")
     holds(done.text, f"table people: equal, {ROWS} rows, digest ")
-    assert lasted < 10, lasted
+    assert worked < 10, worked  # on a machine that has time for it; tests/prove looks at the clock
 
 
 def test_equal_forms():
