@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { RATE_WAIT_US = 100000 }; // orders and the group are looked at that often
+enum { RATE_WAIT_US = 100000 };                       // orders and the group are looked at that often
 static const int64_t CLOCK_MAX_US = INT64_C(1) << 61; // leaves room for sums
 
 typedef Kappa__Internal__JournalRecord Record;
@@ -212,7 +212,8 @@ static int take_ends(struct k_shard *shard, struct k_at_end *ends, uint32_t *ret
         if (input < 0) continue;
         ends[n] = (struct k_at_end){(uint32_t)input, record->at_end[i]->next};
         if (inputs[input].next < ends[n].next) inputs[input].next = ends[n].next;
-        n++;
+        // What was its end, another generation's, when it had what is history here is no rest behind that.
+        n += ends[n].next >= inputs[input].until;
     }
     *ret_count = n;
     return 0;

@@ -219,9 +219,13 @@ int k_machine_boundary(struct k_machine *m, int64_t clock_us, const struct k_at_
     m->clock_us = clock_us;
     m->work_run_count = 0;
     for (uint32_t i = 0; i < m->input_count; i++) {
+        struct k_input *in = &m->inputs[i];
         // A partition that is still empty counts its rest from the first boundary of the journal.
-        if (m->inputs[i].touched || m->inputs[i].last_clock_us == INT64_MIN) m->inputs[i].last_clock_us = clock_us;
+        if (in->touched || (in->last_clock_us == INT64_MIN && in->until == 0)) in->last_clock_us = clock_us;
     }
+    // One whose history was taken, from the first boundary that speaks of it: before, nobody knew what comes behind.
+    for (uint32_t e = 0; e < end_count; e++)
+        if (m->inputs[ends[e].input].last_clock_us == INT64_MIN) m->inputs[ends[e].input].last_clock_us = clock_us;
     if (!m->final) {
         int64_t open = watermarks_at(m, clock_us, ends, end_count, false);
         if (open > m->open_frontier_us) m->open_frontier_us = open;
@@ -240,6 +244,11 @@ int k_machine_due(struct k_machine *m, int64_t clock_us, const struct k_at_end *
                   bool *ret_due, struct k_error *err)
 {
     *ret_due = false;
+    // Its rest begins with the boundary that says that it has one.
+    for (uint32_t e = 0; e < end_count; e++) {
+        const struct k_input *in = &m->inputs[ends[e].input];
+        *ret_due |= in->last_clock_us == INT64_MIN && m->plan->sources[in->source].idle_us >= 0;
+    }
     int64_t frontier = watermarks_at(m, clock_us, ends, end_count, m->final);
     if (frontier < m->frontier_us) frontier = m->frontier_us;
     for (uint32_t i = 0; i < m->plan->node_count && !*ret_due; i++) {

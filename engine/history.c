@@ -11,7 +11,8 @@
 //    what was fixed when the generation was made. (Of a compacted topic records may vanish meanwhile; so the hash of
 //    what was taken belongs to the leaderships of the generation, and another one is refused.)
 // 2. Boundaries come every PORTION records. Only there the state may be saved; it then says how far it is.
-// 3. There is no idleness in history, and no clock: a partition's watermark is that of its records.
+// 3. There is no idleness in history, and no clock: a partition's watermark is that of its records. The rest of one
+//    that joins the journal later begins when somebody orders it.
 #include "engine/shard_private.h"
 
 enum { PORTION = 4096 };
@@ -156,6 +157,20 @@ static void leave_out(struct k_shard *shard)
         if (inputs[i].until > inputs[i].begin) inputs[i].begin = inputs[i].until;
 }
 
+// When a partition was last read is asked for idleness. The journal's record has read those that it knows. A source
+// that joins later, nobody has: what came of it meanwhile is not known before somebody orders it, and it would be late
+// if the time until then were taken for a rest.
+static void begin_rests(struct k_shard *shard)
+{
+    uint32_t count;
+    struct k_input *inputs = k_machine_inputs(shard->machine, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct k_start *start = start_of(shard, &inputs[i]);
+        if (inputs[i].until == 0) continue;
+        inputs[i].last_clock_us = start && start->joins ? INT64_MIN : k_machine_clock(shard->machine);
+    }
+}
+
 static int boundary(struct k_shard *shard, bool over, struct k_error *err)
 {
     struct history *h = &shard->history;
@@ -167,8 +182,11 @@ static int boundary(struct k_shard *shard, bool over, struct k_error *err)
     h->fed = 0;
     h->under_way = !over;
     shard->moved = true;
-    if (over) drop_feeds(shard);
-    if (over) leave_out(shard);
+    if (!over) return 0;
+    drop_feeds(shard);
+    begin_rests(shard);
+    leave_out(shard);
+    leadership_look_again(shard);
     return 0;
 }
 

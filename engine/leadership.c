@@ -128,11 +128,21 @@ static int check_added(struct k_shard *shard, const Leadership *said, struct k_e
     return 0;
 }
 
+static bool is_foreign(const struct k_shard *shard, const Leadership *said)
+{
+    return said->semantics != K_SEMANTICS || !is_same(said->fingerprint, shard->options.plan->fingerprint) ||
+           said->start != leadership_start(shard);
+}
+
+void leadership_look_again(struct k_shard *shard)
+{
+    if (shard->lead.said) shard->lead.foreign = is_foreign(shard, shard->lead.said);
+}
+
 // list: its inputs; of a leadership that is told once more they stand beside it.
 static int take(struct k_shard *shard, const Leadership *said, Input **list, size_t list_count, struct k_error *err)
 {
     struct leadership *lead = &shard->lead;
-    const struct k_plan *plan = shard->options.plan;
     int32_t *sources = k_new_array(int32_t, list_count + 1);
     int code = 0;
     for (size_t i = 0; i < list_count && !code; i++) code = map_input(shard, list[i], &sources[i], err);
@@ -147,8 +157,7 @@ static int take(struct k_shard *shard, const Leadership *said, Input **list, siz
     lead->said = copy->leadership;
     lead->sources = sources;
     lead->source_count = (uint32_t)list_count;
-    lead->foreign = said->semantics != K_SEMANTICS || !is_same(said->fingerprint, plan->fingerprint) ||
-                    said->start != leadership_start(shard);
+    lead->foreign = is_foreign(shard, said);
     return 0;
 }
 
@@ -252,7 +261,7 @@ int leadership_begin(struct k_shard *shard, const Kappa__Internal__JournalRecord
     lead->settled = standing->settled;
     lead->offset = standing->has_lead_offset ? standing->lead_offset : offset;
     shard->mark = standing->mark;
-    shard->mark_offset = offset;
+    shard->mark_offset = 0; // somewhere before: nobody waits for a copy of this state there
     if (standing->has_lead_offset) difference_load(shard, standing->difference);
     else difference_begin(shard, said->control_seq, said->difference_from, record->sequence);
     return 0;

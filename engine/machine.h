@@ -12,7 +12,8 @@ struct k_input {
     uint32_t source, partition;
     struct k_partition_clock clock;
     int64_t next;          // next offset to feed; −1: not known yet (nothing fed)
-    int64_t last_clock_us; // journal clock at the commit of its last record; INT64_MIN: none
+    // Journal clock at the commit of its last record; INT64_MIN: none, or that was history and nothing came since.
+    int64_t last_clock_us;
     uint64_t records;      // fed so far
     int64_t last_offset;   // of the last record fed, and its hash: notices a topic that was made anew
     uint64_t last_hash;

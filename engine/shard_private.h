@@ -154,6 +154,7 @@ void leadership_save(const struct k_shard *shard, Kappa__Internal__Position *pos
 int leadership_load(struct k_shard *shard, const Kappa__Internal__Position *position, struct k_error *err);
 void leadership_drop(struct k_shard *shard);
 uint64_t leadership_start(const struct k_shard *shard); // see Leadership.start; 0: none
+void leadership_look_again(struct k_shard *shard); // where the state begins is known only now
 // trim.c: a bounded step of a leader without an open transaction, or nothing. Fails by K_E_CRASHED only.
 int trim_step(struct k_shard *shard);
 void trim_drop(struct k_shard *shard); // ends a pass without its result

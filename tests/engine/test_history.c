@@ -54,10 +54,14 @@ static void lead(struct cluster *c, int from, int to)
     run(c, 3 * SECOND);
 }
 
-static void begin(struct cluster *c, const char *graph, bool compacted)
+// hurried: a leader that leaves frontier work over, from one record to the next.
+static void begin_led(struct cluster *c, const char *graph, bool compacted, bool hurried, struct k_orders *orders)
 {
     cluster_init(c, graph, 1);
-    c->options.trim_interval_us = SECOND; // so that inputs are listed; young records are kept
+    c->options.orders = orders;
+    c->options.work_portion = hurried ? 1 : 0;
+    c->options.step_budget_us = hurried ? 0 : c->options.step_budget_us;
+    c->options.trim_interval_us = hurried ? 1 : SECOND; // so that inputs are listed; young records are kept
     c->options.journal_keep_us = 1000000 * SECOND;
     cluster_topic(c, "t", 2, false);
     cluster_topic(c, "u", 1, compacted);
@@ -67,8 +71,14 @@ static void begin(struct cluster *c, const char *graph, bool compacted)
     lead(c, 0, RECORDS);
 }
 
-// Cuts the journal, by hand, at about half; returns the offset of the first record there that lists inputs.
-static int64_t cut(struct cluster *c)
+static void begin(struct cluster *c, const char *graph, bool compacted)
+{
+    begin_led(c, graph, compacted, false, NULL);
+}
+
+// Cuts the journal, by hand, at about half; returns the offset of the first record there that lists inputs. left: and
+// behind which frontier work is left.
+static int64_t cut_where(struct cluster *c, bool left)
 {
     int64_t end, found = -1;
     struct k_error err;
@@ -85,12 +95,17 @@ static int64_t cut(struct cluster *c)
         struct k_journal_point point;
         Kappa__Internal__JournalRecord *record;
         if (k_journal_decode_first(messages[0], "p", 0, &point, &record, &err)) continue;
-        found = messages[0]->offset;
+        if (record->work_left || !left) found = messages[0]->offset;
         assert_true(point.sequence > 50);
         kappa__internal__journal_record__free_unpacked(record, NULL);
     }
     ops->reader_close(reader);
     return found;
+}
+
+static int64_t cut(struct cluster *c)
+{
+    return cut_where(c, false);
 }
 
 // Worker 1 hosts a generation that begins there, and only follows.
@@ -147,6 +162,53 @@ static void test_pure_nodes_end_as_live(void **state)
         free(one), free(other);
         cluster_fini(&c);
     }
+}
+
+// The same graph with history before it is another state than that of who leads: what is left of that one's work at the
+// record with which it begins, has been done here.
+static void test_work_was_left(void **state)
+{
+    (void)state;
+    struct cluster c;
+    begin_led(&c, GRAPH_PURE, false, true, NULL);
+    follow(&c, 1, cut_where(&c, true), 0);
+    lead(&c, RECORDS, RECORDS + LATER);
+    run(&c, 60 * SECOND); // until the leader has done it all
+    char *one = dump(&c, 0), *other = dump(&c, 1);
+    assert_string_equal(other, one);
+    free(one), free(other);
+    cluster_fini(&c);
+}
+
+static int keep_mark(void *context, struct k_store *store, uint64_t mark, struct k_error *err)
+{
+    (void)store, (void)mark, (void)err;
+    ++*(int *)context;
+    return 0;
+}
+
+// Nobody waits for a copy at a mark that lies before the beginning, and nobody would remove it.
+static void test_an_earlier_mark(void **state)
+{
+    (void)state;
+    struct cluster c;
+    struct k_orders orders = {.order = k_order_of(0, true), .mark = 1};
+    int kept = 0;
+    begin_led(&c, GRAPH_PURE, false, false, &orders);
+    c.options.keep_mark = keep_mark;
+    c.options.mark_context = &kept;
+    c.options.checkpoint_interval_us = 1;
+    follow(&c, 1, cut(&c), 2);
+    cluster_kill(&c, 1);
+    Kappa__Internal__Position *position = cluster_position(&c, 1, 0);
+    assert_int_equal(position->mark, 1);
+    assert_int_equal(kept, 0);
+    kappa__internal__position__free_unpacked(position, NULL);
+    atomic_store(&orders.mark, 2);
+    start_there(&c, 1, 0);
+    run(&c, 5 * SECOND);
+    assert_int_equal(kept, 1);
+    cluster_fini(&c);
 }
 
 // What depends on the order is not as live; but whoever does it gets the same.
@@ -312,6 +374,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pure_nodes_end_as_live),
+        cmocka_unit_test(test_work_was_left),
+        cmocka_unit_test(test_an_earlier_mark),
         cmocka_unit_test(test_all_who_do_it_agree),
         cmocka_unit_test(test_compacted),
         cmocka_unit_test(test_it_leads),

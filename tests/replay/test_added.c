@@ -8,7 +8,7 @@
 #include "tests/replay/pipeline.h"
 
 // Both topics in windows that wait for each other, and the new one's records counted for ever.
-#define GRAPH_ADDED                                                                                           \
+#define GRAPH_TIMED(TIME)                                                                                     \
     "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n"                    \
     "source { name: \"in\" kafka { topic: \"t\" } format { json {} } schema: \"E\" }\n"                       \
     "source { name: \"new\" kafka { topic: \"v\" } format { json {} } schema: \"E\" }\n"                      \
@@ -19,6 +19,9 @@
     "table { name: \"totals\" input: \"sums\" key: \"k\" key: \"window_start\" }\n"                           \
     "table { name: \"counts\" input: \"all\" key: \"k\" }\n"                                                  \
     "sink { name: \"out\" input: \"all\" key: \"k\" kafka { topic: \"o\" } format { json {} } }\n"
+#define GRAPH_ADDED GRAPH_TIMED("")
+// The new one goes on with the wall clock when it has rested for a while.
+#define GRAPH_RESTS GRAPH_TIMED("time { idle: \"10s\" }")
 
 static struct k_start joins[] = {{.topic = "v", .partition = 0, .joins = true}};
 
@@ -46,17 +49,17 @@ static void finish_all(struct pipeline *p)
 }
 
 // The same graph from the first day on, over the same records.
-static char *fresh(int in, int new)
+static char *fresh(const char *graph, int in, int new)
 {
     struct pipeline p;
-    begin(&p, GRAPH_ADDED);
+    begin(&p, graph);
     p.c.options.starts = NULL;
     p.c.options.start_count = 0;
-    cluster_plan(&p.c, GRAPH_ADDED, 1);
+    cluster_plan(&p.c, graph, 1);
     start(&p, 0);
     for (int n = 0; n < in; n++) put(&p, "t", n);
     for (int n = 0; n < new; n++) put(&p, "v", n);
-    run(&p, 5 * SECOND);
+    run(&p, 40 * SECOND);
     char *tables = tables_of(&p, 0);
     finish_all(&p);
     return tables;
@@ -72,9 +75,9 @@ static void put_all(struct pipeline *p, int *in, int *new, int count)
 }
 
 // The pipeline, with history of the new topic, and generation 2 in step: killed now and then meanwhile.
-static void begin_added(struct pipeline *p, int *in, int *new, int kill)
+static void begin_added(struct pipeline *p, const char *graph, int *in, int *new, int kill)
 {
-    begin(p, GRAPH_ADDED);
+    begin(p, graph);
     start_added(p, 0);
     put_all(p, in, new, 30);
     joins[0].join = *new;
@@ -93,11 +96,11 @@ static void test_it_equals_a_fresh_run(void **state)
     for (int kill = 0; kill < 4; kill++) {
         struct pipeline p;
         int in = 0, new = 0;
-        begin_added(&p, &in, &new, kill);
+        begin_added(&p, GRAPH_ADDED, &in, &new, kill);
         int seen = new;
         put_all(&p, &in, &new, 20); // not yet: who leads does not read it
         run(&p, 3 * SECOND);
-        char *got = tables_of(&p, 1), *want = fresh(in, seen);
+        char *got = tables_of(&p, 1), *want = fresh(GRAPH_ADDED, in, seen);
         assert_true(strlen(want) > 500);
         assert_string_equal(got, want);
         free(got), free(want);
@@ -111,7 +114,7 @@ static void test_forth_and_back(void **state)
     (void)state;
     struct pipeline p;
     int in = 0, new = 0;
-    begin_added(&p, &in, &new, 0);
+    begin_added(&p, GRAPH_ADDED, &in, &new, 0);
     start_added(&p, 2);
     run(&p, 2 * SECOND);
     for (int round = 0; round < 4; round++) {
@@ -126,11 +129,24 @@ static void test_forth_and_back(void **state)
     switch_to(&p, 2);
     put_all(&p, &in, &new, 20);
     run(&p, 5 * SECOND);
-    char *one = tables_of(&p, 1), *two = tables_of(&p, 2), *want = fresh(in, new);
+    char *one = tables_of(&p, 1), *two = tables_of(&p, 2), *want = fresh(GRAPH_ADDED, in, new);
     assert_string_equal(one, want);
     assert_string_equal(two, want);
     free(one), free(two), free(want);
     finish_all(&p);
+}
+
+// Worker 2 hosts a third generation, that of the second's graph.
+static void start_third(struct pipeline *p, int join)
+{
+    joins[0].join = join;
+    p->c.options.starts = joins;
+    p->c.options.start_count = 1;
+    p->c.options.generation = "3";
+    p->c.options.plan = p->two.plan;
+    p->c.options.can_lead = false;
+    p->c.options.orders = NULL;
+    cluster_start(&p->c, 2);
 }
 
 // The journal has it already, of a generation that led before; a later one passes that over, as it is its history.
@@ -139,34 +155,70 @@ static void test_it_was_read_before(void **state)
     (void)state;
     struct pipeline p;
     int in = 0, new = 0;
-    begin_added(&p, &in, &new, 0);
+    begin_added(&p, GRAPH_ADDED, &in, &new, 0);
     put_all(&p, &in, &new, 10);
     switch_to(&p, 2);
     put_all(&p, &in, &new, 20);
-    joins[0].join = new - 7; // in the middle of what is in the journal
     end(&p, 2);
-    p.c.options.starts = joins;
-    p.c.options.start_count = 1;
-    p.c.options.generation = "3";
-    p.c.options.plan = p.two.plan;
-    p.c.options.can_lead = false;
-    p.c.options.orders = NULL;
-    cluster_start(&p.c, 2);
+    start_third(&p, new - 7); // in the middle of what is in the journal
     put_all(&p, &in, &new, 20);
     run(&p, 5 * SECOND);
-    char *one = tables_of(&p, 1), *three = tables_of(&p, 2), *want = fresh(in, new);
+    char *one = tables_of(&p, 1), *three = tables_of(&p, 2), *want = fresh(GRAPH_ADDED, in, new);
     assert_string_equal(one, want);
     assert_string_equal(three, want);
     free(one), free(three), free(want);
     finish_all(&p);
 }
 
+// Nobody knew what came behind its history until it leads: that was no rest, and what comes soon is not late. When it
+// has rested since, its windows close.
+static void test_it_rests(void **state)
+{
+    (void)state;
+    for (int more = 0; more < 40; more += 20) {
+        struct pipeline p;
+        int in = 0, new = 0;
+        begin_added(&p, GRAPH_RESTS, &in, &new, more ? 3 : 0);
+        run(&p, 60 * SECOND);
+        switch_to(&p, 2);
+        run(&p, 2 * SECOND);
+        put_all(&p, &in, &new, more);
+        run(&p, 40 * SECOND);
+        char *one = tables_of(&p, 1), *want = fresh(GRAPH_RESTS, in, new);
+        assert_string_equal(one, want);
+        free(one), free(want);
+        finish_all(&p);
+    }
+}
+
+// Where it rested while another generation led, lies in the history of a later one: no rest behind that.
+static void test_it_rested_before(void **state)
+{
+    (void)state;
+    struct pipeline p;
+    int in = 0, new = 0;
+    begin_added(&p, GRAPH_RESTS, &in, &new, 0);
+    switch_to(&p, 2);
+    run(&p, 30 * SECOND);
+    switch_to(&p, 0);
+    put_all(&p, &in, &new, 20);
+    start_third(&p, new);
+    run(&p, 2 * SECOND);
+    switch_to(&p, 2);
+    put_all(&p, &in, &new, 20);
+    run(&p, 40 * SECOND);
+    char *three = tables_of(&p, 2), *want = fresh(GRAPH_RESTS, in, new);
+    assert_string_equal(three, want);
+    free(three), free(want);
+    finish_all(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_it_equals_a_fresh_run),
-        cmocka_unit_test(test_forth_and_back),
-        cmocka_unit_test(test_it_was_read_before),
+        cmocka_unit_test(test_it_equals_a_fresh_run), cmocka_unit_test(test_forth_and_back),
+        cmocka_unit_test(test_it_was_read_before),    cmocka_unit_test(test_it_rests),
+        cmocka_unit_test(test_it_rested_before),
     };
     return cmocka_run_group_tests_name("added", tests, NULL, NULL);
 }
