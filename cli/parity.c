@@ -314,7 +314,7 @@ static int compare_generations(struct comparison *c)
                                          .right = strtoull(mark.generations[1], NULL, 10)};
     int status = compare(c);
     if (keep) fprintf(stderr, "the copies are in %s\n", copies);
-    else parity_drop_copies(mark.state_dir, mark.number);
+    parity_mark_end(&mark, keep);
     free(names[0]);
     free(names[1]);
     free(copies);

@@ -5,15 +5,12 @@
 #include "replay/generations.h"
 #include "base/units.h"
 
-#include <dirent.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { LOOK_US = 50000, FILES_OPEN = 16 };
+enum { LOOK_US = 50000 };
 static const int64_t ASK_US = 20000000;
 
 // Whether the generation's shards that are in the state directory are all copied.
@@ -80,53 +77,42 @@ int parity_take_mark(struct call *call, uint32_t kafka, struct parity_mark *mark
     return code;
 }
 
+// Who comes to the mark must find that somebody waits for it here.
+struct asking {
+    struct k_marking marking;
+    struct parity_mark *mark;
+};
+
+static int claim_and_ask(void *context, struct k_control *control, bool *ret_write, struct k_error *err)
+{
+    struct asking *ask = context;
+    int code = k_marking(&ask->marking, control, ret_write, err);
+    return code ? code : k_mark_claim(&ask->mark->claim, ask->marking.mark, err);
+}
+
 int parity_mark_with(struct k_log *log, struct parity_mark *mark, char **ret_directory, struct k_error *err)
 {
     struct k_control control;
-    struct k_marking ask = {0};
-    int code = k_control_change_now(log, mark->graph, k_marking, &ask, ASK_US, &control, err);
-    if (code) return code;
-    say_starts(mark, &control);
-    mark->number = ask.mark;
-    char *copies = k_format("%s/.marks/%llu", mark->state_dir, (unsigned long long)ask.mark);
-    code = wait_for(mark, copies, err);
-    if (code) free(copies);
-    else *ret_directory = copies;
+    struct asking ask = {.mark = mark};
+    mark->claim = (struct k_mark_claim){.state_dir = mark->state_dir, .graph = mark->graph, .file = -1};
+    int code = k_control_change_now(log, mark->graph, claim_and_ask, &ask, ASK_US, &control, err);
+    mark->number = ask.marking.mark;
+    char *copies = k_format("%s/.marks/%llu", mark->state_dir, (unsigned long long)mark->number);
+    if (!code) say_starts(mark, &control);
+    if (!code) code = wait_for(mark, copies, err);
+    if (!code) {
+        *ret_directory = copies;
+        return 0;
+    }
+    free(copies);
+    parity_mark_end(mark, false);
     return code;
 }
 
-// What lies below a shard's directory goes. The directory stays: a generation that follows the mark once more, from a
-// checkpoint before it, would else take the copy for one that is still to be made.
-static int empty_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
+void parity_mark_end(struct parity_mark *mark, bool keep)
 {
-    enum { SHARD_LEVEL = 3 }; // below that of the mark: graph, generation, shard
-    (void)status, (void)type;
-    return ftw->level > SHARD_LEVEL ? remove(path) : 0;
-}
-
-// Of an earlier mark, which every generation here has passed with a checkpoint: only what is empty goes.
-static int remove_empty(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void)status, (void)ftw;
-    if (type == FTW_DP) (void)!rmdir(path);
-    return 0;
-}
-
-void parity_drop_copies(const char *state_dir, uint64_t mark)
-{
-    char *marks = k_format("%s/.marks", state_dir), *own = k_format("%s/%llu", marks, (unsigned long long)mark);
-    nftw(own, empty_one, FILES_OPEN, FTW_DEPTH | FTW_PHYS);
-    DIR *all = opendir(marks);
-    const struct dirent *entry;
-    while (all && (entry = readdir(all))) {
-        uint64_t other = strtoull(entry->d_name, NULL, 10); // 0: it is none
-        char *path = k_format("%s/%s", marks, entry->d_name);
-        if (other && other < mark) nftw(path, remove_empty, FILES_OPEN, FTW_DEPTH | FTW_PHYS);
-        free(path);
-    }
-    if (all) closedir(all);
-    free(own);
-    free(marks);
+    mark->claim.keep = keep;
+    k_mark_leave(&mark->claim, mark->number);
 }
 
 int parity_keep_report(struct call *call, uint32_t kafka, const char *graph, const struct k_parity_report *report,

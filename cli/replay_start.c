@@ -87,7 +87,7 @@ static int check_suffix(const struct k_control *control, uint64_t number, const 
 
 struct asking {
     bool new, dry_run, full;
-    bool noted; // where it begins is to be noted
+    bool noted;          // where it begins is to be noted
     const char *suffix;  // NULL: not given
     uint64_t disk_bytes; // 0: not given
     struct start_place place;
@@ -120,12 +120,12 @@ static int show(struct hosting *h, struct k_log *log, const struct asking *askin
     fwrite(out.data, 1, out.length, stdout);
     k_buf_clear(&out);
     show_change(h, &asking->takeover);
-    if (is_whole(&asking->takeover)) return 0;
-    int code = reading_take(log, h->worker.plan, reading, err);
-    if (code) return code;
-    reading_print(reading, h->worker.plan, false, &out);
-    fwrite(out.data, 1, out.length, stdout);
+    bool whole = is_whole(&asking->takeover);
+    int code = whole ? 0 : reading_take(log, h->worker.plan, reading, err);
+    if (!code && !whole) reading_print(reading, h->worker.plan, false, &out);
+    if (out.length) fwrite(out.data, 1, out.length, stdout);
     k_buf_fini(&out);
+    if (code || whole) return code;
     reading_fini(reading);
     return k_cost_check(&reading->cost, &reading->options, err);
 }
@@ -208,7 +208,8 @@ static void decide_takeover(struct hosting *h, struct asking *asking, const stru
     if (asking->full) why = "that was asked for";
     else if (asking->suffix || (own && own->suffix[0])) why = "the outputs of all records are wanted";
     else if (own && own->role == K_ROLE_LIVE) why = "this generation lives";
-    else if (own && takeover_is_placed(h->worker.state_dir, h->worker.plan, own->number)) why = "it was begun already";
+    else if (own && takeover_is_placed(h->worker.state_dir, h->worker.plan, own->number))
+        why = "it was begun already";
     else if (own && has_history(&asking->place.starts)) why = HISTORY;
     if (why) snprintf(t->why_not, sizeof t->why_not, "%s", why);
 }
@@ -234,7 +235,7 @@ static int choose(struct hosting *h, struct k_log *log, struct asking *asking, u
     if ((code = find_beginning(h, log, asking, &reading, err))) return code;
     if (asking->dry_run) return show(h, log, asking, &reading, err);
     if (!takeover_is_placed(h->worker.state_dir, h->worker.plan, *ret)) {
-        takeover_prepare(&asking->takeover, log, &control, reading.starts);
+        takeover_prepare(&asking->takeover, log, reading.starts);
         takeover_say(&asking->takeover, "replay start");
     }
     // A copy that could not be had is no reason to begin elsewhere.

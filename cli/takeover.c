@@ -79,19 +79,6 @@ void takeover_decide(struct takeover *t, const char *state_dir, const struct k_p
     if (code) give_up(t, err.text);
 }
 
-// Copies that come later would stay for ever: whoever comes to the mark finds a directory, and makes none.
-static void forestall_copies(const struct takeover *t, const char *copies, const struct k_control *control)
-{
-    for (uint32_t i = 0; i < control->generation_count; i++)
-        for (uint32_t s = 0; s < t->new->shards; s++) {
-            char *path = k_format("%s/%s/%llu/%u", copies, t->new->name,
-                                  (unsigned long long)control->generations[i].number, s);
-            struct k_error ignored;
-            (void)!k_directories_make("directory", path, &ignored);
-            free(path);
-        }
-}
-
 static int make_one(struct takeover *t, const char *copies, uint32_t shard, const struct k_starts *starts,
                     struct k_error *err)
 {
@@ -133,8 +120,7 @@ static void end(struct takeover *t)
     t->lock = -1;
 }
 
-void takeover_prepare(struct takeover *t, struct k_log *log, const struct k_control *control,
-                      const struct k_starts *starts)
+void takeover_prepare(struct takeover *t, struct k_log *log, const struct k_starts *starts)
 {
     struct k_error err = {0};
     char generation[24], *copies = NULL;
@@ -145,10 +131,7 @@ void takeover_prepare(struct takeover *t, struct k_log *log, const struct k_cont
     int code = begin(t, &err);
     if (!code) code = parity_mark_with(log, &mark, &copies, &err);
     for (uint32_t i = 0; i < t->shard_count && !code; i++) code = make_one(t, copies, t->shards[i], starts, &err);
-    if (copies) {
-        forestall_copies(t, copies, control);
-        parity_drop_copies(t->state_dir, mark.number);
-    }
+    if (copies) parity_mark_end(&mark, false);
     free(copies);
     if (!code) return;
     end(t);

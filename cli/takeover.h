@@ -27,7 +27,7 @@ void takeover_decide(struct takeover *t, const char *state_dir, const struct k_p
                      const struct k_control *control);
 // Asks for a mark, waits for the copies, and makes them into states of the new graph that begins at starts. Never
 // fails: where that does not come to an end, everything is computed, and why_not says why.
-void takeover_prepare(struct takeover *t, struct k_log *log, const struct k_control *control,
+void takeover_prepare(struct takeover *t, struct k_log *log,
                       const struct k_starts *starts); // NULL: with the journal
 // Puts what was prepared where the new generation's state belongs; where there is one already, it stays.
 K_CHECKED int takeover_place(struct takeover *t, uint64_t generation, struct k_error *err);

@@ -1,5 +1,6 @@
 #include "engine/copies.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,21 +60,30 @@ static int open_copy(void *context, uint64_t seq, const char *generation, struct
     return code;
 }
 
+// What this shard's copies were for is over, of whatever generation they are: one that nobody hosts any more, or that
+// was retired, would leave its own for ever.
 static void drop(void *context, uint64_t seq)
 {
     const struct k_copy_place *p = context;
-    char *above = above_of(p, seq), *mine = k_format("%s/%s", above, p->generation);
-    char *path = k_format("%s/%u", mine, p->shard), *notes = notes_of(p, seq), *top = k_strdup(above);
+    char *above = above_of(p, seq), *top = k_strdup(above);
     *strrchr(top, '/') = 0;
-    k_tree_remove(path);
-    k_tree_remove(notes);
-    rmdir(mine); // those that are empty now
+    DIR *all = opendir(above);
+    const struct dirent *entry;
+    while (all && (entry = readdir(all))) {
+        if (entry->d_name[0] == '.') continue;
+        char *generation = k_format("%s/%s", above, entry->d_name), *path = k_format("%s/%u", generation, p->shard);
+        char *notes = k_format("%s.notes", path);
+        k_tree_remove(path);
+        k_tree_remove(notes);
+        rmdir(generation); // if it is empty now
+        free(generation);
+        free(path);
+        free(notes);
+    }
+    if (all) closedir(all);
     rmdir(above);
     rmdir(top);
-    free(notes);
     free(above);
-    free(mine);
-    free(path);
     free(top);
 }
 

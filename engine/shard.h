@@ -105,7 +105,7 @@ struct k_shard_options {
     void *mark_context;
     // Copies of states as they stood before a switch, for its difference. keep makes that of this shard's state, in
     // place of one that may be there; open gives that of any generation's (K_E_NOT_FOUND: there is none yet); drop
-    // removes this shard's own. NULL: no difference can be written here.
+    // removes this shard's, of all generations: they are of no use any more. NULL: no difference can be written here.
     const struct k_copies *copies;
     void *copies_context;
     uint32_t difference_rows; // messages of a difference in one transaction, at most; 0: K_DIFFERENCE_ROWS

@@ -4,7 +4,7 @@
 
 #include "base/directory.h"
 #include "base/trace.h"
-#include "engine/copies.h"
+#include "engine/marks.h"
 #include "engine/snapshots.h"
 
 #include <pthread.h>
@@ -63,27 +63,11 @@ static int open_store(void *context, struct k_store **ret, struct k_error *err)
     return code;
 }
 
-// A copy of the state at a mark, beside the states under a name that no graph has. What comes of a mark is for whoever
-// asked: a copy that cannot be made does not stop the pipeline.
 static int keep_mark(void *context, struct k_store *store, uint64_t mark, struct k_error *err)
 {
-    struct hosted *h = context;
-    const struct k_worker_options *o = &h->worker->options;
-    char *above = k_format("%s/.marks/%llu/%s/%s", o->state_dir, (unsigned long long)mark, o->plan->name,
-                           o->generation);
-    char *directory = k_format("%s/%u", above, h->shard);
-    char *part = k_format("%s/%u.part.%lld", above, h->shard, (long long)getpid());
-    struct stat status;
-    if (stat(directory, &status) != 0) { // else a crash came between the copy and the next record
-        int code = k_directories_make("state directory", above, err);
-        if (code == 0) code = store->ops->export_to(store, part, err);
-        if (code == 0 && rename(part, directory) != 0)
-            code = k_fail(err, K_E_IO, "%s cannot be renamed: %s", part, strerror(errno));
-        if (code < 0) k_trace(K_TRACE_WARN, "worker", "mark %llu is not kept: %s", (unsigned long long)mark, err->text);
-    }
-    free(above);
-    free(directory);
-    free(part);
+    const struct hosted *h = context;
+    (void)err;
+    k_mark_keep(&h->copies, store, mark);
     return 0;
 }
 
