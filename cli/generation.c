@@ -50,11 +50,12 @@ int pipeline_await(struct pipeline *pipeline, uint64_t seq, uint64_t target, int
     for (;;) {
         int code = pipeline_control(pipeline, ret, err);
         if (code && !k_control_again(code)) return code;
-        if (!code && ret->seq != seq)
+        enum k_switch_stand stand = code ? K_SWITCH_UNDER_WAY : k_switch_stands(ret, seq);
+        if (stand == K_SWITCH_OVERTAKEN)
             return k_fail(err, K_E_NOT_FOUND, "switch %llu was taken back: generation %llu shall lead (%s)",
                           (unsigned long long)seq, (unsigned long long)ret->target,
                           ret->reason[0] ? ret->reason : "another switch was asked for");
-        if (!code && k_control_is_settled(ret)) return 0;
+        if (stand == K_SWITCH_COMPLETE) return 0;
         if (k_clock_us(CLOCK_MONOTONIC) >= until_us)
             return k_fail(err, K_E_TIMEOUT,
                           "switch %llu to generation %llu is not complete yet; it goes on by itself (kappa replay "

@@ -15,7 +15,8 @@ enum {
     EMBEDDED_BYTES_MAX = 512 << 10,
     OUTPUT_BYTES_MAX = 16 << 20,
     RANGES_MAX = 4096,
-    SKIP_US = 1000000
+    SKIP_US = 1000000,
+    MARKS_MAX = 8
 };
 
 static int ensure_transaction(struct k_shard *shard, struct k_error *err)
@@ -163,11 +164,14 @@ static uint64_t settled_switch(const struct k_shard *shard)
     return lead->seq > lead->settled && passed ? lead->seq : 0;
 }
 
-// A mark stands where all work of the frontier is done, so that generations with other units of work agree there.
+// A mark stands where all work of the frontier is done, so that generations with other units of work agree there. Of
+// several that were asked for at once each has its own record, as each has somebody who waits for it; but of those from
+// while nobody led, the last are enough.
 static uint64_t mark_here(const struct k_shard *shard)
 {
     uint64_t mark = orders_mark(shard);
-    return mark > shard->mark && k_machine_is_settled(shard->machine) ? mark : 0;
+    if (mark <= shard->mark || !k_machine_is_settled(shard->machine)) return 0;
+    return mark - shard->mark > MARKS_MAX ? mark - MARKS_MAX + 1 : shard->mark + 1;
 }
 
 static void note_commit(struct k_shard *shard, const struct k_journal_facts *facts)

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FETCH_US = 100000, FETCHES_MAX = 50, TIMEOUT_US = 10000000, PAUSE_US = 200000 };
+enum { FETCH_US = 100000, IDLE_MAX = 50, TIMEOUT_US = 10000000, PAUSE_US = 200000 };
 
 #define TRY(call)                \
     do {                         \
@@ -57,10 +57,12 @@ int k_control_read(struct k_log *log, const char *graph, struct k_control *ret, 
     struct k_reader *reader;
     TRY(log->ops->reader_open(log, topic, 0, start, &reader, err));
     bool some = false;
-    for (int i = 0; i < FETCHES_MAX && !code && log->ops->position(reader) < end; i++) {
+    // The topic is compacted, but not what the broker still writes to: there may be many.
+    for (int idle = 0; idle < IDLE_MAX && !code && log->ops->position(reader) < end;) {
         const struct k_message *const *messages;
         uint32_t count = 0;
         code = log->ops->fetch(reader, 64, 1 << 20, FETCH_US, &messages, &count, err);
+        idle = count ? 0 : idle + 1;
         if (!code) code = take_last(messages, count, graph, &some, ret, err);
     }
     if (!code && log->ops->position(reader) < end)

@@ -169,6 +169,12 @@ int k_switch(void *context, struct k_control *control, bool *ret_write, struct k
     return 0;
 }
 
+enum k_switch_stand k_switch_stands(const struct k_control *control, uint64_t seq)
+{
+    if (control->seq > seq) return K_SWITCH_OVERTAKEN;
+    return control->seq == seq && k_control_is_settled(control) ? K_SWITCH_COMPLETE : K_SWITCH_UNDER_WAY;
+}
+
 int k_completion(void *context, struct k_control *control, bool *ret_write, struct k_error *err)
 {
     (void)err;

@@ -44,6 +44,11 @@ struct k_switch {
 };
 int k_switch(void *context, struct k_control *control, bool *ret_write, struct k_error *err);
 
+// What a record says of the switch with this number. One from before it says nothing: where a broker answers with what
+// was there a moment ago, it has not been taken back.
+enum k_switch_stand { K_SWITCH_UNDER_WAY, K_SWITCH_COMPLETE, K_SWITCH_OVERTAKEN };
+enum k_switch_stand k_switch_stands(const struct k_control *control, uint64_t seq);
+
 // Every shard has it: the stable name shows the target from now on.
 struct k_completion {
     uint64_t seq;

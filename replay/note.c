@@ -1,7 +1,7 @@
 // Notes in topics.
 #include "replay/note.h"
 
-enum { FETCH_US = 100000, FETCHES_MAX = 50, TIMEOUT_US = 10000000, LOOK_US = 5000, LOOKS_MAX = 1000 };
+enum { FETCH_US = 100000, IDLE_MAX = 50, TIMEOUT_US = 10000000, LOOK_US = 5000, LOOKS_MAX = 1000 };
 
 #define TRY(call)                \
     do {                         \
@@ -40,8 +40,8 @@ static int await_shown(struct k_log *log, const char *topic, int32_t partition, 
     return k_fail(err, K_E_RETRY, "what was committed to topic %s does not show yet", topic);
 }
 
-int k_note_send(struct k_log *log, struct k_producer *producer, const char *topic, int32_t partition,
-                const char *key, struct k_str value, struct k_error *err)
+int k_note_send(struct k_log *log, struct k_producer *producer, const char *topic, int32_t partition, const char *key,
+                struct k_str value, struct k_error *err)
 {
     bool tainted;
     const struct k_out_message message = {.topic = topic,
@@ -76,10 +76,11 @@ int k_note_read(struct k_log *log, const char *topic, int32_t partition, struct 
     if (start == end) return 0;
     TRY(log->ops->reader_open(log, topic, partition, start, &reader, err));
     int code = 0;
-    for (int i = 0; i < FETCHES_MAX && !code && log->ops->position(reader) < end; i++) {
+    for (int idle = 0; idle < IDLE_MAX && !code && log->ops->position(reader) < end;) {
         const struct k_message *const *messages;
         uint32_t count = 0;
         code = log->ops->fetch(reader, 64, 1 << 20, FETCH_US, &messages, &count, err);
+        idle = count ? 0 : idle + 1;
         if (code || !count) continue;
         ret->length = before;
         k_buf_add(ret, messages[count - 1]->value.data, messages[count - 1]->value.length);

@@ -10,13 +10,14 @@
 #include <stdlib.h>
 
 // A new control record ends every wait (k_overseer_wait); POLL_US is how often shards are asked how far a switch is.
-enum { POLL_US = 100000, SETTLED_US = 250000, PAUSE_US = 200000 };
+enum { POLL_US = 100000, SETTLED_US = 250000, PAUSE_US = 200000, STEP_MAX_US = 5000000 };
 
 struct k_overseer {
     struct k_overseer_options options;
     struct k_control_watch watch;
     struct k_orders orders;
-    int64_t seen_us;  // when the present seq was first seen
+    // Since the present seq was first seen: how long this process has looked at it, and when it last did.
+    int64_t waited_us, looked_us;
     int64_t retry_us; // not before this; 0: at once
     uint64_t seen_seq, random;
 };
@@ -35,7 +36,8 @@ static void give_orders(struct k_overseer *o)
     atomic_store(&o->orders.order, k_order_of(control->seq, control->target == o->options.generation));
     if (control->seq == o->seen_seq) return;
     o->seen_seq = control->seq;
-    o->seen_us = now_us(o);
+    o->waited_us = 0;
+    o->looked_us = now_us(o);
     k_trace(K_TRACE_INFO, "overseer", "%s: switch %llu: generation %llu shall lead; this is %llu", o->options.graph,
             (unsigned long long)control->seq, (unsigned long long)control->target,
             (unsigned long long)o->options.generation);
@@ -51,7 +53,7 @@ int k_overseer_create(const struct k_overseer_options *options, struct k_oversee
     o->random = options->seed;
     o->watch = (struct k_control_watch){.log = options->log, .graph = options->graph, .control = control};
     o->seen_seq = control.seq;
-    o->seen_us = now_us(o);
+    o->looked_us = now_us(o);
     give_orders(o);
     *ret = o;
     return 0;
@@ -92,12 +94,15 @@ static bool is_through(struct k_overseer *o)
     return true;
 }
 
+// A step comes several times a second. Where much more time has passed, the clock was set, or the machine slept, and
+// with it perhaps everybody who should have made the switch.
 static bool is_too_slow(struct k_overseer *o)
 {
     const struct k_control *control = &o->watch.control;
-    int64_t passed_us = now_us(o) - o->seen_us;
-    if (passed_us < 0) o->seen_us = now_us(o); // the clock was set back: counted anew
-    return control->give_up_us && control->target != control->live && passed_us > control->give_up_us;
+    int64_t now = now_us(o), passed_us = now - o->looked_us;
+    o->looked_us = now;
+    if (passed_us > 0) o->waited_us += passed_us < STEP_MAX_US ? passed_us : STEP_MAX_US;
+    return control->give_up_us && control->target != control->live && o->waited_us > control->give_up_us;
 }
 
 static bool is_hold_over(struct k_overseer *o)

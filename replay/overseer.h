@@ -2,9 +2,9 @@
 // finishes what a command asked for, whichever process comes to it first.
 //
 // It completes a switch when the journals of all shards, as this process's shards have followed them, say that it is
-// settled; it takes one back that does not come to its end in time (counted from when this process first saw it: clocks
-// of machines differ); it retires warm generations whose hold is over. One thread drives it; the shards only read its
-// orders, and it only reads their reports.
+// settled; it takes one back that does not come to its end in time (counted from when this process first saw it, while
+// it looks: clocks of machines differ, and machines sleep); it retires warm generations whose hold is over. One thread
+// drives it; the shards only read its orders, and it only reads their reports.
 #pragma once
 #include "engine/shard.h"
 #include "replay/control.h"

@@ -5,6 +5,7 @@
 
 #include "engine/log_memory.h"
 #include "replay/generations.h"
+#include "replay/note.h"
 
 static struct k_control record_of_two(void)
 {
@@ -135,6 +136,25 @@ static void test_turned_back(void **state)
     assert_int_equal(decide(k_taking_back, &slow, &c, false), 0);
     struct k_taking_back own = {.seq = 4};
     assert_int_equal(decide(k_taking_back, &own, &c, false), 0); // there is nothing to go back to
+}
+
+// Whoever waits for a switch may be shown a record from before it.
+static void test_how_a_switch_stands(void **state)
+{
+    (void)state;
+    struct k_control c = record_of_two(), before = c;
+    struct k_switch to_two = {.to = 2};
+    assert_int_equal(decide(k_switch, &to_two, &c, true), 0);
+    assert_true(k_control_is_settled(&before));
+    assert_int_equal(k_switch_stands(&before, to_two.seq), K_SWITCH_UNDER_WAY);
+    assert_int_equal(k_switch_stands(&c, to_two.seq), K_SWITCH_UNDER_WAY);
+    struct k_control back = c;
+    struct k_completion done = {.seq = to_two.seq};
+    assert_int_equal(decide(k_completion, &done, &c, true), 0);
+    assert_int_equal(k_switch_stands(&c, to_two.seq), K_SWITCH_COMPLETE);
+    struct k_taking_back slow = {.seq = to_two.seq};
+    assert_int_equal(decide(k_taking_back, &slow, &back, true), 0);
+    assert_int_equal(k_switch_stands(&back, to_two.seq), K_SWITCH_OVERTAKEN);
 }
 
 static void test_retirement(void **state)
@@ -295,6 +315,36 @@ static void test_compare_and_set(void **state)
     k_cloud_destroy(cloud);
 }
 
+// What was written since the broker last compacted is all there.
+static void test_many_changes(void **state)
+{
+    (void)state;
+    enum { CHANGES = 4000 };
+    struct k_cloud *cloud = k_cloud_create(1, NULL, 0);
+    struct k_log *log = k_cloud_connect(cloud, "a");
+    struct k_control c;
+    struct k_error err = {0};
+    struct k_buf bytes = {0}, last = {0};
+    assert_int_equal(k_control_prepare(log, "p", 1, &err), 0);
+    for (int i = 1; i <= CHANGES; i++) {
+        k_control_init(&c);
+        c.revision = c.mark = (uint64_t)i;
+        k_buf_clear(&bytes);
+        k_control_encode(&c, "p", &bytes);
+        struct k_out_message message = {
+            .topic = "p.control", .timestamp_us = 1, .value = k_buf_str(&bytes), .has_value = true};
+        assert_true(k_cloud_produce(cloud, &message) >= 0);
+    }
+    if (k_control_read(log, "p", &c, &err)) fail_msg("%s", err.text);
+    assert_int_equal(c.mark, CHANGES);
+    if (k_note_read(log, "p.control", 0, &last, &err)) fail_msg("%s", err.text);
+    assert_true(k_str_equal(k_buf_str(&last), k_buf_str(&bytes)));
+    k_buf_fini(&bytes);
+    k_buf_fini(&last);
+    log->ops->close(log);
+    k_cloud_destroy(cloud);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_turned_back),      cmocka_unit_test(test_retirement),
         cmocka_unit_test(test_many_generations), cmocka_unit_test(test_compare_and_set),
         cmocka_unit_test(test_warrants),         cmocka_unit_test(test_many_reports),
+        cmocka_unit_test(test_many_changes),     cmocka_unit_test(test_how_a_switch_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,27 @@ static void test_taken_back(void **state)
     finish(&p);
 }
 
+// A machine that slept did not wait: whoever should have made the switch may have slept, too.
+static void test_a_machine_that_slept(void **state)
+{
+    (void)state;
+    struct pipeline p;
+    begin(&p, GRAPH_TWO);
+    start(&p, 0);
+    put(&p, "t", 1);
+    run(&p, 2 * SECOND);
+    struct k_switch wish = {.to = 2, .give_up_us = 30 * SECOND};
+    ask(&p, k_switch, &wish);
+    run(&p, SECOND);
+    k_cloud_advance(p.c.cloud, 3600 * SECOND);
+    start(&p, 1);
+    run(&p, 10 * SECOND);
+    const struct k_control *control = k_overseer_control(p.overseers[0]);
+    assert_int_equal(control->seq, wish.seq);
+    assert_int_equal(control->live, 2);
+    finish(&p);
+}
+
 // A shadow with a rate takes its time; once it is to lead it does not.
 static void test_rate(void **state)
 {
@@ -135,6 +156,43 @@ static void test_rate(void **state)
     run(&p, 4 * SECOND);
     assert_int_equal(cluster_report(&p.c, 1, 0).records, 2000);
     assert_int_equal(k_shard_state(p.c.live[1][0]), K_SHARD_LEAD);
+    finish(&p);
+}
+
+static void note_marks(void *context, const struct k_message *message)
+{
+    Kappa__Internal__JournalRecord *record =
+        kappa__internal__journal_record__unpack(NULL, message->value.length, (const uint8_t *)message->value.data);
+    if (record->mark) k_buf_printf(context, "%llu ", (unsigned long long)record->mark);
+    kappa__internal__journal_record__free_unpacked(record, NULL);
+}
+
+// Two who ask at the same moment wait each for their own mark; of many that nobody saw, the last are enough.
+static void test_marks_at_once(void **state)
+{
+    (void)state;
+    struct pipeline p;
+    struct k_buf marks = {0};
+    begin(&p, GRAPH_TWO);
+    start(&p, 0);
+    put(&p, "t", 1);
+    run(&p, 2 * SECOND);
+    for (int n = 0; n < 2; n++) {
+        struct k_marking mark = {0};
+        ask(&p, k_marking, &mark);
+    }
+    run(&p, 2 * SECOND);
+    end(&p, 0);
+    for (int n = 0; n < 20; n++) {
+        struct k_marking mark = {0};
+        ask(&p, k_marking, &mark);
+    }
+    start(&p, 0);
+    run(&p, 20 * SECOND);
+    k_cloud_read(p.c.cloud, "p.journal.0", 0, note_marks, &marks);
+    k_buf_add_char(&marks, 0);
+    assert_string_equal(marks.data, "1 2 15 16 17 18 19 20 21 22 ");
+    k_buf_fini(&marks);
     finish(&p);
 }
 
@@ -258,7 +316,9 @@ int main(void)
         cmocka_unit_test(test_a_fresh_run_along_the_same_journal),
         cmocka_unit_test(test_an_added_source_without_a_place),
         cmocka_unit_test(test_taken_back),
+        cmocka_unit_test(test_a_machine_that_slept),
         cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_marks_at_once),
         cmocka_unit_test(test_a_mark_at_the_end),
         cmocka_unit_test(test_the_end_with_work_left),
         cmocka_unit_test(test_node_after_node),
