@@ -118,6 +118,12 @@ class Pipeline:
             worker.process.stop(30)
 
 
+def copies(*directories):
+    """Of states at marks: nobody waits for them any more."""
+    marks = [os.path.join(directory, ".marks") for directory in directories]
+    return [f"{path}/{name}" for path in marks if os.path.exists(path) for name in os.listdir(path) if name.isdigit()]
+
+
 def test_changes():
     "for several changes the tables of a minimal replay equal those of a full one, before and after a cutover"
     rng = seeded("changes")
@@ -148,6 +154,7 @@ def test_changes():
         assert "everything is computed: that was asked for" in full.process.stderr, full.process.stderr
         assert not os.path.exists(f"{p.state}/.marks/taken"), "it is left from making states"
         p.end()
+        expect(copies(p.state), [], "copies that are left")
         say(f"{what}: equal, {p.count * PARTITIONS} records")
 
 
@@ -250,6 +257,7 @@ def test_no_copy():
     assert f"everything is computed: generation 1, which lives, has no state in {other}\n" in said, said
     assert "are taken over from generation 1" in here.process.stderr, here.process.stderr
     p.end()
+    expect(copies(p.state, other), [], "copies that are left")
     digests = []
     for directory in (p.state, other):
         kappa(*p.arguments(changed, "--once")[:-2], directory, "--once", "--generation", 2)
