@@ -70,8 +70,11 @@ static void feed(struct fixture *f, uint32_t input, int64_t time_us, const char 
     uint32_t count;
     struct k_error err;
     struct k_input *in = &k_machine_inputs(f->machine, &count)[input];
-    struct k_message m = {.value = k_str_of(value), .has_value = true, .partition = (int32_t)in->partition,
-                          .offset = in->next < 0 ? 0 : in->next, .timestamp_us = time_us};
+    struct k_message m = {.value = k_str_of(value),
+                          .has_value = true,
+                          .partition = (int32_t)in->partition,
+                          .offset = in->next < 0 ? 0 : in->next,
+                          .timestamp_us = time_us};
     const struct k_message *list = &m;
     assert_int_equal(k_machine_feed(f->machine, input, &list, 1, &err), 0);
     in->next = m.offset + 1;
@@ -147,6 +150,28 @@ static void test_idle(void **state)
     // The rest counts from the commit of that record, and the largest event time is still the old one.
     assert_int_equal(boundary(&f, 1044 * SECOND, 3), 31 * SECOND - 100 * MS);
     assert_int_equal(boundary(&f, 1075 * SECOND, 3), 42 * SECOND - 100 * MS);
+    end(&f);
+}
+
+// The rest of a partition whose records were history begins with the first boundary that speaks of it. That one is due:
+// where nothing else comes, it would rest for ever.
+static void test_idle_behind_history(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint32_t count;
+    begin(&f, GRAPH_WINDOWS("time { idle: \"10s\" }"), 2);
+    feed(&f, 0, 50 * SECOND, A);
+    feed(&f, 1, SECOND, A);
+    struct k_input *in = &k_machine_inputs(f.machine, &count)[1];
+    in->until = 1;
+    in->touched = false;
+    assert_int_equal(boundary(&f, 1000 * SECOND, 1), SECOND);
+    assert_false(due(&f, 1100 * SECOND, 1));
+    assert_true(due(&f, 1100 * SECOND, 3));
+    assert_int_equal(boundary(&f, 1100 * SECOND, 3), SECOND);
+    assert_false(due(&f, 1101 * SECOND, 3));
+    assert_int_equal(boundary(&f, 1120 * SECOND, 3), 21 * SECOND);
     end(&f);
 }
 
@@ -312,8 +337,8 @@ static void test_inputs_of_a_shard(void **state)
     assert_int_equal(inputs[0].partition, 2);
     assert_int_equal(inputs[1].partition, 5);
     assert_int_equal(k_machine_find_input(m, 0, 5), 1);
-    assert_int_equal(k_machine_find_input(m, 0, 3), -1);  // another shard's
-    assert_int_equal(k_machine_find_input(m, 0, 8), -1);  // not there
+    assert_int_equal(k_machine_find_input(m, 0, 3), -1); // another shard's
+    assert_int_equal(k_machine_find_input(m, 0, 8), -1); // not there
     assert_int_equal(k_machine_find_input(m, 0, 11), -1);
     assert_int_equal(k_machine_find_input(m, 1, 2), -1);
     k_machine_close(m);
@@ -327,10 +352,15 @@ static void test_inputs_of_a_shard(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_least_over_partitions), cmocka_unit_test(test_idle),
-        cmocka_unit_test(test_empty_partitions),      cmocka_unit_test(test_never_idle),
-        cmocka_unit_test(test_final),                 cmocka_unit_test(test_portions),
-        cmocka_unit_test(test_saved_and_loaded),      cmocka_unit_test(test_inputs_of_a_shard),
+        cmocka_unit_test(test_least_over_partitions),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_idle_behind_history),
+        cmocka_unit_test(test_empty_partitions),
+        cmocka_unit_test(test_never_idle),
+        cmocka_unit_test(test_final),
+        cmocka_unit_test(test_portions),
+        cmocka_unit_test(test_saved_and_loaded),
+        cmocka_unit_test(test_inputs_of_a_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,16 +131,21 @@ static char *dump(struct cluster *c, uint32_t worker)
 // Follows to the journal's end. kill: it is killed again and again, ever later after it has begun to read; 0: not.
 static void follow(struct cluster *c, uint32_t worker, int64_t from, int kill)
 {
+    bool within = false; // its history, and behind a boundary
     start_there(c, worker, from);
     for (int n = 1; kill && n < 40; n++) {
-        for (int i = 0; i < kill * n;) {
+        for (int i = 0; i < kill * n * 8;) {
             if (cluster_step(c)) fail_msg("%s", c->error.text);
             struct k_shard_report report = cluster_report(c, worker, 0);
             i += report.records > 0 || report.state > K_SHARD_HISTORY;
         }
         cluster_kill(c, worker);
+        Kappa__Internal__Position *position = cluster_position(c, worker, 0);
+        within |= position && position->history;
+        if (position) kappa__internal__position__free_unpacked(position, NULL);
         start_there(c, worker, from);
     }
+    assert_true(within || !kill);
     cluster_until(c, worker, 0, K_SHARD_FOLLOW);
     run(c, 5 * SECOND);
 }
@@ -152,7 +157,7 @@ static void test_pure_nodes_end_as_live(void **state)
         struct cluster c;
         begin(&c, GRAPH_PURE, false);
         int64_t from = cut(&c);
-        if (kill) c.options.checkpoint_interval_us = 1; // at every boundary
+        if (kill) c.options.checkpoint_interval_us = 0; // at every boundary
         follow(&c, 1, from, kill);
         if (!kill) assert_int_equal(cluster_report(&c, 1, 0).records, RECORDS);
         lead(&c, RECORDS, RECORDS + LATER);
@@ -197,7 +202,7 @@ static void test_an_earlier_mark(void **state)
     begin_led(&c, GRAPH_PURE, false, false, &orders);
     c.options.keep_mark = keep_mark;
     c.options.mark_context = &kept;
-    c.options.checkpoint_interval_us = 1;
+    c.options.checkpoint_interval_us = 0;
     follow(&c, 1, cut(&c), 2);
     cluster_kill(&c, 1);
     Kappa__Internal__Position *position = cluster_position(&c, 1, 0);
@@ -219,7 +224,7 @@ static void test_all_who_do_it_agree(void **state)
     begin(&c, GRAPH_ORDERED, false);
     int64_t from = cut(&c);
     follow(&c, 1, from, 0);
-    c.options.checkpoint_interval_us = 1;
+    c.options.checkpoint_interval_us = 0;
     follow(&c, 2, from, 3);
     char *one = dump(&c, 0), *two = dump(&c, 1), *three = dump(&c, 2);
     assert_string_equal(two, three);
@@ -235,6 +240,7 @@ static void test_compacted(void **state)
     struct cluster c;
     begin(&c, GRAPH_PURE, true);
     int64_t from = cut(&c);
+    c.options.checkpoint_interval_us = 0;
     follow(&c, 1, from, 2);
     lead(&c, RECORDS, RECORDS + LATER);
     run(&c, 5 * SECOND);
@@ -282,7 +288,7 @@ static void test_outputs(void **state)
         cluster_topic(&c, "o.new", 1, false);
         cluster_topic(&c, "p.outputs.2", 1, true);
         c.options.output_suffix = ".new";
-        if (kill) c.options.checkpoint_interval_us = c.options.commit_interval_us = 1;
+        if (kill) c.options.checkpoint_interval_us = 0, c.options.commit_interval_us = 1;
         follow(&c, 1, from, kill);
         run(&c, 30 * SECOND); // the group waits for those that died
         char *got = k_strdup(cluster_read(&c, "o.new", 0));

@@ -11,7 +11,7 @@
 #define GRAPH_TIMED(TIME)                                                                                     \
     "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n"                    \
     "source { name: \"in\" kafka { topic: \"t\" } format { json {} } schema: \"E\" }\n"                       \
-    "source { name: \"new\" kafka { topic: \"v\" } format { json {} } schema: \"E\" }\n"                      \
+    "source { name: \"new\" kafka { topic: \"v\" } format { json {} } schema: \"E\" " TIME " }\n"             \
     "node { name: \"both\" union { } input: \"in\" input: \"new\" }\n"                                        \
     "node { name: \"sums\" input: \"both\" aggregate { group_by: \"k\" window { tumbling { size: \"5ms\" } }" \
     "  select: \"sum(n) AS total\" select: \"count(*) AS c\" } }\n"                                           \
@@ -170,6 +170,15 @@ static void test_it_was_read_before(void **state)
     finish_all(&p);
 }
 
+// Of the other topic only, with a pause behind each.
+static void put_others(struct pipeline *p, int *in, int count, int64_t pause_us)
+{
+    for (int i = 0; i < count; i++) {
+        put(p, "t", (*in)++);
+        run(p, pause_us);
+    }
+}
+
 // Nobody knew what came behind its history until it leads: that was no rest, and what comes soon is not late. When it
 // has rested since, its windows close.
 static void test_it_rests(void **state)
@@ -179,9 +188,9 @@ static void test_it_rests(void **state)
         struct pipeline p;
         int in = 0, new = 0;
         begin_added(&p, GRAPH_RESTS, &in, &new, more ? 3 : 0);
-        run(&p, 60 * SECOND);
+        put_others(&p, &in, 10, 6 * SECOND);
         switch_to(&p, 2);
-        run(&p, 2 * SECOND);
+        if (more) put_others(&p, &in, 10, SECOND / 5);
         put_all(&p, &in, &new, more);
         run(&p, 40 * SECOND);
         char *one = tables_of(&p, 1), *want = fresh(GRAPH_RESTS, in, new);
@@ -199,17 +208,56 @@ static void test_it_rested_before(void **state)
     int in = 0, new = 0;
     begin_added(&p, GRAPH_RESTS, &in, &new, 0);
     switch_to(&p, 2);
-    run(&p, 30 * SECOND);
+    put_others(&p, &in, 10, 6 * SECOND);
     switch_to(&p, 0);
     put_all(&p, &in, &new, 20);
     start_third(&p, new);
     run(&p, 2 * SECOND);
     switch_to(&p, 2);
     put_all(&p, &in, &new, 20);
-    run(&p, 40 * SECOND);
+    put_others(&p, &in, 4, 6 * SECOND);
     char *three = tables_of(&p, 2), *want = fresh(GRAPH_RESTS, in, new);
     assert_string_equal(three, want);
     free(three), free(want);
+    finish_all(&p);
+}
+
+static void find_leadership(void *context, const struct k_message *message)
+{
+    Kappa__Internal__JournalRecord *record =
+        kappa__internal__journal_record__unpack(NULL, message->value.length, (const uint8_t *)message->value.data);
+    if (record->leadership) *(int64_t *)context = message->offset;
+    kappa__internal__journal_record__free_unpacked(record, NULL);
+}
+
+// The same where the journal was cut off, so that there is a clock at the end of the history.
+static void test_it_rests_behind_a_cut(void **state)
+{
+    (void)state;
+    struct pipeline p;
+    struct k_error err;
+    int in = 0, new = 0;
+    int64_t from = 0;
+    begin(&p, GRAPH_RESTS);
+    start_added(&p, 0);
+    put_all(&p, &in, &new, 30);
+    end(&p, 0);
+    start_added(&p, 0);
+    run(&p, 20 * SECOND);
+    k_cloud_read(p.c.cloud, "p.journal.0", 0, find_leadership, &from);
+    assert_true(from > 10);
+    assert_int_equal(p.logs[0]->ops->delete_records(p.logs[0], "p.journal.0", 0, from, &err), 0);
+    joins[0].join = new;
+    p.c.options.journal_from = from;
+    start_added(&p, 1);
+    put_others(&p, &in, 10, 6 * SECOND);
+    switch_to(&p, 2);
+    put_others(&p, &in, 10, SECOND / 5);
+    put_all(&p, &in, &new, 20);
+    put_others(&p, &in, 4, 6 * SECOND);
+    char *one = tables_of(&p, 1), *want = fresh(GRAPH_RESTS, in, new);
+    assert_string_equal(one, want);
+    free(one), free(want);
     finish_all(&p);
 }
 
@@ -218,7 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_equals_a_fresh_run), cmocka_unit_test(test_forth_and_back),
         cmocka_unit_test(test_it_was_read_before),    cmocka_unit_test(test_it_rests),
-        cmocka_unit_test(test_it_rested_before),
+        cmocka_unit_test(test_it_rested_before),      cmocka_unit_test(test_it_rests_behind_a_cut),
     };
     return cmocka_run_group_tests_name("added", tests, NULL, NULL);
 }
