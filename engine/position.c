@@ -107,6 +107,9 @@ void machine_load_frontier(struct k_machine *m, const Kappa__Internal__Position 
 {
     m->open_frontier_us = position->has_frontier_us ? position->frontier_us : INT64_MIN;
     m->frontier_us = position->final ? INT64_MAX : m->open_frontier_us;
+    m->work_frontier_us = position->has_work_frontier_us ? position->work_frontier_us : INT64_MIN;
+    m->work_pending = position->work_pending;
+    m->work_node = 0;
 }
 
 int k_machine_load(struct k_machine *m, const Kappa__Internal__Position *position, struct k_error *err)
@@ -118,9 +121,6 @@ int k_machine_load(struct k_machine *m, const Kappa__Internal__Position *positio
     for (uint32_t p = 0; p < m->post_count; p++) machine_load_counters(&m->posts[p], position);
     m->clock_us = position->has_clock_us ? position->clock_us : INT64_MIN;
     machine_load_frontier(m, position);
-    m->work_frontier_us = position->has_work_frontier_us ? position->work_frontier_us : INT64_MIN;
-    m->work_pending = position->work_pending;
-    m->work_node = 0;
     m->final = position->final;
     m->work_units = position->work_units;
     return 0;

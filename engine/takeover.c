@@ -93,8 +93,9 @@ void takeover_inputs(struct k_shard *shard)
 
 // --- whether it fits
 
-// What an input and the copy's knowledge of its partition differ in, in words; NULL: nothing.
-static const char *differs(const struct k_input *in, const Partition *p, bool watermarks)
+// What an input and the copy's knowledge of its partition differ in, in words; NULL: nothing. some_unread: a watermark
+// that depends on other partitions is another here, and is loaded (waiting.c).
+static const char *differs(const struct k_input *in, const Partition *p, bool watermarks, bool some_unread)
 {
     if (in->begin != p->begin) return "where it begins";
     if (in->next != p->next) return "the next offset";
@@ -107,7 +108,8 @@ static const char *differs(const struct k_input *in, const Partition *p, bool wa
     bool clock = watermarks || in->records > 0;
     if (clock && in->last_clock_us != (p->has_last_clock_us ? p->last_clock_us : INT64_MIN))
         return "when it was last read";
-    if (watermarks && in->clock.watermark_us != (p->has_watermark_us ? p->watermark_us : INT64_MIN))
+    bool own = in->clock.max_time_us != INT64_MIN || !some_unread;
+    if (watermarks && own && in->clock.watermark_us != (p->has_watermark_us ? p->watermark_us : INT64_MIN))
         return "the watermark";
     return NULL;
 }
@@ -121,7 +123,8 @@ static int compare_input(struct k_shard *shard, const Partition *p, bool waterma
     for (uint32_t s = 0; s < plan->source_count && input < 0; s++)
         if (p->source && strcmp(plan->sources[s].name, p->source) == 0)
             input = k_machine_find_input(shard->machine, s, p->partition);
-    const char *what = input < 0 ? "that there is one" : differs(&inputs[input], p, watermarks);
+    const char *what =
+        input < 0 ? "that there is one" : differs(&inputs[input], p, watermarks, shard->takeover->n_unread > 0);
     if (!what) return 0;
     return k_fail(err, K_E_CORRUPT,
                   "source \"%s\", partition %u: where the copy of generation %s stands (journal record %llu), %s is "

@@ -11,24 +11,21 @@ bool machine_is_waiting(const struct k_machine *m, const char *name)
     return false;
 }
 
-// Inputs that nobody read stand where the copy's did.
+// Inputs that nobody read stand where the copy's did. So do all others, but for one thing: a partition that is still
+// empty goes along with those that are not, and so many of them were not to be seen here. As the frontier depends on
+// that, what was thought to be done at it counts no more; nothing that was computed asks for it.
 static int load_unread(struct k_machine *m, const Kappa__Internal__Position *position, struct k_error *err)
 {
     bool some = false;
     for (uint32_t i = 0; i < m->input_count; i++) {
         struct k_input *in = &m->inputs[i];
-        if (!in->unread) continue;
+        if (in->unread) machine_load_counters(&m->posts[in->source], position);
+        some |= in->unread;
         in->unread = false;
-        some = true;
-        machine_load_counters(&m->posts[in->source], position);
-        for (size_t p = 0; p < position->n_partition; p++) {
-            const Kappa__Internal__Position__Partition *partition = position->partition[p];
-            if (partition->partition != in->partition || !partition->source ||
-                strcmp(partition->source, m->plan->sources[in->source].name) != 0)
-                continue;
-            int code = machine_load_input(m, partition, err);
-            if (code) return code;
-        }
+    }
+    for (size_t p = 0; p < position->n_partition && some; p++) {
+        int code = machine_load_input(m, position->partition[p], err);
+        if (code) return code;
     }
     if (some) machine_load_frontier(m, position);
     return 0;

@@ -162,11 +162,10 @@ static const char *input_name(const struct changing *c, const struct k_node *nod
     return source >= 0 ? c->new->sources[source].name : c->new->nodes[from].name;
 }
 
-// Rows that expire do so at the frontier.
-static bool expires(const Kappa__V1__Graph *graph, const char *name)
+bool k_node_waits(const struct k_plan *plan, const struct k_node *node)
 {
-    const Kappa__V1__Table *table = (const void *)table_message(graph, name);
-    return table && table->retention;
+    const Kappa__V1__Table *table = (const void *)table_message(plan->message, node->name);
+    return node->frontier || (table && table->retention);
 }
 
 static const char *judge_node(const struct changing *c, const struct k_node *new)
@@ -185,7 +184,7 @@ static const char *judge_node(const struct changing *c, const struct k_node *new
         return k_arena_format(c->arena, "its input \"%s\" %s", input->name,
                               input->fate == K_FATE_ADD ? "is new" : "changes");
     }
-    return new->frontier || expires(c->new_graph, new->name) ? c->why_frontier : NULL;
+    return k_node_waits(c->new, new) ? c->why_frontier : NULL;
 }
 
 void k_change_make(const struct k_plan *old, const struct k_plan *new, const char *why_all, struct k_arena *arena,

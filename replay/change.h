@@ -20,6 +20,8 @@ struct k_change {
     uint32_t count;
     const char *why_frontier; // why event time runs in another way than before; NULL: it does not
 };
+// Whether it waits for the frontier: so do also rows that expire.
+bool k_node_waits(const struct k_plan *plan, const struct k_node *node);
 // why_all: a reason to rebuild everything that the two graphs do not show (another version of the operators, another
 // content of a file that they name); NULL: none. Everything lies in the arena, but for names: the plans must outlive
 // it.

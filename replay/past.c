@@ -3,19 +3,13 @@
 
 #include <string.h>
 
+#include "replay/change.h"
+
 static const char *idle_source(const struct k_plan *plan)
 {
     for (uint32_t s = 0; s < plan->source_count; s++)
         if (plan->sources[s].idle_us >= 0) return plan->sources[s].name;
     return NULL;
-}
-
-static bool expires(const struct k_plan *plan, const struct k_node *node)
-{
-    for (size_t i = 0; i < plan->message->n_table; i++)
-        if (plan->message->table[i]->name && strcmp(plan->message->table[i]->name, node->name) == 0)
-            return plan->message->table[i]->retention != NULL;
-    return false;
 }
 
 static bool vanishes(const struct k_preflight *found, const char *topic)
@@ -53,7 +47,7 @@ static const char *reason_of(const struct k_plan *plan, const struct k_preflight
     journalled |= node->output_count == 0 && node->inputs[0]->order == K_JOURNALLED;
     for (uint32_t i = 0; i < node->output_count; i++) journalled |= node->outputs[i].order == K_JOURNALLED;
     if (!reason && journalled) reason = "it depends on the order of partitions, which only the journal knew";
-    if (!reason && idle && (node->frontier || expires(plan, node)))
+    if (!reason && idle && k_node_waits(plan, node))
         reason = k_arena_format(arena, "it waits for event time, and source \"%s\" could be idle", idle);
     return reason;
 }

@@ -71,12 +71,12 @@ static void decide_node(struct deciding *d, uint32_t n)
 }
 
 // Sources whose records reach nothing that is computed are not read; unless a source changed, since event time is then
-// not that of the copy, or a window or join is computed, since these wait for every source.
+// not that of the copy, or a window, join or table whose rows expire is computed, since these wait for every source.
 static void decide_sources(struct deciding *d)
 {
     bool any = d->taking->same_sources;
     for (uint32_t n = 0; n < d->new->node_count; n++)
-        any &= !(d->taking->items[n].how == K_TAKING_COMPUTE && d->new->nodes[n].frontier);
+        any &= !(d->taking->items[n].how == K_TAKING_COMPUTE && k_node_waits(d->new, &d->new->nodes[n]));
     for (uint32_t s = 0; s < d->new->source_count; s++) {
         const struct k_links *links = &d->new->source_links[s];
         bool wanted = !any;

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "replay/takeover.h"
 #include "tests/engine/cluster.h"
+#include "tests/replay/entries.h"
 
 enum { SEEDS = 24, RECORDS = 90, NEWS = 20, LIVE = 0, MINIMAL = 1, FULL = 2 };
 static const int64_t SECOND = 1000000, MS = 1000;
@@ -39,6 +40,14 @@ static const int64_t SECOND = 1000000, MS = 1000;
     "node { name: \"shown\" input: \"ever\" map { select: \"k\" select: \"c" MORE " AS c\" } }\n" \
     "sink { name: \"out\" input: \"shown\" key: \"k\" kafka { topic: \"o\" } format { json {} } }\n"
 #define BASE SOURCES("3ms") ROWS FILTERED("n % 3 <> 0") HOPPING("10ms") UNBOUNDED JOINED SINK("")
+// All go on with the wall clock when they have rested for a while; the last one is empty.
+#define REST " time { idle: \"60ms\" } }\n"
+#define RESTING                                                                                                   \
+    "name: \"p\" schema { name: \"E\" field: \"k string not null\" field: \"n int64\" }\n"                        \
+    "source { name: \"stream\" kafka { topic: \"t\" } format { json {} } schema: \"E\"" REST                      \
+    "source { name: \"other\" kafka { topic: \"u\" } format { json {} } schema: \"E\"" REST                       \
+    "source { name: \"rows\" kafka { topic: \"v\" } format { json {} } schema: \"E\"" REST FILTERED("n % 3 <> 0") \
+        UNBOUNDED "table { name: \"seldom\" input: \"rows\" key: \"k\" }\n"
 
 #define ADDED                                                                            \
     "source { name: \"new\" kafka { topic: \"x\" } format { json {} } schema: \"E\" }\n" \
@@ -205,13 +214,13 @@ static int keep_mark(void *context, struct k_store *store, uint64_t mark, struct
     return code;
 }
 
-static void begin(struct scene *s, const char *two, uint64_t seed)
+static void begin(struct scene *s, const char *one, const char *two, uint64_t seed)
 {
     memset(s, 0, sizeof *s);
     s->random = seed;
     s->hurried = draw(s, 2);
     s->starts = strstr(two, "\"x\"") ? joins : NULL;
-    cluster_init(&s->c, BASE, 1);
+    cluster_init(&s->c, one, 1);
     cluster_topic(&s->c, "t", 2, false);
     cluster_topic(&s->c, "u", 1, false);
     cluster_topic(&s->c, "v", 1, false);
@@ -323,63 +332,6 @@ static void take_over(struct scene *s)
 
 // --- what states hold
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void add_hex(struct k_buf *out, struct k_str bytes)
-{
-    for (uint32_t i = 0; i < bytes.length; i++) k_buf_printf(out, "%02x", (unsigned char)bytes.data[i]);
-}
-
-// All of a checkpoint but the notes beside the state, by the names of families: their numbers differ.
-static char *dump(struct scene *s, uint32_t worker)
-{
-    struct k_store *store;
-    struct k_error err = {0};
-    struct k_store_iterator *iterator;
-    struct k_str key, value;
-    char *names[64] = {0}, **lines = k_new_array(char *, 100000);
-    size_t count = 0;
-    struct k_buf out = {0};
-    assert_int_equal(k_store_memory_open(s->c.disks[worker][0].memory, NULL, NULL, &store, &err), 0);
-    assert_int_equal(store->ops->iterate(store, K_STR(""), (struct k_str){NULL, 0}, &iterator, &err), 0);
-    while (store->ops->next(iterator, &key, &value, &err)) {
-        struct k_buf line = {0};
-        uint32_t number;
-        if (key.data[0] == 0 && key.length > 8 && memcmp(key.data + 1, "family/", 7) == 0) {
-            memcpy(&number, value.data, 4);
-            names[__builtin_bswap32(number)] = k_strndup(key.data + 8, key.length - 8);
-            k_buf_printf(&line, "%.*s", (int)key.length - 1, key.data + 1);
-        } else if (key.data[0] == 0) {
-            k_buf_printf(&line, "%.*s", (int)key.length - 1, key.data + 1);
-        } else {
-            memcpy(&number, key.data + 1, 4);
-            const char *name = names[__builtin_bswap32(number)];
-            assert_non_null(name); // nothing lies there that nobody knows
-            k_buf_printf(&line, "%s ", name);
-            add_hex(&line, (struct k_str){key.data + 5, key.length - 5});
-            k_buf_add_char(&line, '=');
-            add_hex(&line, value);
-        }
-        k_buf_add_char(&line, 0);
-        if (strcmp(line.data, "takeover") == 0) k_buf_fini(&line);
-        else lines[count++] = line.data;
-    }
-    store->ops->iterate_end(iterator);
-    store->ops->close(store);
-    qsort(lines, count, sizeof *lines, by_text);
-    for (size_t i = 0; i < count; i++) {
-        k_buf_printf(&out, "%s\n", lines[i]);
-        free(lines[i]);
-    }
-    free(lines);
-    for (int i = 0; i < 64; i++) free(names[i]);
-    k_buf_add_char(&out, 0);
-    return out.data;
-}
-
 static char *in_text(const Kappa__Internal__Position__Partition *p)
 {
     return k_format("%s %u: next %lld, time %lld, watermark %lld, clock %lld, %llu records, last %lld %llx",
@@ -425,7 +377,7 @@ static void compare(struct scene *s)
     struct k_taking taking;
     k_arena_init(&arena);
     decide(s->c.plan, s->two, &arena, &taking);
-    char *one = dump(s, MINIMAL), *other = dump(s, FULL);
+    char *one = entries_of(s->c.disks[MINIMAL][0].memory), *other = entries_of(s->c.disks[FULL][0].memory);
     assert_string_equal(one, other);
     free(one);
     free(other);
@@ -453,7 +405,7 @@ static bool nothing_reaches_what_waits(struct scene *s, int64_t place)
 static void one_pipeline(const char *two, uint64_t seed, bool whole)
 {
     struct scene s;
-    begin(&s, two, seed);
+    begin(&s, BASE, two, seed);
     start(&s, LIVE);
     put_news(&s);
     put_some(&s, RECORDS);
@@ -506,6 +458,17 @@ static void test_it_holds_the_same(void **state)
     assert_true(left_over > 100);
 }
 
+// What is wrong with a copy is found where it stands.
+static void expect_refusal(struct scene *s, const char *want)
+{
+    int code = 0;
+    start(s, MINIMAL);
+    for (int n = 0; n < 20000 && !code; n++) code = cluster_step(&s->c);
+    assert_int_equal(code, K_E_CORRUPT);
+    assert_non_null(strstr(s->c.error.text, want));
+    finish(s);
+}
+
 // A generation that begins later than the one that was copied has never seen what that one counts.
 static void test_another_beginning(void **state)
 {
@@ -513,7 +476,7 @@ static void test_another_beginning(void **state)
     const struct k_start later[] = {{.topic = "u", .partition = 0, .offset = 7}};
     struct scene s;
     struct k_error err = {0};
-    begin(&s, changes[4].graph, 1);
+    begin(&s, BASE, changes[4].graph, 1);
     start(&s, LIVE);
     put_some(&s, RECORDS);
     take_copy(&s);
@@ -521,12 +484,7 @@ static void test_another_beginning(void **state)
     assert_string_equal(err.text, "it begins at another offset in topic u, partition 0");
     take_over(&s); // it has not changed
     s.starts = later;
-    start(&s, MINIMAL); // and if somebody does it all the same, it is found
-    int code = 0;
-    for (int n = 0; n < 20000 && !code; n++) code = cluster_step(&s.c);
-    assert_int_equal(code, K_E_CORRUPT);
-    assert_non_null(strstr(s.c.error.text, "where it begins is another in it than here"));
-    finish(&s);
+    expect_refusal(&s, "where it begins is another in it than here");
 }
 
 // A copy that was made along another journal is no part of this one.
@@ -534,11 +492,11 @@ static void test_another_journal(void **state)
 {
     (void)state;
     struct scene s, other;
-    begin(&other, changes[4].graph, 2);
+    begin(&other, BASE, changes[4].graph, 2);
     start(&other, LIVE);
     put_some(&other, RECORDS);
     take_copy(&other);
-    begin(&s, changes[4].graph, 3);
+    begin(&s, BASE, changes[4].graph, 3);
     start(&s, LIVE);
     put_some(&s, RECORDS);
     s.copy = other.copy;
@@ -546,22 +504,63 @@ static void test_another_journal(void **state)
     take_over(&s);
     run(&s, 20 * SECOND);
     put_some(&s, RECORDS);
-    start(&s, MINIMAL);
-    int code = 0;
-    for (int n = 0; n < 20000 && !code; n++) code = cluster_step(&s.c);
-    assert_int_equal(code, K_E_CORRUPT);
-    assert_non_null(strstr(s.c.error.text, "of another journal"));
-    finish(&s);
+    expect_refusal(&s, "of another journal");
     finish(&other);
+}
+
+static void put_at(struct scene *s, const char *topic, char k, int64_t time_us)
+{
+    char value[64];
+    snprintf(value, sizeof value, "{\"k\":\"%c\",\"n\":1}", k);
+    cluster_put(&s->c, topic, 0, time_us, NULL, value);
+    run(s, 10 * MS);
+}
+
+// While sources are not read, the frontier is one of those that are, and they go on without the others where these
+// rest: what is taken over must hear nothing of that.
+static void test_sources_that_rest(void **state)
+{
+    (void)state;
+    static const struct change resting[] = {
+        {RESTING "table { name: \"last\" input: \"other\" key: \"k\" }\n",
+         "computed: last; taken over: some sums ever totals counts seldom; unread: stream; unread: rows; "},
+        {RESTING "table { name: \"last\" input: \"rows\" key: \"k\" }\n",
+         "computed: last; taken over: some sums ever totals counts seldom; unread: stream; unread: other; "},
+        {RESTING "table { name: \"last\" input: \"other\" key: \"k\" retention: \"1s\" }\n",
+         "computed: last; taken over: some sums ever totals counts seldom; "},
+    };
+    for (size_t i = 0; i < sizeof resting / sizeof *resting; i++) {
+        struct scene s;
+        expect_decision(RESTING, resting[i].graph, resting[i].want);
+        begin(&s, RESTING, resting[i].graph, i);
+        start(&s, LIVE);
+        run(&s, SECOND);
+        put_at(&s, "t", 'a', 100 * MS);
+        put_at(&s, "u", 'a', 100 * SECOND);
+        put_at(&s, "u", 'b', 200 * SECOND);
+        run(&s, SECOND);
+        put_at(&s, "t", 'a', 10 * SECOND);
+        take_copy(&s);
+        take_over(&s);
+        start(&s, MINIMAL);
+        start(&s, FULL);
+        run(&s, 20 * MS);
+        for (int n = 0; n < 20; n++) put_at(&s, "t", 'a' + (char)(n % 2), (20 + n) * SECOND);
+        cluster_stop(&s.c, LIVE);
+        run(&s, 2 * SECOND);
+        cluster_stop(&s.c, MINIMAL);
+        cluster_stop(&s.c, FULL);
+        compare(&s);
+        finish(&s);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decisions),
-        cmocka_unit_test(test_it_holds_the_same),
-        cmocka_unit_test(test_another_beginning),
-        cmocka_unit_test(test_another_journal),
+        cmocka_unit_test(test_decisions),         cmocka_unit_test(test_it_holds_the_same),
+        cmocka_unit_test(test_another_beginning), cmocka_unit_test(test_another_journal),
+        cmocka_unit_test(test_sources_that_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
