@@ -219,7 +219,8 @@ static int take_ends(struct k_shard *shard, struct k_at_end *ends, uint32_t *ret
     return 0;
 }
 
-// The frontier work of a record that another graph's leader made: as much as it did, if it left some, else all.
+// The frontier work of a record whose leader had other work than this shard: as much as it did, if it left some, else
+// all.
 static int work_like(struct k_shard *shard, struct k_error *err)
 {
     const Record *record = shard->following.record;
@@ -239,7 +240,8 @@ static int follow_boundary(struct k_shard *shard, struct k_error *err)
     struct k_at_end *ends = k_new_array(struct k_at_end, record->n_at_end + 1);
     uint32_t end_count = 0;
     uint64_t work = 0;
-    bool foreign = shard->lead.foreign;
+    // Nodes that wait for a copy's place do none of the work that the leader did there, of whichever generation it is.
+    bool foreign = shard->lead.foreign || shard->takeover;
     int code = take_ends(shard, ends, &end_count, err);
     if (!code)
         code = k_machine_boundary(shard->machine, record->clock_us, ends, end_count, record->final,

@@ -402,6 +402,23 @@ static bool nothing_reaches_what_waits(struct scene *s, int64_t place)
     return computed > 0;
 }
 
+static void lead(struct scene *s, uint64_t seq, bool live)
+{
+    for (uint32_t w = 0; w < WORKERS; w++) atomic_store(&s->orders[w].order, k_order_of(seq, (w == LIVE) == live));
+}
+
+// Both of the new generation come to the same place, and hold the same.
+static void end_alike(struct scene *s, uint64_t seq)
+{
+    for (uint32_t w = 0; w < WORKERS; w++) cluster_kill(&s->c, w);
+    lead(s, seq, true);
+    for (uint32_t w = MINIMAL; w <= FULL; w++) start(s, w);
+    run(s, 15 * SECOND); // until the transaction of who led last is over
+    cluster_stop(&s->c, MINIMAL);
+    cluster_stop(&s->c, FULL);
+    compare(s);
+}
+
 static void one_pipeline(const char *two, uint64_t seed, bool whole)
 {
     struct scene s;
@@ -430,20 +447,12 @@ static void one_pipeline(const char *two, uint64_t seed, bool whole)
     put_some(&s, RECORDS / 2);
     run(&s, 2 * SECOND);
     if (draw(&s, 2)) { // it leads, or the other of its kind
-        for (uint32_t w = 0; w < WORKERS; w++) atomic_store(&s.orders[w].order, k_order_of(1, w != LIVE));
+        lead(&s, 1, false);
         run(&s, 2 * SECOND);
         put_some(&s, RECORDS / 2);
         run(&s, 2 * SECOND);
     }
-    for (uint32_t w = 0; w < WORKERS; w++) cluster_kill(&s.c, w);
-    start(&s, MINIMAL); // to the same place
-    atomic_store(&s.orders[MINIMAL].order, k_order_of(2, false));
-    atomic_store(&s.orders[FULL].order, k_order_of(2, false));
-    start(&s, FULL);
-    run(&s, 15 * SECOND); // until the transaction of who led last is over
-    cluster_stop(&s.c, MINIMAL);
-    cluster_stop(&s.c, FULL);
-    compare(&s);
+    end_alike(&s, 2);
     finish(&s);
 }
 
@@ -456,6 +465,30 @@ static void test_it_holds_the_same(void **state)
             one_pipeline(changes[i].graph, seed * CHANGES + (uint64_t)i, whole);
         }
     assert_true(left_over > 100);
+}
+
+// The new generation led before, from another state directory: its leader did more than a state does that waits.
+static void test_it_led_before(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct scene s;
+        begin(&s, BASE, changes[seed % (CHANGES - 1)].graph, seed);
+        for (uint32_t w = LIVE; w <= FULL; w += FULL - LIVE) start(&s, w);
+        put_some(&s, RECORDS / 2);
+        lead(&s, 1, false);
+        run(&s, 2 * SECOND);
+        put_some(&s, RECORDS);
+        assert_true(cluster_report(&s.c, FULL, 0).commits > 1);
+        lead(&s, 2, true);
+        put_some(&s, RECORDS / 2);
+        take_copy(&s);
+        take_over(&s);
+        start(&s, MINIMAL);
+        put_some(&s, RECORDS / 2);
+        end_alike(&s, 3);
+        finish(&s);
+    }
 }
 
 // What is wrong with a copy is found where it stands.
@@ -561,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_decisions),         cmocka_unit_test(test_it_holds_the_same),
         cmocka_unit_test(test_another_beginning), cmocka_unit_test(test_another_journal),
         cmocka_unit_test(test_sources_that_rest),
+        cmocka_unit_test(test_it_led_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
