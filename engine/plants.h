@@ -28,6 +28,8 @@
     X(difference_old, "a switch's difference is written with the values of where the switch stands")           \
     X(back_to_first, "a rollback goes to the first warm generation, whoever led before")                        \
     X(hold_short, "a warm generation is retired before its hold is over")                                       \
+    X(taken_unfed, "what is computed does not get what a node gave before that is taken over")                  \
+    X(taken_late, "what was taken over goes on one journal record late")                                        \
     X(trim_alive, "the journal is trimmed of records that can still be followed")
 #ifdef K_PLANTED
 enum k_plant {

@@ -59,7 +59,7 @@ static void decide_node(struct deciding *d, uint32_t n)
     if (node->state && !kept) compute(d, n, NULL);
     else if (node->state && reads_others(find_node(d->old, node->name), node))
         compute(d, n, "other columns of its inputs are read now");
-    if (d->taking->items[n].how != K_TAKING_COMPUTE) return;
+    if (d->taking->items[n].how != K_TAKING_COMPUTE || K_PLANT(taken_unfed)) return;
     const char *why = k_arena_format(d->arena, "\"%s\" needs what it gave before", node->name);
     for (uint32_t i = 0; i < node->input_count; i++) {
         int32_t source, from;

@@ -91,6 +91,7 @@ void generation_draw(struct world *w, uint64_t number, uint64_t from)
     static const char *const suffixes[] = {"", ".new", ".more"};
     g->suffix = one_in(r, 3) ? suffixes[number - 1] : NULL;
     w->stats.suffixed += g->suffix != NULL;
+    g->takes = !one_in(r, 3);
 }
 
 void generation_fini(struct generation *g)

@@ -16,6 +16,7 @@ struct generation {
     const char *suffix;       // of the topics to which it writes until it leads; NULL: it does not
     struct scenario *changed; // where its graph is not the first's; else NULL
     struct k_plan plan;       // shares everything with its scenario's
+    bool takes; // what did not change from a copy of the live one, where that makes sense
     // Where it begins, drawn when its first process starts, from what is there.
     bool starts_later, starts_drawn;
     struct k_start starts[STARTS_MAX];

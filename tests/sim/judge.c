@@ -7,6 +7,7 @@
 #include "tests/sim/readers.h"
 #include "tests/sim/change.h"
 #include "tests/sim/judge_made.h"
+#include "tests/sim/taking.h"
 
 // --- topics ---
 
@@ -154,9 +155,16 @@ static void counter_line(struct lines *lines, const char *name, const uint64_t c
     k_buf_fini(&text);
 }
 
-static void judge_counters(struct world *w, struct reference *reference, const Kappa__Internal__Position *position,
-                           const char *where)
+static bool is_counted(const struct walk *walk, const struct worker *worker, const char *node)
 {
+    return !scenario_is_loose(&walk->w->scenario, k_str_of(node)) &&
+           !taking_begins_later(walk->w, worker, walk->shard, node);
+}
+
+static void judge_counters(const struct walk *walk, const struct worker *worker,
+                           const Kappa__Internal__Position *position, const char *where)
+{
+    struct world *w = walk->w;
     struct lines got = {0}, wanted = {0};
     char what[64];
     uint32_t count;
@@ -165,15 +173,15 @@ static void judge_counters(struct world *w, struct reference *reference, const K
         const Kappa__Internal__Position__Counters *c = position->counters[i];
         uint64_t all[6] = {c->in, c->processed, c->filtered, c->late, c->dropped, c->dead_lettered};
         w->stats.features.late_rows += c->late;
-        if (!scenario_is_loose(&w->scenario, k_str_of(c->node))) counter_line(&got, c->node, all);
+        if (is_counted(walk, worker, c->node)) counter_line(&got, c->node, all);
         if (c->in != c->processed + c->filtered + c->late + c->dropped + c->dead_lettered)
             world_fail(w, "%s: the sum of %s does not hold", what, c->node);
     }
-    const struct reference_counters *counters = reference_counters(reference, &count);
+    const struct reference_counters *counters = reference_counters(walk->reference, &count);
     for (uint32_t i = 0; i < count; i++) {
         const struct reference_counters *c = &counters[i];
         uint64_t all[6] = {c->in, c->processed, c->filtered, c->late, c->dropped, c->dead_lettered};
-        if (!scenario_is_loose(&w->scenario, k_str_of(c->name))) counter_line(&wanted, c->name, all);
+        if (is_counted(walk, worker, c->name)) counter_line(&wanted, c->name, all);
     }
     lines_compare(w, what, &got, &wanted);
     lines_free(&got);
@@ -194,7 +202,8 @@ static void judge_disk(struct world *w, const struct walk *walk, struct worker *
         return;
     }
     if (position->final && position->sequence <= walk->point.sequence) {
-        judge_counters(w, walk->reference, position, where);
+        judge_counters(walk, worker, position, where);
+        w->stats.take_judged += worker->taking.from[walk->shard] != 0;
         if (disk_open(disk, false, &store, &err)) {
             world_fail(w, "%s cannot be opened: %s", where, err.text);
         } else {

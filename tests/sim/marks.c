@@ -30,10 +30,13 @@ int marks_keep(void *context, struct k_store *store, uint64_t mark, struct k_err
         m->capacity = m->capacity ? m->capacity * 2 : 16;
         m->items = k_realloc(m->items, m->capacity * sizeof *m->items);
     }
+    bool dies = !place->world->healed && one_in(&place->world->random, place->world->own.disk_crash);
+    place->world->stats.mark_died += dies;
+    if (dies && one_in(&place->world->random, 2)) return k_fail(err, K_E_CRASHED, "before the copy was there");
     struct k_memory_disk *disk = copies_of_store(store, err);
     if (!disk) return err->code;
     m->items[m->count++] = (struct mark_copy){mark, strtoull(place->generation, NULL, 10), place->shard, disk};
-    return 0;
+    return dies ? k_fail(err, K_E_CRASHED, "when the copy was there") : 0;
 }
 
 void marks_judge(struct walk *walk, uint64_t mark)

@@ -61,6 +61,14 @@
     X(mark_asked, "somebody asked for a mark")                                                          \
     X(mark_judged, "a copy of a state at a mark was compared with the reference there")                 \
     X(mark_changed, "one of a generation that differs")                                                 \
+    X(mark_died, "a worker died while it kept a copy at a mark")                                        \
+    X(take_asked, "a generation's first process asked for a copy of the live one's state")              \
+    X(take_made, "a shard's state was begun with such a copy")                                          \
+    X(take_whole, "and with nothing to compute")                                                        \
+    X(take_unread, "or with a source that is not read before the copy's place")                         \
+    X(take_died, "the process died while it made its states of copies, or between two")                 \
+    X(take_given_up, "it got no copy, or one that does not fit, and computed everything")               \
+    X(take_judged, "a state that was begun with a copy was compared with the reference at the end")     \
     X(use_lead, "a state of the end was its leader's")                                                  \
     X(use_standby, "it was one that never led")                                                         \
     X(use_shadow, "it was another generation's, which never led")                                       \

@@ -109,6 +109,12 @@ void input_write(struct input *input, uint32_t count, struct stats *stats);
 void input_settle(struct input *input);
 void input_fini(struct input *input);
 // --- world.c ---
+struct taking { // over from another generation (taking.c)
+    uint64_t mark, live; // asked for, and of whose copies; 0: not yet
+    int64_t asked_us, not_before_us;
+    uint64_t from[SHARDS_MAX]; // whose copy a shard began with; 0: none
+    bool begun, given_up;      // it is decided; everything is computed, as no copy was to be had
+};
 struct worker {
     char name[16];
     struct k_log *log; // NULL: the process is not there
@@ -117,6 +123,7 @@ struct worker {
     struct disk disks[SHARDS_MAX];
     struct copy_place places[SHARDS_MAX];
     uint64_t generation;
+    struct taking taking;
     struct k_overseer *overseer; // NULL: the pipeline has no other generations; stepped again at overseer_at_us
     int64_t overseer_at_us, down_until_us, paused_until_us;
     bool stopping, done;

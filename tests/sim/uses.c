@@ -21,7 +21,8 @@ static struct k_str note(struct k_store *store, struct k_arena *arena, const cha
 // without the time from which they expire.
 static uint64_t hash_of(struct world *w, struct k_store *store, const char *table, bool whole)
 {
-    enum { BASE = 8 }; // bytes of that time
+    // Bytes of that time, and of a key's family: its number is given in the order in which states were opened.
+    enum { BASE = 8, FAMILY = 5 };
     struct k_arena arena;
     struct k_error err = {0};
     uint64_t hash = 1;
@@ -52,7 +53,7 @@ static uint64_t hash_of(struct world *w, struct k_store *store, const char *tabl
         if (code || k_table_row_expired(base_us, columns->has_retention_us ? columns->retention_us : -1, frontier_us))
             continue;
         uint32_t cut = whole ? 0 : BASE;
-        hash = k_hash_seeded(key.data, key.length, hash);
+        hash = k_hash_seeded(key.data + FAMILY, key.length - FAMILY, hash);
         hash = k_hash_seeded(row.data + cut, row.length - cut, hash);
         w->stats.use_rows++;
     }

@@ -5,6 +5,7 @@
 
 #include "tests/sim/lives.h"
 #include "tests/sim/readers.h"
+#include "tests/sim/taking.h"
 
 enum { SECOND = 1000000 };
 
@@ -138,6 +139,7 @@ void worker_kill(struct world *w, struct worker *worker)
     if (w->healed || !one_in(&w->random, w->own.lose_disk)) return;
     w->stats.disk_lost++;
     worker->emptied = true;
+    taking_forget(worker);
     for (uint32_t s = 0; s < w->scenario.shards; s++) {
         disk_drop(&worker->disks[s]);
         disk_make(w, &worker->disks[s], worker->name, s);
@@ -165,6 +167,11 @@ static void start_worker(struct world *w, struct worker *worker)
     }
     if (worker->overseer && lives_are_over(worker)) {
         worker_retire(w, worker);
+        return;
+    }
+    if (worker->overseer && !taking_begin(w, worker)) {
+        worker_end(worker, true);
+        worker->down_until_us = w->elapsed_us + between(&w->random, 10, 300) * 1000;
         return;
     }
     for (uint32_t s = 0; s < w->scenario.shards; s++) {
