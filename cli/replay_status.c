@@ -127,6 +127,19 @@ static void json_reports(const struct k_control *c, struct k_buf *out)
     k_buf_add_char(out, ']');
 }
 
+static void print_generation(const struct shown *s, const struct k_generation *g, const struct k_starts *starts)
+{
+    struct k_buf out = {0};
+    k_buf_printf(&out, "generation %llu, %s, graph ", (unsigned long long)g->number, k_role_name(g->role));
+    if (g->fingerprint[0]) k_buf_printf(&out, "%.8s", g->fingerprint);
+    else k_buf_add_text(&out, "not noted");
+    origin_text(g, &out);
+    k_buf_add_char(&out, '\n');
+    origin_starts_text(s->pipeline->name, starts, &out);
+    fwrite(out.data, 1, out.length, stdout);
+    k_buf_fini(&out);
+}
+
 static void print_text(const struct shown *s)
 {
     const struct k_control *c = &s->control;
@@ -139,14 +152,7 @@ static void print_text(const struct shown *s)
     for (uint32_t i = 0; i < c->parity_count; i++) print_report(&c->parities[i]);
     for (uint32_t i = 0; i < c->generation_count; i++) {
         const struct k_generation *g = &c->generations[i];
-        struct k_buf origin = {0}, starts = {0};
-        origin_text(g, &origin);
-        origin_starts_text(s->pipeline->name, &s->starts[i], &starts);
-        printf("generation %llu, %s, graph %.8s%s\n%s", (unsigned long long)g->number, k_role_name(g->role),
-               g->fingerprint[0] ? g->fingerprint : "not noted", origin.length ? origin.data : "",
-               starts.length ? starts.data : "");
-        k_buf_fini(&origin);
-        k_buf_fini(&starts);
+        print_generation(s, g, &s->starts[i]);
         for (uint32_t p = 0; p < s->presences.count; p++) {
             const struct k_presence *at = &s->presences.items[p];
             if (at->generation != g->number) continue;

@@ -38,9 +38,11 @@ int k_new_shadow(void *context, struct k_control *control, bool *ret_write, stru
     }
     if (!make_room(control))
         return k_fail(err, K_E_CONFIG, "there are %d generations already, none of them retired", K_GENERATIONS_MAX);
-    if (control->revision == 0 && ask->live_fingerprint)
-        snprintf(control->generations[0].fingerprint, sizeof control->generations[0].fingerprint, "%s",
-                 ask->live_fingerprint);
+    // The first record may have been written for another reason, as a mark. Nobody else has led as long as there was no
+    // switch.
+    struct k_generation *first = &control->generations[0];
+    if (ask->live_fingerprint && first->number == 1 && !first->fingerprint[0] && control->seq == 0)
+        snprintf(first->fingerprint, sizeof first->fingerprint, "%s", ask->live_fingerprint);
     struct k_generation *g = &control->generations[control->generation_count++];
     *g = (struct k_generation){.number = g[-1].number + 1, .role = K_ROLE_SHADOW, .began_us = ask->now_us};
     snprintf(g->fingerprint, sizeof g->fingerprint, "%s", ask->fingerprint);

@@ -14,7 +14,7 @@ struct k_new_shadow {
     const char *fingerprint;
     const char *suffix;           // of its outputs' topics; NULL: it makes none. K_E_CONFIG: another has it
     const char *start;            // where it begins, in words; NULL: with the journal
-    const char *live_fingerprint; // of generation 1, if there was no record before; NULL: not known
+    const char *live_fingerprint; // of generation 1, if no record has it yet; NULL: not known
     int64_t now_us;
     uint64_t number; // out
 };

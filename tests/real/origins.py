@@ -83,37 +83,38 @@ def origin(document):
 def test_begin():
     "with the journal, at an offset with a suffix, and with a copy: each is said of the right one, and of no other"
     p = Pipeline()
-    p.host_in_step(2, LATER, "--to-offset", "100", "--output-suffix", ".new")
-    p.host_in_step(3, COPIED)
+    p.host_in_step(2, COPIED)
+    p.host_in_step(3, LATER, "--to-offset", "100", "--output-suffix", ".new")
     found = p.generations()
     plain = {"start": None, "start_offsets": [], "start_journals": [], "output_suffix": None}
     offsets = [{"topic": f"{p.name}.in", "partition": n, "offset": 100, "history_until": None} for n in range(2)]
-    expect([origin(found[n]) for n in (1, 2, 3)],
+    assert all(g["fingerprint"] for g in found.values()), found
+    expect([origin(found[n]) for n in (1, 3, 2)],
            [plain, {**plain, "start": "--to-offset 100", "start_offsets": offsets, "output_suffix": ".new"}, plain])
-    expect([[shard["taken_from"] for host in found[n]["hosts"] for shard in host["shards"]] for n in (1, 2, 3)],
+    expect([[shard["taken_from"] for host in found[n]["hosts"] for shard in host["shards"]] for n in (1, 3, 2)],
            [[None], [None], [1]])
     text = p.text("replay", "status")
     for line in (r"generation 1, live, graph \w{8}",
-                 r"generation 2, shadow, graph \w{8}, begins as said by --to-offset 100, outputs to topics with suffix "
+                 r"generation 3, shadow, graph \w{8}, begins as said by --to-offset 100, outputs to topics with suffix "
                  r"\.new until it leads\n  begins at " + re.escape(p.name) + r"\.in 0:100 1:100",
-                 r"generation 3, shadow, graph \w{8}\n  \S+ shard 0: .* behind, begun with a copy of generation 1"):
+                 r"generation 2, shadow, graph \w{8}\n  \S+ shard 0: .* behind, begun with a copy of generation 1"):
         assert re.search(rf"^{line}$", text, re.M), (line, text)
     expect(text.count("copy of"), 1)
 
-    said = {n: p.status(n) for n in (1, 2, 3)}
+    said = {n: p.status(n) for n in (1, 3, 2)}
     expect([(said[n]["role"], said[n]["start"], said[n]["output_suffix"]) for n in said],
            [("live", None, None), ("shadow", "--to-offset 100", ".new"), ("shadow", None, None)])
     expect([[q["begin"] for q in said[n]["shards"][0]["partitions"]] for n in said],
            [[None, None], [100, 100], [None, None]])
     expect([said[n]["shards"][0]["taken_from"] for n in said], [None, None, 1])
-    assert 0 < said[3]["shards"][0]["taken_at"] <= said[3]["shards"][0]["journal_offset"], said[3]
-    without = p.status(2, "--offline")  # who does not ask the broker knows it by the state alone
+    assert 0 < said[2]["shards"][0]["taken_at"] <= said[2]["shards"][0]["journal_offset"], said[2]
+    without = p.status(3, "--offline")  # who does not ask the broker knows it by the state alone
     expect((without["role"], without["start"], without["shards"][0]["partitions"][0]["begin"]), (None, None, 100))
     text = {n: p.text("status", "--state-dir", p.state, "--generation", n) for n in said}
     assert "\nit is live\n" in text[1] and "copy" not in text[1], text[1]
     assert "\nit is shadow, begins as said by --to-offset 100, outputs to topics with suffix .new until it leads\n" in \
-        text[2] and re.search(r"^in +0 +0 .* at 100$", text[2], re.M), text[2]
-    assert re.search(r"^  begun with +a copy of generation 1 at journal offset \d+$", text[3], re.M), text[3]
+        text[3] and re.search(r"^in +0 +0 .* at 100$", text[3], re.M), text[3]
+    assert re.search(r"^  begun with +a copy of generation 1 at journal offset \d+$", text[2], re.M), text[2]
     p.stop()
 
 

@@ -21,6 +21,25 @@ static struct k_control record_of_two(void)
     return c;
 }
 
+// Whose graph the first generation has is noted with the second, whatever was written before; but not once another led.
+static void test_first_graph(void **state)
+{
+    (void)state;
+    for (int switched = 0; switched < 2; switched++) {
+        struct k_control c;
+        struct k_marking mark = {0};
+        struct k_new_shadow ask = {.fingerprint = "bbb", .live_fingerprint = "aaa", .now_us = 5};
+        bool write = false;
+        struct k_error err;
+        k_control_init(&c);
+        assert_int_equal(k_marking(&mark, &c, &write, &err), 0);
+        c.revision = 1;
+        c.seq = (uint64_t)switched;
+        assert_int_equal(k_new_shadow(&ask, &c, &write, &err), 0);
+        assert_string_equal(c.generations[0].fingerprint, switched ? "" : "aaa");
+    }
+}
+
 static int decide(k_control_decide decision, void *ask, struct k_control *c, bool wanted_write)
 {
     struct k_error err = {0};
@@ -348,6 +367,7 @@ static void test_many_changes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_graph),
         cmocka_unit_test(test_as_bytes),         cmocka_unit_test(test_switches),
         cmocka_unit_test(test_turned_back),      cmocka_unit_test(test_retirement),
         cmocka_unit_test(test_many_generations), cmocka_unit_test(test_compare_and_set),
