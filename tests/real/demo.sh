@@ -22,6 +22,15 @@ check "an independent recount is identical" grep -qE '^ +[0-9]{3,} records recou
 check "it was killed twice, and came back" [ "$(grep -c 'commits again' "$output")" = 2 ]
 check "a changed graph is built beside it and compared" \
     grep -q '^ *report [0-9]*: generations 1 and 2 differ in 2 of 8 tables' "$output"
+typed() { # the commands that docs/replay.md shows of the demo, in its output
+    sed -n '/^### With the logs/,/^## /s/^\$ //p' "$root/docs/replay.md" >"$TEST_TMP/typed"
+    [ "$(wc -l <"$TEST_TMP/typed")" = 7 ] || return 1
+    while read -r line; do
+        pattern=$(printf '%s' "$line" | sed 's/[.[\*^$]/\\&/g; s/…/[^ ]*/g')
+        grep -q "^ *\$ $pattern\$" "$output" || { echo "not typed: $line"; return 1; }
+    done <"$TEST_TMP/typed"
+}
+check "what the tutorial says that it types" typed
 check "it leads, and the first one again" bash -c 'grep -q "generation 2 is live since switch 1 " "$1" &&
     grep -q "generation 1 is live since switch 2 " "$1" && grep -q "generation 2 is retired" "$1"' - "$output"
 took=$(sed -n 's/^ *\([0-9]*\) s  That was it$/\1/p' "$output")
