@@ -227,7 +227,7 @@ void generations_trouble(struct world *w, bool surely)
                                  : (uint64_t)between(r, 1, w->generations.count);
     bool difference = (w->generations.differences || one_in(r, 2)) && may_differ(w);
     struct k_switch ask = {
-        .to = to, .give_up_us = 20 * SECOND, .hold_us = lives_hold_us(w), .difference = difference};
+        .to = to, .give_up_us = 6 * SECOND, .hold_us = lives_hold_us(w), .difference = difference};
     int code = K_E_RETRY;
     bool retire = w->generations.holds && !surely && one_in(r, 8);
     for (int64_t n = between(r, 1, 4); n > 0 && k_control_again(code); n--)
