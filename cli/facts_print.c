@@ -9,13 +9,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 // --- for people
 
 static void add_time(struct k_buf *out, bool has, int64_t us)
@@ -29,7 +22,7 @@ static void add_time(struct k_buf *out, bool has, int64_t us)
 static void add_age(struct k_buf *out, int64_t taken_us)
 {
     k_buf_add_text(out, " (");
-    output_age(out, now_us() - taken_us);
+    output_age(out, k_clock_us(CLOCK_REALTIME) - taken_us);
     k_buf_add_text(out, " ago)");
 }
 
@@ -191,7 +184,7 @@ static void json_shard(const struct facts *facts, uint32_t index, struct k_buf *
                      shard->takeover->position->journal_offset);
     else k_buf_add_text(out, ",\"taken_from\":null,\"taken_at\":null");
     json_time(out, "taken", at && at->has_taken_us, at ? at->taken_us : 0);
-    json_optional(out, "age_ms", at && at->has_taken_us, at ? (now_us() - at->taken_us) / 1000 : 0);
+    json_optional(out, "age_ms", at && at->has_taken_us, at ? (k_clock_us(CLOCK_REALTIME) - at->taken_us) / 1000 : 0);
     json_time(out, "frontier", at && at->has_frontier_us, at ? at->frontier_us : 0);
     k_buf_printf(out, ",\"work_pending\":%s,\"final\":%s,\"partitions\":[", at && at->work_pending ? "true" : "false",
                  at && at->final ? "true" : "false");

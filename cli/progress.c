@@ -156,11 +156,9 @@ static void write_shards(struct progress *p, struct k_buf *out)
 
 static void write_stats(struct progress *p, double rate)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     struct k_buf out = {0};
     k_buf_add_text(&out, "{\"kind\":\"stats\",\"time\":");
-    k_json_time(&out, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    k_json_time(&out, k_clock_us(CLOCK_REALTIME));
     k_buf_add_text(&out, ",\"graph\":");
     k_json_string(&out, k_str_of(p->plan->name));
     k_buf_printf(&out, ",\"records_per_second\":%.0f", rate);

@@ -1,16 +1,10 @@
 // Reading and resolving where a generation begins.
 #include "cli/start_place.h"
+#include "base/units.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 int start_place_read(struct call *call, uint32_t first, struct start_place *ret, struct k_error *err)
 {
@@ -26,7 +20,7 @@ int start_place_read(struct call *call, uint32_t first, struct start_place *ret,
         if (ret->given) return k_fail(err, K_E_USAGE, "%s and --%s contradict each other", ret->place.name, name);
         ret->given = true;
         snprintf(ret->words, sizeof ret->words, "--%s%s%s", name, text ? " " : "", text ? text : "");
-        code = k_place_of((enum k_place_word)w, text, now_us(), &ret->place, err);
+        code = k_place_of((enum k_place_word)w, text, k_clock_us(CLOCK_REALTIME), &ret->place, err);
         if (code) return code;
     }
     return 0;

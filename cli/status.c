@@ -4,6 +4,7 @@
 #include "cli/kafka.h"
 #include "cli/load.h"
 #include "cli/table.h"
+#include "base/units.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -100,9 +101,9 @@ static int64_t look_before(struct call *call, const struct k_reader_options *rea
                            int64_t over_us, struct facts *ret)
 {
     struct k_error ignored = {0};
-    struct timespec pause = {over_us / 1000000, over_us % 1000000 * 1000}, before, after;
+    struct timespec pause = {over_us / 1000000, over_us % 1000000 * 1000};
     struct k_log *log = NULL;
-    clock_gettime(CLOCK_MONOTONIC, &before);
+    int64_t began_us = k_clock_us(CLOCK_MONOTONIC);
     // What is wrong is told by the second look.
     int code = facts_open(reader, ret, &ignored);
     if (!code) take_stored(subject, ret);
@@ -111,8 +112,7 @@ static int64_t look_before(struct call *call, const struct k_reader_options *rea
     (void)code;
     if (log) log->ops->close(log);
     nanosleep(&pause, NULL);
-    clock_gettime(CLOCK_MONOTONIC, &after);
-    return (int64_t)(after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
+    return k_clock_us(CLOCK_MONOTONIC) - began_us;
 }
 
 static int show(struct call *call, struct subject *subject, bool offline, int64_t over_us, bool json)

@@ -91,7 +91,6 @@ void k_kafka_listen(struct k_kafka_handle *handle);
 // A call has succeeded, so what was said before is no longer the reason of anything.
 void k_kafka_forget(struct k_kafka_handle *handle);
 
-int64_t k_kafka_clock_us(void); // monotonic
 // Milliseconds as librdkafka takes them, rounded up and bounded.
 static inline int k_kafka_ms(int64_t us)
 {

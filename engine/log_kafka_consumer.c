@@ -7,6 +7,7 @@
 //
 // Order of locks: kafka->lock, then librdkafka's, then kafka->wake_lock.
 #include "engine/log_kafka_reader.h"
+#include "base/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -159,7 +160,7 @@ void k_kafka_wait(struct k_log *log, struct k_reader *const *readers, uint32_t c
     pthread_mutex_lock(&kafka->wake_lock);
     uint64_t wakes = kafka->wakes;
     pthread_mutex_unlock(&kafka->wake_lock);
-    int64_t now = k_kafka_clock_us();
+    int64_t now = k_clock_us(CLOCK_MONOTONIC);
     for (uint32_t i = 0; i < count; i++) {
         if (has_something(readers[i])) return;
         if (readers[i]->read && readers[i]->end != readers[i]->position) k_kafka_wake_brokers(readers[i], now);

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/trace.h"
 #include "engine/log_kafka.h"
+#include "base/units.h"
 
 enum {
     HEARTBEAT_US = 500000,  // what settled fastest; bounded by a third of the session
@@ -131,8 +132,8 @@ static void say_goodbye(struct k_member *member)
     rd_kafka_t *rk = member->handle.rk;
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(rk, queue);
-    int64_t deadline_us = k_kafka_clock_us() + LEAVE_US;
-    while (error == NULL && !rd_kafka_consumer_closed(rk) && k_kafka_clock_us() < deadline_us) {
+    int64_t deadline_us = k_clock_us(CLOCK_MONOTONIC) + LEAVE_US;
+    while (error == NULL && !rd_kafka_consumer_closed(rk) && k_clock_us(CLOCK_MONOTONIC) < deadline_us) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 20);
         if (event == NULL) continue;
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE) rd_kafka_assign(rk, NULL);

@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "base/trace.h"
 #include "engine/log_kafka.h"
+#include "base/units.h"
 
 enum {
     SLOW_US = 1000000,
@@ -165,17 +166,17 @@ static rd_kafka_conf_t *configuration(struct k_kafka *kafka, const char *id, int
 static int init(struct k_producer *producer, struct k_error *err)
 {
     struct k_kafka *kafka = producer->kafka;
-    int64_t deadline_us = k_kafka_clock_us() + kafka->request_timeout_us;
+    int64_t deadline_us = k_clock_us(CLOCK_MONOTONIC) + kafka->request_timeout_us;
     for (;;) {
         // A call that timed out is taken up again by the next; in between, refusals are heard.
-        int64_t left_us = deadline_us - k_kafka_clock_us();
+        int64_t left_us = deadline_us - k_clock_us(CLOCK_MONOTONIC);
         int slice_ms = k_kafka_ms(k_kafka_max(1000, k_kafka_min(left_us, 250000)));
         rd_kafka_error_t *error = rd_kafka_init_transactions(producer->handle.rk, slice_ms);
         if (error == NULL) return 0;
         k_kafka_listen(&producer->handle);
         rd_kafka_resp_err_t code = rd_kafka_error_code(error);
         bool again = rd_kafka_error_is_retriable(error) && !atomic_load(&producer->handle.refused) &&
-                     k_kafka_clock_us() < deadline_us;
+                     k_clock_us(CLOCK_MONOTONIC) < deadline_us;
         if (!again) {
             // What is fatal here is said by the broker about the right to the id, or by a younger producer.
             int result = code == RD_KAFKA_RESP_ERR__FENCED
@@ -222,9 +223,9 @@ int k_kafka_producer_open(struct k_log *log, const char *transactional_id, int64
 // produce request is refused behind that: met where a zombie woke, with its requests fenced.
 static void settle(rd_kafka_t *rk)
 {
-    int64_t deadline_us = k_kafka_clock_us() + SETTLE_US;
+    int64_t deadline_us = k_clock_us(CLOCK_MONOTONIC) + SETTLE_US;
     do rd_kafka_purge(rk, RD_KAFKA_PURGE_F_QUEUE);
-    while (rd_kafka_flush(rk, REPORT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR && k_kafka_clock_us() < deadline_us);
+    while (rd_kafka_flush(rk, REPORT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR && k_clock_us(CLOCK_MONOTONIC) < deadline_us);
     rd_kafka_purge(rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
 }
 
@@ -422,8 +423,8 @@ int k_kafka_produce(struct k_producer *producer, const struct k_out_message *mes
             return code;
         }
         rd_kafka_error_destroy(error);
-        if (deadline_us == 0) deadline_us = k_kafka_clock_us() + producer->transaction_timeout_us;
-        if (k_kafka_clock_us() >= deadline_us)
+        if (deadline_us == 0) deadline_us = k_clock_us(CLOCK_MONOTONIC) + producer->transaction_timeout_us;
+        if (k_clock_us(CLOCK_MONOTONIC) >= deadline_us)
             return k_fail(err, K_E_ABORTED, "writing to topic \"%s\": the brokers at %s take nothing more",
                           message->topic, producer->kafka->brokers);
         rd_kafka_poll(producer->handle.rk, 10);
@@ -471,10 +472,10 @@ static int failed_commit(struct k_producer *producer, rd_kafka_error_t *error_ta
 static rd_kafka_resp_err_t flush(struct k_producer *producer, int64_t timeout_us)
 {
     rd_kafka_t *rk = producer->handle.rk;
-    int64_t deadline_us = k_kafka_clock_us() + timeout_us;
+    int64_t deadline_us = k_clock_us(CLOCK_MONOTONIC) + timeout_us;
     int kick_ms = KICK_MS, waiting = rd_kafka_outq_len(rk);
     while (rd_kafka_flush(rk, kick_ms) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (k_kafka_clock_us() >= deadline_us) return RD_KAFKA_RESP_ERR__TIMED_OUT;
+        if (k_clock_us(CLOCK_MONOTONIC) >= deadline_us) return RD_KAFKA_RESP_ERR__TIMED_OUT;
         rd_kafka_poll(rk, REPORT_MS);
         // One that came to nothing may have been over before the thread had its turn on a busy machine.
         int left = rd_kafka_outq_len(rk);
@@ -497,9 +498,9 @@ int k_kafka_commit(struct k_producer *producer, bool *ret_tainted, struct k_erro
                       "%d ms", producer->id, producer->kafka->brokers, timeout_ms);
 
     uint32_t disconnects = atomic_load(&handle->disconnects), unanswered = atomic_load(&handle->unanswered_ends);
-    int64_t begun_us = k_kafka_clock_us();
+    int64_t begun_us = k_clock_us(CLOCK_MONOTONIC);
     rd_kafka_error_t *error = rd_kafka_commit_transaction(handle->rk, timeout_ms);
-    int64_t took_us = k_kafka_clock_us() - begun_us;
+    int64_t took_us = k_clock_us(CLOCK_MONOTONIC) - begun_us;
     k_kafka_listen(handle);
     bool copies = atomic_load(&handle->unanswered_ends) != unanswered ||
                   atomic_load(&handle->disconnects) != disconnects;
@@ -527,13 +528,13 @@ int k_kafka_abort(struct k_producer *producer, struct k_error *err)
     if (rd_kafka_fatal_error(handle->rk, text, sizeof text) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return k_fail(err, K_E_FENCED, "aborting as \"%s\": %s", producer->id, text);
     int64_t timeout_us = k_kafka_min(producer->transaction_timeout_us, ABORT_US);
-    int64_t deadline_us = k_kafka_clock_us() + timeout_us;
+    int64_t deadline_us = k_clock_us(CLOCK_MONOTONIC) + timeout_us;
     // An abort before the first delivery report is fatal: the purge races with AddPartitionsToTxn.
     if (rd_kafka_flush(handle->rk, k_kafka_ms(timeout_us)) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return k_fail(err, K_E_DOUBTFUL, "aborting as \"%s\": the brokers at %s do not answer; the next producer of "
                       "this id, or the transaction's time-out, ends it", producer->id, producer->kafka->brokers);
     rd_kafka_error_t *error = rd_kafka_abort_transaction(
-        handle->rk, k_kafka_ms(k_kafka_max(500000, deadline_us - k_kafka_clock_us())));
+        handle->rk, k_kafka_ms(k_kafka_max(500000, deadline_us - k_clock_us(CLOCK_MONOTONIC))));
     if (error == NULL) return 0;
     int code = rd_kafka_error_is_fatal(error) ? K_E_FENCED : K_E_DOUBTFUL;
     code = k_fail(err, code, "aborting as \"%s\": %s", producer->id, rd_kafka_error_string(error));

@@ -11,6 +11,7 @@
 //    them up in batches, #4208).
 // 4. A lost range is reported by every fetch until a seek.
 #include "engine/log_kafka_reader.h"
+#include "base/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static int start(struct k_reader *reader, int64_t offset, struct k_error *err)
     reader->end = -1;
     reader->read = false;
     reader->length = 0;
-    reader->grown_us = k_kafka_clock_us();
+    reader->grown_us = k_clock_us(CLOCK_MONOTONIC);
     if (rd_kafka_consume_start_queue(reader->rkt, reader->partition, offset, reader->queue) == 0) return 0;
     return k_kafka_fail(reader->kafka, NULL, err, rd_kafka_last_error(), NULL,
                         "reading topic \"%s\" partition %d from offset %lld", reader->topic, reader->partition,
@@ -159,7 +160,7 @@ static void pop(struct k_reader *reader, uint32_t max, size_t max_bytes)
     uint32_t wanted = max < BATCH ? max : BATCH;
     if (wanted > fitting) wanted = (uint32_t)fitting;
     grow(reader, wanted);
-    int64_t now = k_kafka_clock_us();
+    int64_t now = k_clock_us(CLOCK_MONOTONIC);
     size_t before = rd_kafka_queue_length(reader->queue);
     if (before > reader->length) reader->grown_us = now;
     ssize_t got = before > 0 ? rd_kafka_consume_batch_queue(reader->queue, 0, reader->raw, wanted) : 0;
@@ -273,7 +274,7 @@ static void follow_markers(struct k_reader *reader)
 
 static int listen_now_and_then(struct k_reader *reader, struct k_error *err)
 {
-    int64_t now = k_kafka_clock_us();
+    int64_t now = k_clock_us(CLOCK_MONOTONIC);
     struct k_kafka_consumer *consumer = reader->consumer;
     if (now - atomic_load(&consumer->listened_us) < LISTEN_US) return 0;
     atomic_store(&consumer->listened_us, now);
@@ -293,7 +294,7 @@ int k_kafka_fetch(struct k_reader *reader, uint32_t max, size_t max_bytes, int64
         *err = reader->lost_text;
         return reader->lost;
     }
-    int64_t deadline_us = timeout_us > 0 ? k_kafka_clock_us() + timeout_us : 0;
+    int64_t deadline_us = timeout_us > 0 ? k_clock_us(CLOCK_MONOTONIC) + timeout_us : 0;
     uint32_t count = 0;
     for (;;) {
         if (reader->at == reader->count) {
@@ -304,7 +305,7 @@ int k_kafka_fetch(struct k_reader *reader, uint32_t max, size_t max_bytes, int64
         if (code == 0 && count == 0) code = listen_now_and_then(reader, err);
         if (code != 0) return code;
         follow_markers(reader);
-        int64_t left_us = timeout_us > 0 ? deadline_us - k_kafka_clock_us() : 0;
+        int64_t left_us = timeout_us > 0 ? deadline_us - k_clock_us(CLOCK_MONOTONIC) : 0;
         if (count > 0 || left_us <= 0) break;
         k_kafka_wait(&reader->kafka->log, &reader, 1, left_us);
     }

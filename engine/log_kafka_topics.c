@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "engine/log_kafka.h"
+#include "base/units.h"
 
 enum { SLICE_US = 250000 }; // how long one try blocks, before refusals are looked at
 
@@ -29,7 +30,7 @@ static int ask(struct k_kafka *kafka, struct k_kafka_handle *handle, const char 
         return k_kafka_fail(kafka, NULL, err, rd_kafka_last_error(), NULL, "%s", subject);
     int code = 0;
     for (;;) {
-        int64_t now = k_kafka_clock_us();
+        int64_t now = k_clock_us(CLOCK_MONOTONIC);
         rd_kafka_resp_err_t answer = rd_kafka_metadata(
             handle->rk, 0, rkt, ret, k_kafka_ms(k_kafka_max(1000, k_kafka_min(deadline_us - now, SLICE_US))));
         k_kafka_listen(handle);
@@ -38,11 +39,11 @@ static int ask(struct k_kafka *kafka, struct k_kafka_handle *handle, const char 
             break;
         }
         bool hopeless = atomic_load(&handle->refused) || k_kafka_code(answer) != K_E_UNAVAILABLE;
-        if (hopeless || k_kafka_clock_us() >= deadline_us) {
+        if (hopeless || k_clock_us(CLOCK_MONOTONIC) >= deadline_us) {
             code = k_kafka_fail(kafka, handle, err, answer, NULL, "%s", subject);
             break;
         }
-        if (k_kafka_clock_us() - now < SLICE_US / 10) pause_us(SLICE_US / 10);
+        if (k_clock_us(CLOCK_MONOTONIC) - now < SLICE_US / 10) pause_us(SLICE_US / 10);
     }
     if (rkt != NULL) rd_kafka_topic_destroy(rkt);
     return code;
@@ -68,7 +69,7 @@ static int partitions_by(struct k_kafka *kafka, struct k_kafka_handle *handle, c
         // While leaders are being elected the answer is good in a moment.
         if (answer != RD_KAFKA_RESP_ERR_NO_ERROR && answer != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
             return k_kafka_fail(kafka, NULL, err, answer, NULL, "topic \"%s\"", topic);
-        if (k_kafka_clock_us() >= deadline_us)
+        if (k_clock_us(CLOCK_MONOTONIC) >= deadline_us)
             return k_kafka_fail(kafka, handle, err, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
                                 "a partition has no leader", "topic \"%s\"", topic);
         pause_us(SLICE_US / 10);
@@ -80,7 +81,7 @@ int k_kafka_partitions(struct k_kafka *kafka, const char *topic, int32_t *ret, s
     struct k_kafka_handle *handle;
     int code = k_kafka_raw(kafka, &handle, err);
     if (code != 0) return code;
-    return partitions_by(kafka, handle, topic, k_kafka_clock_us() + kafka->request_timeout_us, ret, err);
+    return partitions_by(kafka, handle, topic, k_clock_us(CLOCK_MONOTONIC) + kafka->request_timeout_us, ret, err);
 }
 
 int k_log_kafka_reach(struct k_log *log, uint32_t *ret_brokers, struct k_error *err)
@@ -89,7 +90,8 @@ int k_log_kafka_reach(struct k_log *log, uint32_t *ret_brokers, struct k_error *
     struct k_kafka_handle *handle;
     const struct rd_kafka_metadata *metadata;
     int code = k_kafka_raw(kafka, &handle, err);
-    if (code == 0) code = ask(kafka, handle, NULL, k_kafka_clock_us() + kafka->request_timeout_us, &metadata, err);
+    int64_t deadline_us = k_clock_us(CLOCK_MONOTONIC) + kafka->request_timeout_us;
+    if (code == 0) code = ask(kafka, handle, NULL, deadline_us, &metadata, err);
     if (code != 0) return code;
     *ret_brokers = (uint32_t)metadata->broker_cnt;
     rd_kafka_metadata_destroy(metadata);
@@ -111,9 +113,10 @@ static rd_kafka_AdminOptions_t *admin_options(struct k_kafka *kafka, rd_kafka_t 
 static int await(struct k_kafka *kafka, struct k_kafka_handle *handle, rd_kafka_queue_t *queue, const char *doing,
                  const char *topic, rd_kafka_event_t **ret, struct k_error *err)
 {
-    int64_t deadline_us = k_kafka_clock_us() + kafka->request_timeout_us + 1000000; // the request's own comes first
+    // The request's own comes first.
+    int64_t deadline_us = k_clock_us(CLOCK_MONOTONIC) + kafka->request_timeout_us + 1000000;
     rd_kafka_event_t *event = NULL;
-    while (event == NULL && k_kafka_clock_us() < deadline_us && !atomic_load(&handle->refused)) {
+    while (event == NULL && k_clock_us(CLOCK_MONOTONIC) < deadline_us && !atomic_load(&handle->refused)) {
         event = rd_kafka_queue_poll(queue, SLICE_US / 1000);
         k_kafka_listen(handle);
     }
@@ -252,16 +255,16 @@ int k_kafka_topic_create(struct k_log *log, const char *topic, const struct k_to
     int code = k_kafka_raw(kafka, &handle, err);
     if (code == 0) code = make_spec(topic, spec, &new, err);
     if (code != 0) return code;
-    int64_t deadline_us = k_kafka_clock_us() + kafka->request_timeout_us;
+    int64_t deadline_us = k_clock_us(CLOCK_MONOTONIC) + kafka->request_timeout_us;
     while ((code = create(kafka, handle, new, topic, false, err)) == K_E_UNAVAILABLE &&
-           !atomic_load(&handle->refused) && k_kafka_clock_us() < deadline_us)
+           !atomic_load(&handle->refused) && k_clock_us(CLOCK_MONOTONIC) < deadline_us)
         pause_us(SLICE_US);
     rd_kafka_NewTopic_destroy(new);
     // The controller has it; the broker that is asked next may not know of it yet.
     while (code == 0) {
         int32_t partitions;
         code = partitions_by(kafka, handle, topic, deadline_us, &partitions, err);
-        if (code != K_E_NOT_FOUND || k_kafka_clock_us() >= deadline_us) break;
+        if (code != K_E_NOT_FOUND || k_clock_us(CLOCK_MONOTONIC) >= deadline_us) break;
         code = 0;
         pause_us(SLICE_US / 10);
     }
@@ -306,9 +309,9 @@ int k_kafka_offsets(struct k_log *log, const char *topic, int32_t partition, boo
     struct k_kafka_handle *handle;
     int code = committed ? k_kafka_stable(kafka, &handle, err) : k_kafka_raw(kafka, &handle, err);
     if (code != 0) return code;
-    int64_t deadline_us = k_kafka_clock_us() + kafka->request_timeout_us;
+    int64_t deadline_us = k_clock_us(CLOCK_MONOTONIC) + kafka->request_timeout_us;
     for (bool known = false;;) {
-        int64_t start = 0, end = 0, now = k_kafka_clock_us();
+        int64_t start = 0, end = 0, now = k_clock_us(CLOCK_MONOTONIC);
         rd_kafka_resp_err_t answer = rd_kafka_query_watermark_offsets(
             handle->rk, topic, partition, &start, &end,
             k_kafka_ms(k_kafka_max(1000, k_kafka_min(deadline_us - now, 4 * SLICE_US))));
@@ -331,10 +334,10 @@ int k_kafka_offsets(struct k_log *log, const char *topic, int32_t partition, boo
         }
         // Just after its creation a topic is known, and its leader is not ready.
         bool passing = k_kafka_code(answer) == K_E_UNAVAILABLE || k_kafka_code(answer) == K_E_NOT_FOUND;
-        if (!passing || k_kafka_clock_us() >= deadline_us)
+        if (!passing || k_clock_us(CLOCK_MONOTONIC) >= deadline_us)
             return k_kafka_fail(kafka, handle, err, answer, NULL, "offsets of topic \"%s\" partition %d", topic,
                                 partition);
-        if (k_kafka_clock_us() - now < SLICE_US / 10) pause_us(SLICE_US / 10);
+        if (k_clock_us(CLOCK_MONOTONIC) - now < SLICE_US / 10) pause_us(SLICE_US / 10);
     }
 }
 

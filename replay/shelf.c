@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "proto/internal.pb-c.h"
+#include "base/units.h"
 
 typedef Kappa__Internal__JournalRecord__Embedded Embedded;
 typedef Kappa__Internal__JournalRecord__Header Header;
@@ -116,9 +117,7 @@ static int find(const struct shelf *s, const char *topic, int32_t partition, uin
 static int64_t now_us(struct k_log *log)
 {
     (void)log;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return k_clock_us(CLOCK_REALTIME);
 }
 
 static void wait_for(struct k_log *log, struct k_reader *const *readers, uint32_t count, int64_t timeout_us)

@@ -13,6 +13,8 @@
 #include "tests/engine/log_contract.h"
 #include "tests/real/log_kafka.h"
 
+#include "base/units.h"
+
 const char *brokers;
 char unique[64];
 static int failures;
@@ -29,12 +31,6 @@ void report(const char *name, bool good, const char *format, ...)
     failures += !good;
 }
 
-int64_t clock_us(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * SECOND + now.tv_nsec / 1000;
-}
 void sleep_us(int64_t us) { nanosleep(&(struct timespec){us / SECOND, us % SECOND * 1000}, NULL); }
 
 struct k_kafka_options options(void)
@@ -60,10 +56,10 @@ void expect_refusal(const char *name, struct k_kafka_options with, int wanted, c
     struct k_log *log = NULL;
     struct k_error err = {0};
     struct k_topic_info info;
-    int64_t begun = clock_us(CLOCK_MONOTONIC);
+    int64_t begun = k_clock_us(CLOCK_MONOTONIC);
     int code = k_log_kafka_open(&with, &log, &err);
     if (code == 0) code = log->ops->topic_info(log, "some-topic", &info, &err);
-    int64_t took = clock_us(CLOCK_MONOTONIC) - begun;
+    int64_t took = k_clock_us(CLOCK_MONOTONIC) - begun;
     bool good = code == wanted && strstr(err.text, wanted_text) != NULL && took < 10 * SECOND;
     report(name, good, "%s in %lld ms: %s", k_error_name(code), (long long)took / 1000, err.text);
     if (log != NULL) log->ops->close(log);
@@ -111,13 +107,13 @@ static void unreachable(void)
     struct k_log *log = open_log(with);
     struct k_error err = {0};
     struct k_producer *producer = NULL;
-    int64_t begun = clock_us(CLOCK_MONOTONIC);
+    int64_t begun = k_clock_us(CLOCK_MONOTONIC);
     int code = log->ops->producer_open(log, "id", 10 * SECOND, &producer, &err);
-    report("producer-without-brokers", code == K_E_UNAVAILABLE && clock_us(CLOCK_MONOTONIC) - begun < 10 * SECOND,
+    report("producer-without-brokers", code == K_E_UNAVAILABLE && k_clock_us(CLOCK_MONOTONIC) - begun < 10 * SECOND,
            "%s: %s", k_error_name(code), err.text);
-    begun = clock_us(CLOCK_MONOTONIC);
+    begun = k_clock_us(CLOCK_MONOTONIC);
     log->ops->close(log);
-    int64_t took = clock_us(CLOCK_MONOTONIC) - begun;
+    int64_t took = k_clock_us(CLOCK_MONOTONIC) - begun;
     report("close-without-brokers", took < 3 * SECOND, "%lld ms", (long long)took / 1000);
 }
 
@@ -182,7 +178,7 @@ static void fill(struct k_log *log, const char *topic, int32_t partitions, uint3
         err);
     if (code == 0) code = log->ops->producer_open(log, id, 60 * SECOND, &producer, err);
     if (code == 0) code = log->ops->begin(producer, err);
-    int64_t begun = clock_us(CLOCK_MONOTONIC), cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+    int64_t begun = k_clock_us(CLOCK_MONOTONIC), cpu = k_clock_us(CLOCK_PROCESS_CPUTIME_ID);
     for (uint32_t i = 0; code == 0 && i < count; i++) {
         char key[16];
         int length = snprintf(key, sizeof key, "%u", i / (uint32_t)partitions);
@@ -199,9 +195,9 @@ static void fill(struct k_log *log, const char *topic, int32_t partitions, uint3
     }
     bool tainted = false;
     if (code == 0) code = log->ops->commit(producer, &tainted, err);
-    int64_t took = clock_us(CLOCK_MONOTONIC) - begun;
+    int64_t took = k_clock_us(CLOCK_MONOTONIC) - begun;
     report("written", code == 0, "%u messages of 287 B in one transaction: %.0f a second, %.0f ns of CPU each %s",
-           count, count * 1e6 / (double)took, (double)(clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1000 / count,
+           count, count * 1e6 / (double)took, (double)(k_clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1000 / count,
            code != 0 ? err->text : "");
     log->ops->producer_close(producer);
 }
@@ -218,9 +214,9 @@ static void drain(const char *name, struct k_kafka_options with, const char *top
     bool ordered = true;
     for (int32_t p = 0; code == 0 && p < partitions; p++)
         code = log->ops->reader_open(log, topic, p, 0, &readers[p], &err);
-    int64_t begun = clock_us(CLOCK_MONOTONIC), cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+    int64_t begun = k_clock_us(CLOCK_MONOTONIC), cpu = k_clock_us(CLOCK_PROCESS_CPUTIME_ID);
     int64_t deadline = begun + 60 * SECOND;
-    while (code == 0 && seen < count && clock_us(CLOCK_MONOTONIC) < deadline) {
+    while (code == 0 && seen < count && k_clock_us(CLOCK_MONOTONIC) < deadline) {
         uint32_t before = seen;
         for (int32_t p = 0; code == 0 && p < partitions; p++) {
             const struct k_message *const *messages;
@@ -238,10 +234,10 @@ static void drain(const char *name, struct k_kafka_options with, const char *top
         if (seen > before && work_us > 0) sleep_us(work_us);
         if (seen == before) log->ops->wait(log, readers, (uint32_t)partitions, 100000);
     }
-    int64_t took = clock_us(CLOCK_MONOTONIC) - begun;
+    int64_t took = k_clock_us(CLOCK_MONOTONIC) - begun;
     report(name, code == 0 && seen == count && ordered && (double)took < slowest_s * 1e6,
            "%u of %u in %.2f s, %.0f a second, %.0f ns of CPU each, %u a batch, %s %s", seen, count, (double)took / 1e6,
-           seen * 1e6 / (double)took, (double)(clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1000 / (seen ? seen : 1),
+           seen * 1e6 / (double)took, (double)(k_clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1000 / (seen ? seen : 1),
            fetches ? seen / fetches : 0, ordered ? "in order" : "OUT OF ORDER", err.text);
     for (int32_t p = 0; p < partitions; p++) log->ops->reader_close(readers[p]);
     log->ops->close(log);
@@ -280,18 +276,18 @@ static void commits(void)
         log, topic, &(struct k_topic_spec){.partitions = 1, .replication = 1, .compacted = false, .retention_ms = -1},
         &err);
     if (code == 0) code = log->ops->member_join(log, topic, topic, "1", &member, &err);
-    int64_t begun = clock_us(CLOCK_MONOTONIC);
-    while (code == 0 && state != K_MEMBER_ASSIGNED && clock_us(CLOCK_MONOTONIC) < begun + 20 * SECOND) {
+    int64_t begun = k_clock_us(CLOCK_MONOTONIC);
+    while (code == 0 && state != K_MEMBER_ASSIGNED && k_clock_us(CLOCK_MONOTONIC) < begun + 20 * SECOND) {
         code = log->ops->member_poll(member, &state, &err);
         sleep_us(5000);
     }
-    int64_t joined = clock_us(CLOCK_MONOTONIC) - begun;
+    int64_t joined = k_clock_us(CLOCK_MONOTONIC) - begun;
     if (code == 0) code = log->ops->producer_open(log, topic, 10 * SECOND, &producer, &err);
-    int64_t slowest = 0, total = 0, cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID);
+    int64_t slowest = 0, total = 0, cpu = k_clock_us(CLOCK_PROCESS_CPUTIME_ID);
     int rounds = 100, tainted_count = 0;
     for (int i = 0; code == 0 && i < rounds; i++) {
         bool tainted = false;
-        begun = clock_us(CLOCK_MONOTONIC);
+        begun = k_clock_us(CLOCK_MONOTONIC);
         code = log->ops->begin(producer, &err);
         if (code == 0)
             code = log->ops->produce(producer, &(struct k_out_message){.topic = topic, .partition = 0, .tracked = true,
@@ -299,7 +295,7 @@ static void commits(void)
         if (code == 0) code = log->ops->send_offsets(producer, member, &(struct k_topic_offset){topic, 0, i}, 1, &err);
         if (code == 0) code = log->ops->commit(producer, &tainted, &err);
         if (code == 0 && log->ops->tracked_offset(producer) != 2 * i) code = k_fail(&err, K_E_BUG, "wrong offset");
-        int64_t took = clock_us(CLOCK_MONOTONIC) - begun;
+        int64_t took = k_clock_us(CLOCK_MONOTONIC) - begun;
         total += took;
         tainted_count += tainted;
         if (took > slowest) slowest = took;
@@ -307,13 +303,13 @@ static void commits(void)
     report("commits", code == 0 && tainted_count == 0 && total / rounds < 50000,
            "joined in %lld ms; %d with offsets, mean %.1f ms, slowest %.1f ms, %.1f ms of CPU each %s",
            (long long)joined / 1000, rounds, (double)total / rounds / 1000, (double)slowest / 1000,
-           (double)(clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) / rounds / 1000, err.text);
-    begun = clock_us(CLOCK_MONOTONIC);
+           (double)(k_clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) / rounds / 1000, err.text);
+    begun = k_clock_us(CLOCK_MONOTONIC);
     log->ops->member_leave(member);
-    int64_t left = clock_us(CLOCK_MONOTONIC) - begun;
-    begun = clock_us(CLOCK_MONOTONIC);
+    int64_t left = k_clock_us(CLOCK_MONOTONIC) - begun;
+    begun = k_clock_us(CLOCK_MONOTONIC);
     log->ops->producer_close(producer);
-    int64_t closed = clock_us(CLOCK_MONOTONIC) - begun;
+    int64_t closed = k_clock_us(CLOCK_MONOTONIC) - begun;
     report("closing", left < 3 * SECOND && closed < 2 * SECOND, "member %lld ms, producer %lld ms",
            (long long)left / 1000, (long long)closed / 1000);
     log->ops->close(log);
@@ -338,7 +334,7 @@ static void *write_later(void *argument)
         code = later->log->ops->produce(producer, &(struct k_out_message){.topic = later->topic, .partition = 1,
                                         .value = K_STR("x"), .has_value = true, .timestamp_us = -1}, &err);
     if (code == 0) code = later->log->ops->commit(producer, &tainted, &err);
-    later->committed_us = code == 0 ? clock_us(CLOCK_MONOTONIC) : 0;
+    later->committed_us = code == 0 ? k_clock_us(CLOCK_MONOTONIC) : 0;
     later->log->ops->producer_close(producer);
     return NULL;
 }
@@ -359,15 +355,15 @@ static void waiting(void)
     for (int i = 0; code == 0 && i < 2; i++)
         code = log->ops->fetch(readers[i], 10, 1000, 200000, &messages, &count, &err);
     // Idle: nothing comes.
-    int64_t cpu = clock_us(CLOCK_PROCESS_CPUTIME_ID), begun = clock_us(CLOCK_MONOTONIC);
+    int64_t cpu = k_clock_us(CLOCK_PROCESS_CPUTIME_ID), begun = k_clock_us(CLOCK_MONOTONIC);
     int rounds = 0;
-    while (clock_us(CLOCK_MONOTONIC) < begun + 3 * SECOND) {
+    while (k_clock_us(CLOCK_MONOTONIC) < begun + 3 * SECOND) {
         for (int i = 0; i < 2 && code == 0; i++)
             code = log->ops->fetch(readers[i], 10, 1000, 0, &messages, &count, &err);
         log->ops->wait(log, readers, 2, 100000);
         rounds++;
     }
-    double share = (double)(clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (3.0 * SECOND) * 100;
+    double share = (double)(k_clock_us(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (3.0 * SECOND) * 100;
     report("idle", code == 0 && share < 1.0 && rounds < 60, "%.2f %% of a core, %d rounds in 3 s %s", share, rounds,
            code != 0 ? err.text : "");
 
@@ -375,10 +371,10 @@ static void waiting(void)
     pthread_t thread;
     pthread_create(&thread, NULL, write_later, &later);
     int64_t woken = 0;
-    begun = clock_us(CLOCK_MONOTONIC);
-    while (code == 0 && got[1] == 0 && clock_us(CLOCK_MONOTONIC) < begun + 10 * SECOND) {
+    begun = k_clock_us(CLOCK_MONOTONIC);
+    while (code == 0 && got[1] == 0 && k_clock_us(CLOCK_MONOTONIC) < begun + 10 * SECOND) {
         log->ops->wait(log, readers, 2, 5 * SECOND);
-        woken = clock_us(CLOCK_MONOTONIC);
+        woken = k_clock_us(CLOCK_MONOTONIC);
         for (int i = 0; i < 2 && code == 0; i++) {
             code = log->ops->fetch(readers[i], 10, 1000, 0, &messages, &count, &err);
             got[i] += count;

@@ -12,7 +12,6 @@ extern char unique[64];     // part of every name that this run makes
 
 // Prints "ok NAME: …" or "FAIL NAME: …", and remembers the latter.
 void report(const char *name, bool good, const char *format, ...) __attribute__((format(printf, 3, 4)));
-int64_t clock_us(clockid_t clock);
 void sleep_us(int64_t us);
 struct k_kafka_options options(void);
 struct k_log *open_log(struct k_kafka_options with); // ends the program if it cannot

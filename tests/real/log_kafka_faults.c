@@ -8,6 +8,8 @@
 
 #include "tests/real/log_kafka.h"
 
+#include "base/units.h"
+
 // --- rights ---
 // TEST_SASL and TEST_GUEST name property files of a broker with SASL: one user may do all, the other nothing.
 void security(void)
@@ -26,10 +28,10 @@ void security(void)
     struct k_log *log = open_log(with);
     struct k_error err = {0};
     struct k_producer *producer = NULL;
-    int64_t begun = clock_us(CLOCK_MONOTONIC);
+    int64_t begun = k_clock_us(CLOCK_MONOTONIC);
     int code = log->ops->producer_open(log, "id", 10 * SECOND, &producer, &err);
     report("producer-with-a-wrong-password",
-           code == K_E_DENIED && clock_us(CLOCK_MONOTONIC) - begun < 10 * SECOND && strstr(err.text, "hunter2") == NULL,
+           code == K_E_DENIED && k_clock_us(CLOCK_MONOTONIC) - begun < 10 * SECOND && strstr(err.text, "hunter2") == NULL,
            "%s: %s", k_error_name(code), err.text);
     log->ops->close(log);
     unsetenv("KAPPA_KAFKA_SASL_PASSWORD");
@@ -91,11 +93,11 @@ static int zombie(const char *topic, int ready)
     if (code == 0) code = log->ops->begin(producer, &err);
     struct k_topic_offset offset = {topic, 0, 0};
     if (code == 0) code = log->ops->send_offsets(producer, member, &offset, 1, &err);
-    int64_t last = clock_us(CLOCK_MONOTONIC), now = last;
+    int64_t last = k_clock_us(CLOCK_MONOTONIC), now = last;
     if (code == 0 && write(ready, "x", 1) != 1) code = K_E_IO;
     // Until it sees that it was stopped; and a while longer, in which librdkafka hears of it and the thread does not.
     for (; code == 0; last = now) {
-        now = clock_us(CLOCK_MONOTONIC);
+        now = k_clock_us(CLOCK_MONOTONIC);
         if (now - last > 500000) break;
         sleep_us(1000);
     }
@@ -124,12 +126,12 @@ void stale(void)
     bool ready = read(ends[0], &byte, 1) == 1;
     kill(child, SIGSTOP);
     if (code == 0) code = log->ops->member_join(log, topic, topic, "9", &member, &err);
-    int64_t begun = clock_us(CLOCK_MONOTONIC);
-    while (code == 0 && state != K_MEMBER_ASSIGNED && clock_us(CLOCK_MONOTONIC) < begun + 20 * SECOND) {
+    int64_t begun = k_clock_us(CLOCK_MONOTONIC);
+    while (code == 0 && state != K_MEMBER_ASSIGNED && k_clock_us(CLOCK_MONOTONIC) < begun + 20 * SECOND) {
         code = log->ops->member_poll(member, &state, &err);
         sleep_us(5000);
     }
-    int64_t took = clock_us(CLOCK_MONOTONIC) - begun;
+    int64_t took = k_clock_us(CLOCK_MONOTONIC) - begun;
     report("takes-over-from-a-dead-member", code == 0 && ready && state == K_MEMBER_ASSIGNED && took < 3 * SESSION_US,
            "%lld ms %s", (long long)took / 1000, code != 0 ? err.text : "");
     kill(child, SIGCONT);
@@ -192,9 +194,9 @@ static void commit_on(const char *name, struct script script, int64_t timeout_us
     pthread_t thread;
     broker(script.first);
     pthread_create(&thread, NULL, play, &script);
-    int64_t begun = clock_us(CLOCK_MONOTONIC);
+    int64_t begun = k_clock_us(CLOCK_MONOTONIC);
     if (code == 0) code = log->ops->commit(producer, &tainted, &err);
-    int64_t took = clock_us(CLOCK_MONOTONIC) - begun;
+    int64_t took = k_clock_us(CLOCK_MONOTONIC) - begun;
     pthread_join(thread, NULL);
     report(name, setup == 0 && high == 1 && good(code, tainted), "%s%s after %lld ms %s", k_error_name(code),
            tainted ? ", tainted" : "", (long long)took / 1000, code != 0 ? err.text : "");
@@ -261,18 +263,18 @@ void doubt(void)
     broker("pause");
     for (int i = 0; code == 0 && i < 10; i++) code = log->ops->produce(producer, &out, &err);
     report("writing-to-a-silent-broker", code == 0 && state == K_MEMBER_ASSIGNED, "%s", code != 0 ? err.text : "");
-    int64_t begun = clock_us(CLOCK_MONOTONIC);
+    int64_t begun = k_clock_us(CLOCK_MONOTONIC);
     code = log->ops->abort(producer, &err);
-    int64_t aborted = clock_us(CLOCK_MONOTONIC) - begun;
-    begun = clock_us(CLOCK_MONOTONIC);
+    int64_t aborted = k_clock_us(CLOCK_MONOTONIC) - begun;
+    begun = k_clock_us(CLOCK_MONOTONIC);
     log->ops->producer_close(producer);
-    int64_t closed = clock_us(CLOCK_MONOTONIC) - begun;
-    begun = clock_us(CLOCK_MONOTONIC);
+    int64_t closed = k_clock_us(CLOCK_MONOTONIC) - begun;
+    begun = k_clock_us(CLOCK_MONOTONIC);
     log->ops->member_leave(member);
-    int64_t left = clock_us(CLOCK_MONOTONIC) - begun;
-    begun = clock_us(CLOCK_MONOTONIC);
+    int64_t left = k_clock_us(CLOCK_MONOTONIC) - begun;
+    begun = k_clock_us(CLOCK_MONOTONIC);
     log->ops->close(log);
-    int64_t ended = clock_us(CLOCK_MONOTONIC) - begun;
+    int64_t ended = k_clock_us(CLOCK_MONOTONIC) - begun;
     broker("resume");
     report("closing-on-a-silent-broker", aborted < 4 * SECOND && closed < 2 * SECOND &&
            left < 4 * SECOND && ended < 2 * SECOND,

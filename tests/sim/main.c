@@ -22,6 +22,7 @@
 #include "base/trace.h"
 #include "operators/plant.h"
 #include "state/plant.h"
+#include "base/units.h"
 
 enum { SEEDS, STORE, PLANT, PLANTS, EACH, USES, JOBS, TIME_LIMIT, VERBOSE };
 static const struct k_option option_table[] = {
@@ -82,13 +83,6 @@ struct board {
         struct stats stats;
     } jobs[JOBS_MAX];
 };
-
-static int64_t clock_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static void add_stats(struct stats *to, const struct stats *from)
 {
@@ -170,7 +164,7 @@ static bool run_seed(const struct settings *s, uint64_t seed, struct stats *stat
 static void run_job(const struct settings *s, struct board *board, int64_t job, int64_t deadline_us)
 {
     for (uint64_t seed = s->from + (uint64_t)job; seed <= s->to; seed += (uint64_t)s->jobs) {
-        if (clock_us() > deadline_us) break;
+        if (k_clock_us(CLOCK_MONOTONIC) > deadline_us) break;
         if (s->plant && board->caught_at) break; // one is enough
         if (board->failed >= 5) break;
         board->jobs[job].seed = seed;
@@ -184,7 +178,7 @@ static void run_job(const struct settings *s, struct board *board, int64_t job, 
 
 static void run_jobs(const struct settings *s, struct board *board)
 {
-    int64_t deadline_us = clock_us() + s->time_limit_us;
+    int64_t deadline_us = k_clock_us(CLOCK_MONOTONIC) + s->time_limit_us;
     fflush(stdout);
     if (s->from == s->to && !s->plants) { // for a debugger
         run_job(s, board, 0, deadline_us);
@@ -275,12 +269,12 @@ static bool show_uses(const struct stats *t)
 
 static int run_all(const struct settings *s)
 {
-    int64_t began_us = clock_us();
+    int64_t began_us = k_clock_us(CLOCK_MONOTONIC);
     struct board *board = new_board();
     struct stats total = {0};
     run_jobs(s, board);
     for (int64_t job = 0; job < s->jobs; job++) add_stats(&total, &board->jobs[job].stats);
-    double seconds = (double)(clock_us() - began_us) / 1e6;
+    double seconds = (double)(k_clock_us(CLOCK_MONOTONIC) - began_us) / 1e6;
     printf("seeds %llu..%llu, store %s, plant %s: %u failed; %.1f s, %.0f runs a second\n", (unsigned long long)s->from,
            (unsigned long long)s->to, s->store ? "rocks" : "memory", plant_names[s->plant], board->failed, seconds,
            (double)total.runs / seconds);
@@ -300,7 +294,7 @@ static int run_plants(struct settings *s)
 {
     int missed = 0;
     for (uint32_t which = 1; which < PLANT_COUNT; which++) {
-        int64_t began_us = clock_us();
+        int64_t began_us = k_clock_us(CLOCK_MONOTONIC);
         struct board *board = new_board();
         struct stats total = {0};
         s->plant = which;
@@ -308,7 +302,7 @@ static int run_plants(struct settings *s)
         plant(which);
         run_jobs(s, board);
         for (int64_t job = 0; job < s->jobs; job++) add_stats(&total, &board->jobs[job].stats);
-        double seconds = (double)(clock_us() - began_us) / 1e6;
+        double seconds = (double)(k_clock_us(CLOCK_MONOTONIC) - began_us) / 1e6;
         if (board->caught_at)
             printf("ok   %-22s caught at seed %llu, after %llu runs, %.1f s\n", plant_names[which],
                    (unsigned long long)board->caught_at, (unsigned long long)total.runs, seconds);
