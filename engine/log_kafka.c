@@ -20,17 +20,10 @@
 
 enum { SLACK_NS = 1000000 }; // see k_kafka_handle_open
 
-int64_t k_kafka_clock_us(void)
-{
-    return k_clock_us(CLOCK_MONOTONIC);
-}
-
 static int64_t now_us(struct k_log *log)
 {
     (void)log;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return k_clock_us(CLOCK_REALTIME);
 }
 
 // --- what librdkafka says of itself ---
@@ -214,12 +207,12 @@ int k_kafka_handle_open(struct k_kafka_handle *handle, struct k_kafka *kafka, rd
     rd_kafka_conf_set_opaque(conf_take, handle);
     // Each handle has a thread that looks at its timers every second. librdkafka 2.0.2 rounds its sleep down to whole
     // milliseconds and spins for the rest: half a dozen handles did so for 0.6 % of a core with nothing to do. Threads
-    // inherit how late they may be woken, and a millisecond's grace sleeps through the rest. Not those of a producer:
-    // commits wait for them.
+    // inherit how late they may be woken, and a millisecond's grace sleeps through the rest. (Commits do not wait for
+    // it: their latency was the same.)
     int slack_ns = prctl(PR_GET_TIMERSLACK);
-    if (type == RD_KAFKA_CONSUMER) prctl(PR_SET_TIMERSLACK, (unsigned long)SLACK_NS);
+    prctl(PR_SET_TIMERSLACK, (unsigned long)SLACK_NS);
     handle->rk = rd_kafka_new(type, conf_take, text, sizeof text);
-    if (type == RD_KAFKA_CONSUMER && slack_ns > 0) prctl(PR_SET_TIMERSLACK, (unsigned long)slack_ns);
+    if (slack_ns > 0) prctl(PR_SET_TIMERSLACK, (unsigned long)slack_ns);
     if (handle->rk != NULL) return 0;
     rd_kafka_conf_destroy(conf_take);
     pthread_mutex_destroy(&handle->lock);

@@ -135,7 +135,7 @@ struct k_shard_report {
     int64_t longest_transaction_us; // from its beginning until its commit was known
     int64_t lag_records; // to the sources' ends as last asked; −1: not known
     int64_t frontier_us;
-    struct k_state_figures figures; // of its state, since that was opened; zero without one
+    struct k_state_figures figures; // k_shard_figures; a report leaves them zero
     // Who leads, as far as this shard has followed.
     uint64_t lead_seq;     // control_seq of the last leadership
     uint64_t settled_seq;  // the last switch that the journal calls settled
@@ -164,6 +164,8 @@ int k_shard_step(struct k_shard *shard, int64_t *ret_wait_us, struct k_error *er
 void k_shard_stop(struct k_shard *shard);
 enum k_shard_state k_shard_state(const struct k_shard *shard);
 void k_shard_report(const struct k_shard *shard, struct k_shard_report *ret);
+// Of its state, since that was opened; zero without one. Asks RocksDB, under its locks: not for every step.
+void k_shard_figures(const struct k_shard *shard, struct k_state_figures *ret);
 struct k_machine *k_shard_machine(struct k_shard *shard); // NULL while there is none; for totals after the end
 struct k_state *k_shard_working_state(struct k_shard *shard);
 // Blocks until records may have come for one of the shard's readers, at most timeout_us.

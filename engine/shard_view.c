@@ -19,7 +19,12 @@ void k_shard_report(const struct k_shard *shard, struct k_shard_report *ret)
     ret->offset = shard->point.offset;
     ret->saved_offset = shard->saved_offset;
     ret->journal_end = shard->journal_end;
-    if (shard->store) k_state_figures(shard->store, &ret->figures);
+}
+
+void k_shard_figures(const struct k_shard *shard, struct k_state_figures *ret)
+{
+    *ret = (struct k_state_figures){0};
+    if (shard->store) k_state_figures(shard->store, ret);
 }
 
 void k_shard_wait(struct k_shard *shard, int64_t timeout_us)

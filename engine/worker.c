@@ -14,7 +14,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { REPORT_US = 100000, COUNTERS_MAX = 1024 };
+// FIGURES_US: just below a second, which is how often --stats writes them.
+enum { REPORT_US = 100000, FIGURES_US = 900000, COUNTERS_MAX = 1024 };
 
 struct hosted {
     struct k_worker *worker;
@@ -71,11 +72,14 @@ static int keep_mark(void *context, struct k_store *store, uint64_t mark, struct
     return 0;
 }
 
-static void publish(struct hosted *h, struct k_shard *shard)
+static void publish(struct hosted *h, struct k_shard *shard, bool with_figures)
 {
     struct k_machine *machine = k_shard_machine(shard);
+    struct k_state_figures figures = h->report.figures; // written by this thread only
+    if (with_figures) k_shard_figures(shard, &figures);
     pthread_mutex_lock(&h->lock);
     k_shard_report(shard, &h->report);
+    h->report.figures = figures;
     if (machine) {
         uint32_t n = k_machine_counters_count(machine);
         if (!h->counters) h->counters = k_new_array(struct k_counters, n + 1);
@@ -94,15 +98,17 @@ static int run_shard(struct hosted *h, struct k_shard *shard, struct k_error *er
     k_snapshots_init(&snapshots, h->worker->options.snapshot_dir, h->worker->options.plan->name,
                      h->worker->options.generation, h->shard, h->worker->options.snapshot_interval_us,
                      h->worker->options.snapshot_keep);
-    int64_t published = 0, wait_us = 0;
+    int64_t published = 0, figured = 0, wait_us = 0;
     int code = 0;
     while (!code) {
         code = k_shard_step(shard, &wait_us, err);
         int64_t now = log->ops->now_us(log);
         bool stopped = k_shard_state(shard) == K_SHARD_STOPPED;
         if (stopped || now - published >= REPORT_US || wait_us > 0) {
-            publish(h, shard);
+            bool with_figures = stopped || now - figured >= FIGURES_US || now < figured;
+            publish(h, shard, with_figures);
             published = now;
+            if (with_figures) figured = now;
         }
         if (!code) k_snapshots_maybe(&snapshots, shard, now);
         const struct k_worker_hooks *hooks = h->worker->options.hooks;
@@ -112,7 +118,7 @@ static int run_shard(struct hosted *h, struct k_shard *shard, struct k_error *er
     }
     k_snapshots_fini(&snapshots);
     if (!code && k_shard_machine(shard)) code = k_machine_check_sums(k_shard_machine(shard), err);
-    publish(h, shard);
+    publish(h, shard, true);
     return code;
 }
 

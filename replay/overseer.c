@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 // A new control record ends every wait (k_overseer_wait); POLL_US is how often shards are asked how far a switch is.
-enum { POLL_US = 100000, SETTLED_US = 250000, PAUSE_US = 200000, STEP_MAX_US = 5000000 };
+enum { POLL_US = 100000, SETTLED_US = 500000, PAUSE_US = 200000, STEP_MAX_US = 5000000 };
 
 struct k_overseer {
     struct k_overseer_options options;

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIVE_US = 500000, SAY_US = 1000000, ERROR_US = 1000000, FETCH_WAIT_US = 200000 };
+enum { LIVE_US = 500000, SAY_US = 1000000, ERROR_US = 1000000, FETCH_WAIT_US = 1000000 };
 
 struct k_steward {
     struct k_steward_options options;
@@ -155,8 +155,8 @@ int k_steward_start(const struct k_steward_options *options, struct k_steward **
     s->options = *options;
     s->options.kafka.queue_bytes = 1 << 20;
     s->options.kafka.readers_expected = 1;
-    // A control record is answered as soon as it is there; until then a fetch in thirty milliseconds would cost a third
-    // of a percent of a core, day and night.
+    // A control record is answered as soon as it is there; until then a fetch costs a tenth of a millisecond, day and
+    // night.
     s->options.kafka.fetch_wait_us = FETCH_WAIT_US;
     pthread_mutex_init(&s->lock, NULL);
     int code = k_log_kafka_open(&s->options.kafka, &s->log, err);

@@ -190,6 +190,7 @@ struct k_shard_report cluster_report(struct cluster *c, uint32_t worker, uint32_
 {
     struct k_shard_report report;
     k_shard_report(c->live[worker][shard], &report);
+    k_shard_figures(c->live[worker][shard], &report.figures);
     return report;
 }
 
