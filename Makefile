@@ -22,7 +22,7 @@ test: setup build ## everything that can be checked in half an hour; last line "
 prove: setup build ## everything that there is to show, at full size: up to three hours; one line a point
 	tests/prove $(POINTS)
 
-bench: setup build ## what an event costs beside hand-written C, and all else: or QUERY=q5 PAIRS=9 EVENTS=5000000; POINT=latency
+bench: setup build ## what an event costs beside hand-written C: or QUERY=q5 PAIRS=9 EVENTS=5000000; POINT=latency
 	ninja -C $(BUILD) tests/bench/nexmark tests/bench/bench_reader tests/tools/ktool
 	tests/bench/run $(if $(QUERY),--query $(QUERY)) $(if $(POINT),--point $(POINT)) $(if $(PAIRS),--pairs $(PAIRS)) \
 		$(if $(EVENTS),--events $(EVENTS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(KEYS),--keys $(KEYS))

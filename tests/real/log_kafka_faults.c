@@ -31,7 +31,8 @@ void security(void)
     int64_t begun = k_clock_us(CLOCK_MONOTONIC);
     int code = log->ops->producer_open(log, "id", 10 * SECOND, &producer, &err);
     report("producer-with-a-wrong-password",
-           code == K_E_DENIED && k_clock_us(CLOCK_MONOTONIC) - begun < 10 * SECOND && strstr(err.text, "hunter2") == NULL,
+           code == K_E_DENIED && k_clock_us(CLOCK_MONOTONIC) - begun < 10 * SECOND &&
+               strstr(err.text, "hunter2") == NULL,
            "%s: %s", k_error_name(code), err.text);
     log->ops->close(log);
     unsetenv("KAPPA_KAFKA_SASL_PASSWORD");
