@@ -78,23 +78,23 @@ static int look_back(struct k_shard *shard, struct feed *feed, const struct k_in
     return shard->options.log->ops->seek(feed->reader, in->last_offset, err);
 }
 
-int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_error *err)
+int feed_fill(struct k_shard *shard, uint32_t input, uint64_t most, bool *ret_some, struct k_error *err)
 {
     struct feed *feed = &shard->feeds[input];
-    uint32_t count;
+    uint32_t count, rows = most > 0 && most < K_BATCH_ROWS ? (uint32_t)most : K_BATCH_ROWS;
     struct k_input *in = &k_machine_inputs(shard->machine, &count)[input];
     *ret_some = false;
     if (!feed->reader) TRY(open_reader(shard, feed, in, err));
     if (feed->at == feed->count) {
         feed->at = feed->count = feed->timed_count = 0;
-        int code = shard->options.log->ops->fetch(feed->reader, K_BATCH_ROWS, batch_bytes(shard), 0,
+        int code = shard->options.log->ops->fetch(feed->reader, rows, batch_bytes(shard), 0,
                                                   &feed->messages, &feed->count, err);
         if (code == K_E_LOST_RANGE && shard->options.log->ops->position(feed->reader) < in->next) {
             // Gone since the reader was opened is only what nobody needs: the record to compare with, or markers that
             // the journal has skipped since.
             feed->verify = false;
             TRY(shard->options.log->ops->seek(feed->reader, in->next, err));
-            code = shard->options.log->ops->fetch(feed->reader, K_BATCH_ROWS, batch_bytes(shard), 0,
+            code = shard->options.log->ops->fetch(feed->reader, rows, batch_bytes(shard), 0,
                                                   &feed->messages, &feed->count, err);
         }
         if (code == K_E_LOST_RANGE)
@@ -150,7 +150,7 @@ static int show_next(struct k_shard *shard, uint32_t input, bool history, bool *
     *ret_some = false;
     *ret_through = history && (in->until == 0 || in->next >= in->until);
     if (*ret_through) return 0;
-    TRY(feed_fill(shard, input, ret_some, err));
+    TRY(feed_fill(shard, input, K_BATCH_ROWS, ret_some, err));
     if (!history) {
         *ret_through = !*ret_some && input_reached(shard, in, input);
         return 0;
@@ -225,7 +225,7 @@ int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err)
     for (uint32_t step = 0; step < count; step++) {
         uint32_t i = (shard->next_input + step) % count;
         bool some;
-        TRY(feed_fill(shard, i, &some, err));
+        TRY(feed_fill(shard, i, K_BATCH_ROWS, &some, err));
         if (!some) continue;
         if (least < 0 || inputs[i].clock.watermark_us < inputs[least].clock.watermark_us) least = (int32_t)i;
         if (shard->feeds[i].waited >= PATIENCE &&

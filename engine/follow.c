@@ -129,7 +129,9 @@ static int feed_range(struct k_shard *shard, const Range *range, struct k_input 
     struct feed *feed = &shard->feeds[input];
     struct following *f = &shard->following;
     bool some;
-    TRY(feed_fill(shard, input, &some, err));
+    // No more than the range has left: what is behind it waits for others' ranges, and would go in as a part of its own.
+    // So batches are mostly those of the leader.
+    TRY(feed_fill(shard, input, range->count - f->fed, &some, err));
     uint32_t from = feed->at;
     // With a rate, a tenth of a second's at once.
     uint64_t most = shard->options.follow_rate ? (shard->options.follow_rate + 9) / 10 : UINT32_MAX;
@@ -278,7 +280,7 @@ static int read_ahead(struct k_shard *shard, struct k_error *err)
     struct feed *feed = shard->feeds;
     bool some = false;
     if (!shard->options.orders || orders_lead(shard) || in->next < 0) return 0;
-    TRY(feed_fill(shard, 0, &some, err));
+    TRY(feed_fill(shard, 0, 1, &some, err));
     if (!some) return 0;
     in->next = feed->messages[feed->at]->offset + 1;
     return k_machine_feed(shard->machine, 0, feed->messages + feed->at++, 1, err);

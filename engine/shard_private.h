@@ -80,8 +80,8 @@ void shard_forget(struct k_shard *shard);
 
 // open.c
 int shard_open(struct k_shard *shard, struct k_error *err);
-// feed.c: makes messages of an input available. *ret_some: whether any wait.
-int feed_fill(struct k_shard *shard, uint32_t input, bool *ret_some, struct k_error *err);
+// feed.c: makes messages of an input available: if none wait, at most `most` new ones. *ret_some: whether any wait.
+int feed_fill(struct k_shard *shard, uint32_t input, uint64_t most, bool *ret_some, struct k_error *err);
 // The input to feed next; -1: nobody has anything.
 int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err);
 // Whether any partition has been read to its end: who has nothing to feed then has no backlog, and does not only wait
