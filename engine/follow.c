@@ -129,8 +129,8 @@ static int feed_range(struct k_shard *shard, const Range *range, struct k_input 
     struct feed *feed = &shard->feeds[input];
     struct following *f = &shard->following;
     bool some;
-    // No more than the range has left: what is behind it waits for others' ranges, and would go in as a part of its own.
-    // So batches are mostly those of the leader.
+    // No more than the range has left, so that batches are mostly the leader's: what is behind it has to wait for other
+    // ranges, and would then be cut off from its own.
     TRY(feed_fill(shard, input, range->count - f->fed, &some, err));
     uint32_t from = feed->at;
     // With a rate, a tenth of a second's at once.
