@@ -87,11 +87,12 @@ void generation_draw(struct world *w, uint64_t number, uint64_t from)
             w->stats.foreign_graph++;
         }
     }
-    g->starts_later = one_in(r, 4);
+    // Who takes over begins with the journal, and makes no outputs before.
+    g->takes = one_in(r, 2);
+    g->starts_later = !g->takes && one_in(r, 3);
     static const char *const suffixes[] = {"", ".new", ".more"};
-    g->suffix = one_in(r, 3) ? suffixes[number - 1] : NULL;
+    g->suffix = !g->takes && one_in(r, 2) ? suffixes[number - 1] : NULL;
     w->stats.suffixed += g->suffix != NULL;
-    g->takes = !one_in(r, 3);
 }
 
 void generation_fini(struct generation *g)

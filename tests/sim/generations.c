@@ -226,8 +226,10 @@ void generations_trouble(struct world *w, bool surely)
                   : one_in(r, 3) ? 0
                                  : (uint64_t)between(r, 1, w->generations.count);
     bool difference = (w->generations.differences || one_in(r, 2)) && may_differ(w);
-    struct k_switch ask = {
-        .to = to, .give_up_us = 6 * SECOND, .hold_us = lives_hold_us(w), .difference = difference};
+    struct k_switch ask = {.to = to,
+                           .give_up_us = one_in(r, 4) ? between(r, 1, 50) * SECOND / 10 : 6 * SECOND,
+                           .hold_us = lives_hold_us(w),
+                           .difference = difference};
     int code = K_E_RETRY;
     bool retire = w->generations.holds && !surely && one_in(r, 8);
     for (int64_t n = between(r, 1, 4); n > 0 && k_control_again(code); n--)

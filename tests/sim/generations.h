@@ -22,6 +22,7 @@ struct generations {
     uint64_t last_revision, last_seq, last_done, last_target; // of the control record, as watched
     uint64_t live, lived_before;                              // so, too; 0: nobody
     bool third, holds;  // there will be a third; those that are relieved are kept for a while only, now and then
+    bool wants_back, went_back; // from the third to whoever led before
     int64_t third_us;   // when somebody first asked for it; 0: not yet
     int64_t latest_us;  // the clock has not been beyond it
 };

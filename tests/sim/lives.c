@@ -14,6 +14,7 @@ void lives_prepare(struct world *w)
     g->holds = one_in(r, 3);
     g->third = !w->single && one_in(r, 3);
     if (!g->third) return;
+    g->wants_back = !one_in(r, 3);
     generation_draw(w, 3, one_in(r, 2) ? 1 : 2);
     generations_add_worker(w, 3, "y");
 }
@@ -48,13 +49,14 @@ int64_t lives_hold_us(struct world *w)
 bool lives_go_on(const struct world *w)
 {
     const struct generations *g = &w->generations;
-    return g->third && !g->each[2].lived && !g->each[1].retired && !g->each[2].retired;
+    bool wanted = !g->each[2].lived || (g->wants_back && !g->went_back);
+    return g->third && wanted && !g->each[1].retired && !g->each[2].retired;
 }
 
 uint64_t lives_other(struct world *w)
 {
     struct generations *g = &w->generations;
-    if (lives_go_on(w)) return g->count;
+    if (lives_go_on(w)) return g->live == 3 ? 0 : g->count;
     uint64_t numbers[GENERATIONS_MAX], count = 0;
     for (uint64_t n = 1; n <= g->count; n++)
         if (n != g->last_target && !generation_of(w, n)->retired) numbers[count++] = n;
@@ -93,7 +95,7 @@ static void watch_one(struct world *w, const struct k_control *control, const st
 // Where a switch may go: who asks to go back gets whoever lived before, or lives while another is to lead.
 static void watch_switch(struct world *w, const struct k_control *control)
 {
-    const struct generations *g = &w->generations;
+    struct generations *g = &w->generations;
     bool settled = g->last_done == g->last_seq;
     if (!control->back) return;
     uint64_t wanted = settled ? g->lived_before : g->live;
@@ -101,6 +103,7 @@ static void watch_switch(struct world *w, const struct k_control *control)
         world_fail(w, "switch %llu goes back to generation %llu, not to %llu", (unsigned long long)control->seq,
                    (unsigned long long)control->target, (unsigned long long)wanted);
     w->stats.switch_back++;
+    g->went_back |= settled && g->live == 3;
     w->stats.switch_back_third += settled && g->live == 3;
 }
 

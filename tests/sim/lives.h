@@ -16,6 +16,7 @@ int lives_retire(struct world *w, struct k_log *log); // somebody asks for a gen
 void lives_watch(struct world *w, const struct k_control *control); // a record that was not seen before
 bool lives_are_over(const struct worker *worker); // its overseer knows that its generation is retired
 void lives_finish(struct world *w);               // what has not begun by now will not
-bool lives_go_on(const struct world *w);          // the third has not led yet, and can
-// One that may be asked to lead, and is not: the newest, as long as the third has not led. 0: there is none.
+bool lives_go_on(const struct world *w); // the third has not led yet, or not gone back again, and can
+// One that may be asked to lead, and is not: the newest, as long as the third has not led. 0: there is none, or it is
+// whoever led before.
 uint64_t lives_other(struct world *w);

@@ -19,8 +19,7 @@ static bool is_wanted(const struct world *w, const struct worker *worker, uint64
     const struct generation *g = generation_of(w, worker->generation);
     struct k_arena arena;
     struct k_taking taking;
-    // The outputs of all records are wanted; and a generation that leads has begun elsewhere already.
-    if (!g->takes || g->suffix || g->starts_later || from == g->number) return false;
+    if (!g->takes || from == g->number) return false; // who leads is what others would take over from
     k_arena_init(&arena);
     decide(w, from, g->number, &arena, &taking);
     bool wanted = !taking.why_not;
@@ -154,16 +153,25 @@ void taking_forget(struct worker *worker)
     worker->taking = (struct taking){0};
 }
 
-bool taking_begins_later(const struct world *w, const struct worker *worker, uint32_t shard, const char *node)
+// The copy may be of a state that was itself begun with one of some other generation.
+static bool begins_later(const struct world *w, uint64_t from, uint64_t to, const char *node, int depth)
 {
     struct k_arena arena;
     struct k_taking taking;
-    bool later = false;
-    if (!worker->taking.from[shard]) return false;
+    enum k_taking_how how = K_TAKING_COMPUTE;
     k_arena_init(&arena);
-    decide(w, worker->taking.from[shard], worker->generation, &arena, &taking);
-    for (uint32_t i = 0; i < taking.count; i++)
-        if (strcmp(taking.items[i].name, node) == 0) later = taking.items[i].how == K_TAKING_LATER;
+    decide(w, from, to, &arena, &taking);
+    for (uint32_t i = 0; i < taking.count && !taking.why_not; i++)
+        if (strcmp(taking.items[i].name, node) == 0) how = taking.items[i].how;
     k_arena_fini(&arena);
+    bool later = how == K_TAKING_LATER;
+    for (uint64_t n = 1; n <= w->generations.count && how == K_TAKING_OVER && depth > 0 && !later; n++)
+        later = n != from && generation_of(w, from)->takes && begins_later(w, n, from, node, depth - 1);
     return later;
+}
+
+bool taking_begins_later(const struct world *w, const struct worker *worker, uint32_t shard, const char *node)
+{
+    uint64_t from = worker->taking.from[shard];
+    return from && begins_later(w, from, worker->generation, node, GENERATIONS_MAX);
 }

@@ -6,6 +6,6 @@
 
 // Before the worker's shards are made, with its connection. false: not now, it is started again later.
 bool taking_begin(struct world *w, struct worker *worker);
-// Whether a node's counters begin where its generation took over, so that they are not those of a replay.
+// Whether a node's counters may begin where some generation took over, so that they are not those of a replay.
 bool taking_begins_later(const struct world *w, const struct worker *worker, uint32_t shard, const char *node);
 void taking_forget(struct worker *worker); // its disks are empty again
