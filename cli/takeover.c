@@ -9,15 +9,17 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/directory.h"
+#include "base/units.h"
 #include "cli/change.h"
 #include "cli/parity_mark.h"
 #include "cli/shard_dirs.h"
 
 enum { MEMORY = 16 << 20 };
-static const int64_t MARK_US = 20000000;
+static const int64_t MARK_US = 20000000, LOCK_US = 30000000;
 
 static void give_up(struct takeover *t, const char *why)
 {
@@ -97,13 +99,28 @@ static int make_one(struct takeover *t, const char *copies, uint32_t shard, cons
     return code;
 }
 
+// Whoever has it is through soon: it waits for a mark, and makes what is small. Nobody waits for one that was stopped.
+static int take_lock(struct takeover *t, const char *path, struct k_error *err)
+{
+    int64_t until_us = k_clock_us(CLOCK_MONOTONIC) + LOCK_US;
+    t->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (t->lock < 0) return k_fail(err, K_E_IO, "%s cannot be opened: %s", path, strerror(errno));
+    while (flock(t->lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return k_fail(err, K_E_IO, "%s cannot be locked: %s", path, strerror(errno));
+        if (k_clock_us(CLOCK_MONOTONIC) >= until_us)
+            return k_fail(err, K_E_TIMEOUT, "another process that takes over holds %s", path);
+        struct timespec pause = {.tv_nsec = 50000000};
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 static int begin(struct takeover *t, struct k_error *err)
 {
     char *marks = k_format("%s/.marks", t->state_dir), *lock = k_format("%s/taken.lock", marks);
     int code = k_directories_make("directory", marks, err);
-    if (!code) t->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (!code && (t->lock < 0 || flock(t->lock, LOCK_EX) != 0))
-        code = k_fail(err, K_E_IO, "%s cannot be locked: %s", lock, strerror(errno));
+    if (!code) code = take_lock(t, lock, err);
     if (!code) t->place = k_format("%s/taken", marks);
     if (!code) k_tree_remove(t->place);
     free(marks);

@@ -3,6 +3,8 @@
 """Minimal replay on a real Kafka: what does not change is taken over from a copy of the live generation's state, also
 while it is killed on its way; the tables are those of a generation that computed everything; where nothing is computed,
 nothing is read; and where there is no copy, everything is computed."""
+import fcntl
+
 from proof import *
 
 OPTIONS = ["--memory", "64MiB", "--session-timeout", "2s", "--commit-interval", "50ms",
@@ -268,6 +270,19 @@ def test_no_copy():
     done = kappa(*p.arguments(CHANGES["a table that reads what is kept"][0], "--once"))
     assert f"everything is computed: generation 1, which lives, is not hosted with state directory {p.state}" in \
         done.stderr, done.stderr
+
+
+def test_another_takes_over():
+    "a process that was stopped while it makes such states is not waited for without end"
+    p = Pipeline(300)
+    os.makedirs(f"{p.state}/.marks", exist_ok=True)
+    with open(f"{p.state}/.marks/taken.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shadow = p.shadow(CHANGES["a sink"][0])
+        p.wait(2)
+    p.end()
+    assert "everything is computed: another process that takes over holds " in shadow.process.stderr, \
+        shadow.process.stderr
 
 
 run_cases(globals())
