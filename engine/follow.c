@@ -244,10 +244,11 @@ static int follow_boundary(struct k_shard *shard, struct k_error *err)
     uint64_t work = 0;
     // Nodes that wait for a copy's place do none of the work that the leader did there, of whichever generation it is.
     bool foreign = shard->lead.foreign || shard->takeover;
+    // Where the leader left none, asking for more finds that there is none.
+    uint64_t most = foreign ? 0 : record->work_left ? record->work : UINT64_MAX;
     int code = take_ends(shard, ends, &end_count, err);
     if (!code)
-        code = k_machine_boundary(shard->machine, record->clock_us, ends, end_count, record->final,
-                                  foreign ? 0 : record->work, &work, err);
+        code = k_machine_boundary(shard->machine, record->clock_us, ends, end_count, record->final, most, &work, err);
     if (!code && foreign) code = work_like(shard, err);
     free(ends);
     if (!code && !foreign && work != record->work)

@@ -104,6 +104,31 @@ static void test_a_standby_follows_and_takes_over(void **state)
     cluster_fini(&c);
 }
 
+// As who leads does: a copy of a state in the middle of work is of no use to a replay.
+static void test_who_follows_knows_that_no_work_is_left(void **state)
+{
+    (void)state;
+    struct cluster c;
+    begin(&c, GRAPH_WINDOWS(""), 1, false);
+    cluster_start(&c, 0);
+    cluster_until(&c, 0, 0, K_SHARD_LEAD);
+    cluster_start(&c, 1);
+    cluster_until(&c, 1, 0, K_SHARD_STANDBY);
+    cluster_put(&c, "t", 0, 100, NULL, "{\"k\":\"a\"}");
+    cluster_put(&c, "t", 0, 60 * SECOND, NULL, "{\"k\":\"a\"}");
+    run(&c, 5 * SECOND);
+    assert_string_equal(cluster_read(&c, "o", 0), "{\"k\":\"a\",\"c\":1} ");
+    for (uint32_t worker = 2; worker-- > 0;) {
+        cluster_stop(&c, worker);
+        Kappa__Internal__Position *position = cluster_position(&c, worker, 0);
+        assert_true(position && position->work_units > 0);
+        assert_false(position->work_pending);
+        kappa__internal__position__free_unpacked(position, NULL);
+    }
+    assert_same_state(&c, 0, 1);
+    cluster_fini(&c);
+}
+
 static void step(struct cluster *c, uint32_t worker)
 {
     int64_t wait_us;
@@ -391,6 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leads_and_goes_on_after_a_stop),
         cmocka_unit_test(test_a_standby_follows_and_takes_over),
+        cmocka_unit_test(test_who_follows_knows_that_no_work_is_left),
         cmocka_unit_test(test_joins_only_in_step),
         cmocka_unit_test(test_a_crash_in_the_middle_of_a_transaction),
         cmocka_unit_test(test_once_ends_where_the_sources_ended),

@@ -173,7 +173,7 @@ class Faults:
 
     def must_run(self, worker):
         """But one that was started without a broker gave up after ten seconds: its supervisor starts it again."""
-        if worker.gave_up() and time.monotonic() - self.restarted < 30:
+        if worker.gave_up() and time.monotonic() - self.restarted < sized(30, 120):
             worker.start()
         worker.must_run()
 
