@@ -83,6 +83,7 @@ static int take(struct world *w, struct worker *worker, struct k_error *err)
     for (uint32_t s = 0; s < w->scenario.shards && !code; s++) {
         made[s] = copies_of_disk(find_copy(w, &worker->taking, s));
         code = make(w, worker, s, made[s], err);
+        if (!code && !w->healed && one_in(&w->random, 8)) code = k_fail(err, K_E_CRASHED, "before it is placed");
     }
     for (uint32_t s = 0; s < w->scenario.shards; s++) {
         if (code || worker->taking.from[s]) {
