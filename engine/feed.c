@@ -190,6 +190,7 @@ static int choose_in_order(struct k_shard *shard, bool history, int32_t *ret, bo
         if (!some && !through) return 0;
         if (!some) continue;
         int64_t time_us = next_time(shard, i);
+        if (history && K_PLANT(history_unmerged)) time_us = 0;
         if (is_before(time_us, i, best_us, best)) {
             second_us = best_us;
             second = best;

@@ -10,12 +10,16 @@
 // 1. Whoever does it again gets the same state: order, boundaries and clock depend on nothing but the records, and on
 //    what was fixed when the generation was made. (Of a compacted topic records may vanish meanwhile; so the hash of
 //    what was taken belongs to the leaderships of the generation, and another one is refused.)
-// 2. Boundaries come every PORTION records. Only there the state may be saved; it then says how far it is.
+// 2. Boundaries come every so many records (history_portion). Only there the state may be saved; it then says how far
+//    it is.
 // 3. There is no idleness in history, and no clock: a partition's watermark is that of its records. The rest of one
 //    that joins the journal later begins when somebody orders it.
 #include "engine/shard_private.h"
 
-enum { PORTION = 4096 };
+static uint32_t portion_of(const struct k_shard *shard)
+{
+    return shard->options.history_portion ? shard->options.history_portion : 4096;
+}
 
 static const struct k_start *start_of(const struct k_shard *shard, const struct k_input *in)
 {
@@ -88,6 +92,14 @@ static int set_bounds(struct k_shard *shard, struct k_input *in, int64_t until, 
     return 0;
 }
 
+static int join_of(struct k_shard *shard, const struct k_start *start, int64_t *ret, struct k_error *err)
+{
+    struct k_log *log = shard->options.log;
+    *ret = start->join;
+    if (!K_PLANT(history_grows)) return 0;
+    return log->ops->offsets(log, start->topic, start->partition, true, NULL, ret, err);
+}
+
 static int begin(struct k_shard *shard, bool *ret_begun, struct k_error *err)
 {
     Kappa__Internal__JournalRecord *record = NULL;
@@ -100,8 +112,8 @@ static int begin(struct k_shard *shard, bool *ret_begun, struct k_error *err)
     for (uint32_t i = 0; i < count && !code; i++) {
         const struct k_start *start = start_of(shard, &inputs[i]);
         int64_t until = record ? stands_at(shard, record, &inputs[i]) : -1;
-        if (until < 0 && start && start->joins) until = start->join;
-        if (until >= 0) code = set_bounds(shard, &inputs[i], until, err);
+        if (until < 0 && start && start->joins) code = join_of(shard, start, &until, err);
+        if (until >= 0 && !code) code = set_bounds(shard, &inputs[i], until, err);
     }
     if (record && !code) {
         shard->history.clock_us = record->clock_us;
@@ -115,7 +127,7 @@ static int begin(struct k_shard *shard, bool *ret_begun, struct k_error *err)
 // Records of one input, as many as come before all others.
 static int feed_some(struct k_shard *shard, uint32_t input, struct k_error *err)
 {
-    uint32_t count, most = PORTION - shard->history.fed;
+    uint32_t count, most = portion_of(shard) - shard->history.fed;
     struct k_input *in = &k_machine_inputs(shard->machine, &count)[input];
     struct feed *feed = &shard->feeds[input];
     const struct k_message *const *messages = feed->messages + feed->at;
@@ -197,7 +209,7 @@ int history_step(struct k_shard *shard, bool *ret_progress, struct k_error *err)
     bool over = false;
     *ret_progress = true;
     if (!h->begun) return begin(shard, ret_progress, err);
-    if (h->fed == PORTION) return boundary(shard, false, err);
+    if (h->fed == portion_of(shard)) return boundary(shard, false, err);
     TRY(feed_choose_history(shard, &input, &over, err));
     *ret_progress = over || input >= 0;
     if (over) return boundary(shard, true, err);

@@ -190,11 +190,14 @@ static int wait_for_it(struct k_shard *shard, bool assigned, struct k_error *err
     return code;
 }
 
-// What the messages of the journal record that is followed next say of who made them.
+// What the messages of the journal record that is followed next say of who made them; of history: of the record behind
+// which the journal is followed then.
 static void say_place(struct k_shard *shard)
 {
+    uint64_t sequence = shard->point.sequence;
+    if (shard->history.under_way && sequence) sequence--;
     snprintf(shard->output_position, sizeof shard->output_position, "%s/%u/%llu", shard->options.generation,
-             shard->options.shard, (unsigned long long)shard->point.sequence);
+             shard->options.shard, (unsigned long long)sequence);
 }
 
 static int catch_up(struct k_shard *shard, struct k_error *err)

@@ -30,7 +30,9 @@
     X(hold_short, "a warm generation is retired before its hold is over")                                       \
     X(taken_unfed, "what is computed does not get what a node gave before that is taken over")                  \
     X(taken_late, "what was taken over goes on one journal record late")                                        \
-    X(trim_alive, "the journal is trimmed of records that can still be followed")
+    X(trim_alive, "the journal is trimmed of records that can still be followed")                              \
+    X(history_grows, "history of an added source goes on to where its topic ends now")                         \
+    X(history_unmerged, "history is taken one partition after another")
 #ifdef K_PLANTED
 enum k_plant {
     K_PLANT_NONE,

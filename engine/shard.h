@@ -120,6 +120,7 @@ struct k_shard_options {
     const char *output_suffix;
     const struct k_start *starts; // of a state that is new; borrowed
     uint32_t start_count;         // 0: it begins with the journal
+    uint32_t history_portion;     // records of history between two boundaries; for all who host it; 0: 4096
     // Of a state that is new: the offset of the journal record behind which it begins, with the history up to where the
     // record says that the inputs stand. 0: it follows the journal from its own beginning.
     int64_t journal_from;

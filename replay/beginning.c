@@ -59,6 +59,13 @@ static int find(struct k_log *log, const struct k_plan *plan, uint32_t shard, st
     return code;
 }
 
+static int not_begun(const struct k_plan *plan, struct k_error *err)
+{
+    return k_fail(err, K_E_NOT_FOUND,
+                  "pipeline \"%s\" has no journal yet, so there is nothing to replay; kappa run begins it",
+                  plan->name);
+}
+
 int k_beginning_read(struct k_log *log, const struct k_plan *plan, uint32_t shard, int64_t from,
                      struct k_beginning *ret, struct k_error *err)
 {
@@ -67,10 +74,7 @@ int k_beginning_read(struct k_log *log, const struct k_plan *plan, uint32_t shar
     *ret = (struct k_beginning){0};
     snprintf(topic, sizeof topic, "%s.journal.%u", plan->name, shard);
     int code = log->ops->offsets(log, topic, 0, true, &start, &end, err);
-    if (code == K_E_NOT_FOUND || (!code && end == 0))
-        return k_fail(err, K_E_NOT_FOUND,
-                      "pipeline \"%s\" has no journal yet, so there is nothing to replay; kappa run begins it",
-                      plan->name);
+    if (code == K_E_NOT_FOUND || (!code && end == 0)) return not_begun(plan, err);
     if (!code && from >= 0 && start > from)
         return k_fail(err, K_E_LOST_RANGE,
                       "topic %s begins at offset %lld, the generation at %lld: what it ordered before is gone", topic,
@@ -83,6 +87,7 @@ int k_beginning_read(struct k_log *log, const struct k_plan *plan, uint32_t shar
     log->ops->reader_close(reader);
     if (code) k_beginning_fini(ret);
     if (code != K_E_NOT_FOUND) return code;
+    if (start == 0 && from == 0) return not_begun(plan, err); // transactions that were aborted
     return k_fail(err, K_E_LOST_RANGE,
                   "topic %s begins at offset %lld, and no record in it says where its inputs stand: what it ordered "
                   "before is gone. When the pipeline was started again there is one",

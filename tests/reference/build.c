@@ -4,6 +4,7 @@
 // and sinks read all; what passes as it is, is read when it is read behind.
 #include "base/units.h"
 #include "tests/reference/join.h"
+#include "tests/reference/source.h"
 
 int need_duration(const char *text, int64_t *us, struct k_error *err)
 {

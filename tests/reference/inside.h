@@ -7,6 +7,7 @@
 //   aggregate.c  groups and windows; group.c: what a group remembers of each call
 //   store.c      tables and sinks
 //   reference.c  the interface, dead letters, counters
+//   order.c      the order of history
 //   results.c    what came out, as arrays and as text
 #pragma once
 #include "tests/reference/decode.h"
@@ -75,7 +76,7 @@ struct node {
 };
 
 struct partition {
-    bool disowned, touched;
+    bool disowned, touched, joins; // joins: its rest does not count before it is at its end
     int64_t time_max, watermark; // NO_TIME: no record yet
     int64_t last_clock;          // at the first boundary behind its last record; NO_TIME: none
 };
@@ -158,15 +159,10 @@ void make_output(struct reference *r, struct node *node, uint32_t index, const c
 K_CHECKED int build_aggregate(struct reference *r, struct node *node, const Kappa__V1__Aggregate *message,
                               struct k_error *err);
 K_CHECKED int build_map(struct reference *r, struct node *node, const Kappa__V1__Map *message, struct k_error *err);
-K_CHECKED int build_source(struct reference *r, struct node *node, const Kappa__V1__Source *message, int32_t partitions,
-                           struct k_error *err);
-K_CHECKED int open_source(struct reference *r, struct node *node, struct k_error *err); // when it is known what is read
 K_CHECKED int build_table(struct reference *r, struct node *node, const Kappa__V1__Table *message, struct k_error *err);
 K_CHECKED int build_sink(struct reference *r, struct node *node, const Kappa__V1__Sink *message, struct k_error *err);
 
 // The work of each kind of node on one row.
-K_CHECKED int source_take(struct reference *r, struct node *node, const struct reference_record *record,
-                          struct k_error *err);
 // All that became of one record is there: unions hand it on, and sinks send what they owe.
 K_CHECKED int settle_record(struct reference *r, struct k_error *err);
 K_CHECKED int filter_take(struct reference *r, struct node *node, const struct row *row, struct k_error *err);

@@ -3,6 +3,7 @@
 
 #include "base/json_out.h"
 #include "tests/reference/join.h"
+#include "tests/reference/source.h"
 
 int reference_create(const Kappa__V1__Graph *graph, const int32_t *partitions, struct reference **ret,
                      struct k_error *err)

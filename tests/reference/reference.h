@@ -56,10 +56,18 @@ K_CHECKED int reference_feed(struct reference *reference, const char *source, co
 K_CHECKED int reference_feed_topic(struct reference *reference, const char *topic,
                                    const struct reference_record *record, struct k_error *err);
 
+// The event time by which somebody might choose what to feed first: that of the message's first row; INT64_MIN: it has
+// none, or no such source is there. Changes nothing.
+int64_t reference_time(struct reference *reference, const char *source, const struct reference_record *record);
+
 // A fact of the journal: the clock, and which partitions have nothing unread. The rest of a partition counts from the
 // clock of the first boundary after its last record; of an empty one from the first boundary of all.
 void reference_boundary(struct reference *reference, int64_t clock_us, const struct reference_partition *at_end,
                         uint32_t count);
+
+// A partition that is history so far, and in no journal yet: its rest counts from the first boundary that has it at its
+// end, for nobody knew before what comes behind.
+void reference_join(struct reference *reference, const char *source, int32_t partition);
 
 // Closes the windows that the frontier allows now. May be called any number of times, also between records; results
 // do not depend on it, but on the frontier at the last call. K_E_DATA: a policy STOP.

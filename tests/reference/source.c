@@ -3,6 +3,7 @@
 #include "base/json_out.h"
 #include "base/units.h"
 #include "tests/reference/join.h"
+#include "tests/reference/source.h"
 
 // Instants further from 1970 leave no room for windows and graces.
 #define TIME_MAX (INT64_C(1) << 61)
@@ -293,7 +294,20 @@ static int64_t watermark_after(struct source *source, struct partition *partitio
     return partition->watermark;
 }
 
-// A record that is a row: a message, or one of several in it. unframed: why it could not be cut out, or NULL.
+const char *source_read(struct reference *r, const struct node *node, const struct reference_record *record,
+                        uint32_t index, const char *unframed, struct value *values, int64_t *ret_time)
+{
+    const struct source *source = node->source;
+    bool lenient = node->on_error == KAPPA__V1__POLICY__ON_ERROR__PASS_NULL;
+    const char *reason = !record->has_value ? tombstone(node, record, values)
+                         : unframed         ? unframed
+                                    : decode(source->decoder, record->value, lenient, &r->scratch, values);
+    for (uint32_t i = 0; unframed && i < source->declared; i++)
+        values[i] = value_null(node->outputs[0].columns[i].type);
+    system_values(r, record, index, values + source->declared);
+    return reason ? reason : event_time(r, node, record, values, ret_time);
+}
+
 static int take_one(struct reference *r, struct node *node, const struct reference_record *record, uint32_t index,
                     const char *unframed, struct k_error *err)
 {
@@ -305,15 +319,9 @@ static int take_one(struct reference *r, struct node *node, const struct referen
     struct value *values = k_arena_array(&r->scratch, struct value, output->count);
     struct row row = {.values = values, .weight = 1, .window_start = NO_TIME, .window_end = NO_TIME, .origin = record,
                       .source = source, .index = index};
-    bool lenient = node->on_error == KAPPA__V1__POLICY__ON_ERROR__PASS_NULL;
-    const char *reason = !record->has_value ? tombstone(node, record, values)
-                         : unframed         ? unframed
-                                    : decode(source->decoder, record->value, lenient, &r->scratch, values);
-    for (uint32_t i = 0; unframed && i < source->declared; i++) values[i] = value_null(output->columns[i].type);
+    const char *reason = source_read(r, node, record, index, unframed, values, &row.time);
     partition->touched = true;
     node->counters.in++;
-    system_values(r, record, index, values + source->declared);
-    if (!reason) reason = event_time(r, node, record, values, &row.time);
     if (!reason && !is_at_home(r, source, record, values, &reason))
         return k_fail(err, K_E_DATA, "topic %s, partition %d, offset %lld: the record belongs elsewhere", source->topic,
                       record->partition, (long long)record->offset);
@@ -396,7 +404,8 @@ static void move_frontier(struct reference *r)
 void reference_boundary(struct reference *r, int64_t clock, const struct reference_partition *at_end, uint32_t count)
 {
     EACH_PARTITION(r, {
-        if (partition->touched || partition->last_clock == NO_TIME) partition->last_clock = clock;
+        bool begins = partition->last_clock == NO_TIME && (!partition->joins || is_at_end(node, number, at_end, count));
+        if (partition->touched || begins) partition->last_clock = clock;
     })
     int64_t others = INT64_MAX; // the least watermark of partitions that have one of their own
     EACH_PARTITION(r, {
@@ -439,6 +448,18 @@ int reference_settle(struct reference *r, struct k_error *err)
     for (uint32_t n = 0; n < r->node_count; n++)
         if (r->nodes[n]->kind == NODE_SINK) sink_settle(r, r->nodes[n]);
     return 0;
+}
+
+void reference_join(struct reference *r, const char *name, int32_t number)
+{
+    for (uint32_t n = 0; n < r->node_count && r->nodes[n]->kind == NODE_SOURCE; n++) {
+        struct source *source = r->nodes[n]->source;
+        if (strcmp(r->nodes[n]->name, name) != 0) continue;
+        K_ASSERT(number >= 0 && number < source->partition_count);
+        source->partitions[number].joins = true;
+        source->partitions[number].touched = false;
+        source->partitions[number].last_clock = NO_TIME;
+    }
 }
 
 void reference_disown(struct reference *r, struct reference_partition which)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "replay/beginning.h"
 #include "tests/replay/pipeline.h"
 
 // Both topics in windows that wait for each other, and the new one's records counted for ever.
@@ -261,12 +262,35 @@ static void test_it_rests_behind_a_cut(void **state)
     finish_all(&p);
 }
 
+// A journal in which there is only what was aborted has not begun: there is nothing to replay yet, and nothing is lost.
+static void test_nothing_but_aborted(void **state)
+{
+    (void)state;
+    struct pipeline p;
+    struct k_error err;
+    struct k_producer *producer;
+    struct k_beginning beginning;
+    begin(&p, GRAPH_ADDED);
+    struct k_log *log = k_cloud_connect(p.c.cloud, "another");
+    assert_int_equal(log->ops->producer_open(log, "p-0", 60 * SECOND, &producer, &err), 0);
+    assert_int_equal(log->ops->begin(producer, &err), 0);
+    struct k_out_message message = {.topic = "p.journal.0", .value = K_STR("x"), .has_value = true};
+    assert_int_equal(log->ops->produce(producer, &message, &err), 0);
+    assert_int_equal(log->ops->abort(producer, &err), 0);
+    assert_int_equal(k_beginning_read(log, p.two.plan, 0, -1, &beginning, &err), K_E_NOT_FOUND);
+    assert_non_null(strstr(err.text, "has no journal yet"));
+    log->ops->producer_close(producer);
+    log->ops->close(log);
+    finish(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_equals_a_fresh_run), cmocka_unit_test(test_forth_and_back),
         cmocka_unit_test(test_it_was_read_before),    cmocka_unit_test(test_it_rests),
         cmocka_unit_test(test_it_rested_before),      cmocka_unit_test(test_it_rests_behind_a_cut),
+        cmocka_unit_test(test_nothing_but_aborted),
     };
     return cmocka_run_group_tests_name("added", tests, NULL, NULL);
 }

@@ -226,8 +226,7 @@ static bool take_node_out(uint64_t *random, Graph *graph)
 
 // --- the whole
 
-// An added source belongs here as one more, with its topic and partitions drawn beside those of the first graph
-// (scenario.sources, so that input.c writes to it), once a journal can take one up.
+// A source is added the other way round: the first graph is the whole one without it (change_lacks).
 #define CHANGES(X)                                                                          \
     X(change_expression, changed_expression)                                                \
     X(add_aggregate, added_aggregate)                                                       \
@@ -334,24 +333,18 @@ static const change changes[] = {
 };
 enum { CHANGE_COUNT = sizeof changes / sizeof *changes };
 
-// One attempt: at most two changes.
-static bool attempt(const struct scenario *from, struct k_str bytes, uint64_t *random, bool *made,
-                    struct scenario *ret)
+// Without text, graph and plan.
+static Graph *copy_of(const struct scenario *from, struct k_str bytes, struct scenario *ret)
 {
-    Graph *graph = kappa__v1__graph__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
-    bool some = false;
     *ret = *from;
     ret->text = (struct k_buf){0};
     ret->graph = NULL;
     ret->plan = NULL;
-    for (int n = one_in(random, 3) ? 2 : 1; n > 0; n--) {
-        // More of the first three, by which most rows come out otherwise.
-        uint64_t which = k_random_below(random, one_in(random, 3) ? 3 : CHANGE_COUNT);
-        bool one = changes[which](random, graph);
-        made[which] |= one;
-        some |= one;
-    }
-    bool good = some && make(ret, graph) && strcmp(ret->plan->fingerprint, from->plan->fingerprint) != 0;
+    return kappa__v1__graph__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
+}
+
+static bool take(Graph *graph, bool good, struct scenario *ret)
+{
     if (good) {
         keep_what_is_there(ret, graph);
         k_print(k_graph_document(ret->graph), K_FORM_TEXT, &ret->text);
@@ -361,6 +354,32 @@ static bool attempt(const struct scenario *from, struct k_str bytes, uint64_t *r
     }
     kappa__v1__graph__free_unpacked(graph, NULL);
     return good;
+}
+
+bool change_lacks(const struct scenario *from, uint64_t *random, struct scenario *ret)
+{
+    struct k_buf bytes = {0};
+    k_graph_canonical(from->plan->message, &bytes);
+    Graph *graph = copy_of(from, k_buf_str(&bytes), ret);
+    k_buf_fini(&bytes);
+    return take(graph, remove_source(random, graph) && make(ret, graph), ret);
+}
+
+// One attempt: at most two changes.
+static bool attempt(const struct scenario *from, struct k_str bytes, uint64_t *random, bool *made,
+                    struct scenario *ret)
+{
+    Graph *graph = copy_of(from, bytes, ret);
+    bool some = false;
+    for (int n = one_in(random, 3) ? 2 : 1; n > 0; n--) {
+        // More of the first three, by which most rows come out otherwise.
+        uint64_t which = k_random_below(random, one_in(random, 3) ? 3 : CHANGE_COUNT);
+        bool one = changes[which](random, graph);
+        made[which] |= one;
+        some |= one;
+    }
+    bool good = some && make(ret, graph) && strcmp(ret->plan->fingerprint, from->plan->fingerprint) != 0;
+    return take(graph, good, ret);
 }
 
 bool change_draw(const struct scenario *from, uint64_t *random, struct stats *stats, struct scenario *ret)

@@ -19,17 +19,16 @@ const struct scenario *generation_graph(const struct world *w, uint64_t number)
 
 bool generation_agrees(const struct world *w, uint64_t number)
 {
-    const struct generation *g = generation_of(w, number);
-    return !g->changed && !g->starts_later;
+    const struct generation *g = generation_of(w, number), *first = generation_of(w, 1);
+    return g->changed == first->changed && !g->beginning.later && !g->beginning.cut;
 }
 
-int64_t generation_begin(const struct world *w, uint64_t number, const char *topic, uint32_t partition)
+bool generation_adds(const struct world *w, uint64_t number)
 {
-    const struct generation *g = generation_of(w, number);
-    for (uint32_t i = 0; i < g->start_count; i++)
-        if (strcmp(g->starts[i].topic, topic) == 0 && (uint32_t)g->starts[i].partition == partition)
-            return g->starts[i].offset;
-    return 0;
+    const struct scenario *own = generation_graph(w, number), *first = generation_graph(w, 1);
+    for (uint32_t s = 0; s < own->source_count; s++)
+        if (!scenario_reads(first, own->sources[s].name)) return true;
+    return false;
 }
 
 static struct generation *make(struct world *w, uint64_t number)
@@ -41,33 +40,19 @@ static struct generation *make(struct world *w, uint64_t number)
     return g;
 }
 
-void generation_first(struct world *w)
+static void take_graph(struct world *w, struct generation *g, struct scenario *changed)
 {
-    (void)make(w, 1);
+    g->changed = changed;
+    g->plan = *changed->plan;
+    if (w->verbose) printf("--- generation %s:\n%.*s", g->name, (int)changed->text.length, changed->text.data);
 }
 
-// As `kappa replay start --to-offset` and the like: one of the records that are there, or behind them all.
-void generation_draw_starts(struct world *w, uint64_t number)
+void generation_first(struct world *w, bool others)
 {
-    struct generation *g = &w->generations.each[number - 1];
-    const struct scenario *graph = generation_graph(w, number);
-    g->starts_drawn = true;
-    for (uint32_t s = 0; s < w->scenario.source_count; s++) {
-        const struct sim_source *source = &w->scenario.sources[s];
-        bool has = false;
-        for (uint32_t i = 0; i < graph->source_count; i++) has |= strcmp(graph->sources[i].name, source->name) == 0;
-        for (int32_t p = 0; p < source->partitions && has; p++) {
-            const struct records *records = &w->input.records[s][p];
-            uint64_t at = k_random_below(&w->random, records->count + 1);
-            int64_t offset = at < records->count ? records->items[at].offset
-                             : at                ? records->items[at - 1].offset + 1
-                                                 : 0;
-            if (!offset || one_in(&w->random, 4)) continue; // from its beginning
-            K_ASSERT(g->start_count < STARTS_MAX);
-            g->starts[g->start_count++] = (struct k_start){.topic = source->topic, .partition = p, .offset = offset};
-            w->stats.started_later++;
-        }
-    }
+    struct generation *g = make(w, 1);
+    struct scenario *changed = k_new(struct scenario);
+    if (others && one_in(&w->random, 3) && change_lacks(&w->scenario, &w->random, changed)) take_graph(w, g, changed);
+    else free(changed);
 }
 
 void generation_draw(struct world *w, uint64_t number, uint64_t from)
@@ -75,21 +60,21 @@ void generation_draw(struct world *w, uint64_t number, uint64_t from)
     struct generation *g = make(w, number);
     struct scenario *changed = k_new(struct scenario);
     uint64_t *r = &w->random;
-    if (!one_in(r, 3) && change_draw(generation_graph(w, from), r, &w->stats, changed)) {
-        g->changed = changed;
-        g->plan = *changed->plan;
+    bool adds = from == 1 && generation_of(w, 1)->changed; // so it has something that is another already
+    const struct scenario *model = adds ? &w->scenario : generation_graph(w, from);
+    g->takes = one_in(r, 2); // who takes over begins with the journal, and makes no outputs before
+    beginning_init(w, &g->beginning, !g->takes);
+    if (!one_in(r, adds || g->beginning.cut ? 2 : 3) && change_draw(model, r, &w->stats, changed)) {
+        take_graph(w, g, changed);
         w->stats.changed_graph++;
-        if (w->verbose) printf("--- generation %s:\n%.*s", g->name, (int)changed->text.length, changed->text.data);
     } else {
         free(changed);
-        if (one_in(r, 2)) {
+        if (!adds && one_in(r, 2)) {
             snprintf(g->plan.fingerprint, sizeof g->plan.fingerprint, "another %u", (unsigned)number);
             w->stats.foreign_graph++;
         }
     }
-    // Who takes over begins with the journal, and makes no outputs before.
-    g->takes = one_in(r, 2);
-    g->starts_later = !g->takes && one_in(r, 3);
+    w->stats.added_source += generation_adds(w, number);
     static const char *const suffixes[] = {"", ".new", ".more"};
     g->suffix = !g->takes && one_in(r, 2) ? suffixes[number - 1] : NULL;
     w->stats.suffixed += g->suffix != NULL;
@@ -97,6 +82,7 @@ void generation_draw(struct world *w, uint64_t number, uint64_t from)
 
 void generation_fini(struct generation *g)
 {
+    beginning_fini(&g->beginning);
     if (g->changed) scenario_fini(g->changed);
     free(g->changed);
     g->changed = NULL;

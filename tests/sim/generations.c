@@ -10,19 +10,6 @@
 
 enum { SECOND = 1000000 };
 
-static void without_faults(struct world *w)
-{
-    static const struct k_fault_rates none;
-    k_cloud_set_rates(w->cloud, &none);
-    k_cloud_crash_at(w->cloud, 0);
-}
-
-static void with_faults(struct world *w)
-{
-    k_cloud_set_rates(w->cloud, &w->rates);
-    k_cloud_crash_at(w->cloud, w->crash_at);
-}
-
 bool generations_agree(const struct world *w)
 {
     bool agree = true;
@@ -53,22 +40,22 @@ int generations_ask(struct world *w, uint64_t number, int64_t now_us, bool fault
     struct k_error err;
     struct k_control control;
     struct k_new_shadow ask = {.fingerprint = g->plan.fingerprint,
-                               .live_fingerprint = w->scenario.plan->fingerprint,
+                               .live_fingerprint = generation_of(w, 1)->plan.fingerprint,
                                .suffix = g->suffix,
-                               .start = g->starts_later ? "later" : NULL,
+                               .start = g->beginning.later ? "later" : NULL,
                                .now_us = now_us};
-    without_faults(w);
+    world_without_faults(w);
     struct k_log *log = k_cloud_connect(w->cloud, "command");
     int code = k_control_prepare(log, "sim", -1, &err);
     if (!code && g->suffix)
         code = k_suffixed_prepare(log, generation_graph(w, number)->plan, number, g->suffix,
                                   &(struct k_topics_options){.create = true, .partitions = 2}, &err);
     K_ASSERT(code == 0);
-    if (faults) with_faults(w);
+    if (faults) world_with_faults(w);
     code = k_control_change(log, "sim", k_new_shadow, &ask, &control, &err);
     K_ASSERT(code || ask.number == number);
     log->ops->close(log);
-    with_faults(w);
+    world_with_faults(w);
     return code;
 }
 
@@ -76,7 +63,7 @@ void generations_prepare(struct world *w, bool several)
 {
     uint64_t *r = &w->random;
     w->generations.count = 1;
-    generation_first(w);
+    generation_first(w, several);
     if (!several) return;
     w->generations.there = true;
     w->generations.last_target = 1;
@@ -102,11 +89,7 @@ static bool report(void *context, uint32_t shard, struct k_shard_report *ret)
 
 bool generations_start(struct world *w, struct worker *worker)
 {
-    const struct generation *own = generation_of(w, worker->generation);
-    if (own->starts_later && !own->starts_drawn) {
-        if (!w->healed && !w->once && w->input.made < w->generations.not_before) return false;
-        generation_draw_starts(w, own->number);
-    }
+    if (!beginning_draw(w, worker->generation)) return false;
     struct k_overseer_options options = {.log = worker->log,
                                          .graph = "sim",
                                          .generation = worker->generation,

@@ -75,6 +75,13 @@ bool scenario_is_loose(const struct scenario *s, struct k_str name)
     return false;
 }
 
+bool scenario_reads(const struct scenario *s, const char *source)
+{
+    for (uint32_t i = 0; i < s->source_count; i++)
+        if (strcmp(s->sources[i].name, source) == 0) return true;
+    return false;
+}
+
 struct stream *stream_new(struct drawing *g, const char *name)
 {
     K_ASSERT(g->count < STREAMS_MAX);

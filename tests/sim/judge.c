@@ -250,11 +250,12 @@ static void compare_orders(struct world *w, struct lines *one, struct lines *oth
 // tables in which the last row wins; and idleness, which moves watermarks by the journal's clock.)
 static void judge_interleaving(struct world *w, struct reference *reference)
 {
-    const struct scenario *s = &w->scenario;
+    const struct scenario *s = generation_graph(w, 1);
     if (s->shards > 1 || s->idle) return;
-    // What is of a source that only one graph has may not be in the journal.
-    for (uint32_t n = 1; n <= w->generations.count; n++)
-        if (generation_graph(w, n)->source_count < s->source_count) return;
+    // What is of a source that another graph lacks may not be in the journal.
+    for (uint32_t n = 2; n <= w->generations.count; n++)
+        for (uint32_t i = 0; i < s->source_count; i++)
+            if (!scenario_reads(generation_graph(w, n), s->sources[i].name)) return;
     struct reference *other = walk_partitions(w);
     for (uint32_t i = 0; i < s->sink_count && other; i++) {
         struct lines a = {0}, b = {0};
@@ -290,9 +291,12 @@ static void judge_interleaving(struct world *w, struct reference *reference)
 static bool is_kept(const struct world *w, const char *sink)
 {
     bool kept = true;
-    for (uint64_t n = 1; n <= w->generations.count && kept; n++)
+    for (uint64_t n = 1; n <= w->generations.count && kept; n++) {
+        const struct beginning *beginning = &generation_of(w, n)->beginning;
         kept = generation_agrees(w, n) ||
-               (!generation_of(w, n)->starts_later && change_keeps(&w->scenario, generation_graph(w, n), sink));
+               (!beginning->later && !beginning->cut &&
+                change_keeps(generation_graph(w, 1), generation_graph(w, n), sink));
+    }
     return kept;
 }
 
@@ -323,6 +327,7 @@ void judge(struct world *w)
     if (!w->failure.length) judge_interleaving(w, references[0]);
     if (w->generations.there && !w->failure.length) generations_judge(w);
     if (!w->failure.length) uses_judge(j);
+    for (uint64_t g = 2; g <= generations && !w->failure.length; g++) judge_cut(j, g);
     for (uint64_t g = 1; g <= generations; g++)
         for (uint32_t i = 0; i < s->shards; i++) walk_fini(judging_walk(j, g, i));
     free(j);

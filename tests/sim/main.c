@@ -278,9 +278,9 @@ static int run_all(const struct settings *s)
     printf("seeds %llu..%llu, store %s, plant %s: %u failed; %.1f s, %.0f runs a second\n", (unsigned long long)s->from,
            (unsigned long long)s->to, s->store ? "rocks" : "memory", plant_names[s->plant], board->failed, seconds,
            (double)total.runs / seconds);
-    // A run of some hundred seeds reaches everything; what it does not reach is not tested.
+    // A run of a thousand seeds reaches everything; what it does not reach is not tested.
     bool many = s->to - s->from >= 499 && total.runs == s->to - s->from + 1 && !s->plant && s->store == 0;
-    bool full = many && !s->each && !s->uses;
+    bool full = many && s->to - s->from >= 999 && !s->each && !s->uses;
     uint32_t missing = show_stats(&total, full ? ALL : s->verbose ? ZEROS : NO_DETAIL);
     if (full && missing) printf("%u things never happened\n", missing);
     bool unused = s->uses && !show_uses(&total) && many;

@@ -83,6 +83,11 @@
     X(suffixed_ended, "they ended where it led")                                                        \
     X(started_later, "a partition in which a generation began later than the journal")                  \
     X(left_out, "a record that such a generation leaves out")                                           \
+    X(added_source, "the second generation's graph has a source that the first one's lacks")            \
+    X(journal_cut, "journals were cut off, and the second generation began with history before them")   \
+    X(cut_same, "a table that kappa plan does not name for that came out as the live one's, byte by byte") \
+    X(cut_named, "it names one")                                                                        \
+    X(history_fed, "a record of history was told to the reference, in its order")                       \
     X(changed_graph, "the other generation's graph was a corrected one")                                \
     X(foreign_graph, "the other generation's graph was another by name")
 

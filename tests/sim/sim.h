@@ -76,6 +76,7 @@ struct scenario {
     uint32_t loose_count;
 };
 bool scenario_is_loose(const struct scenario *scenario, struct k_str name);
+bool scenario_reads(const struct scenario *scenario, const char *source);
 // Draws a graph. false: the engine or the reader refused it, a failure of this generator or of the engine; `why`: why.
 bool scenario_draw(struct scenario *scenario, uint64_t *random, bool shown, struct stats *stats, struct k_buf *why);
 void scenario_fini(struct scenario *scenario);
@@ -136,7 +137,7 @@ struct worker {
 struct world {
     uint64_t seed, random;
     bool rocks, verbose;
-    struct scenario scenario;
+    struct scenario scenario; // the whole; a generation may have less of it (generations.h)
     struct input input;
     struct k_cloud *cloud;
     struct k_fault_rates rates;
@@ -165,6 +166,8 @@ struct world {
 void world_init(struct world *world, uint64_t seed, bool rocks, bool verbose); // faults are drawn, unless single is set
 bool world_run(struct world *world); // false: the text is in world->failure
 void world_fini(struct world *world);
+void world_without_faults(struct world *w); // of the log, until:
+void world_with_faults(struct world *w);
 void world_fail(struct world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // --- worker.c ---
 // Lets the worker do one step, or starts its process when it is time. Returns how long nothing will be due.

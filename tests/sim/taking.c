@@ -19,7 +19,7 @@ static bool is_wanted(const struct world *w, const struct worker *worker, uint64
     const struct generation *g = generation_of(w, worker->generation);
     struct k_arena arena;
     struct k_taking taking;
-    if (!g->takes || from == g->number) return false; // who leads is what others would take over from
+    if (!g->takes || g->beginning.cut || from == g->number) return false; // who leads is what others would take over from
     k_arena_init(&arena);
     decide(w, from, g->number, &arena, &taking);
     bool wanted = !taking.why_not;
@@ -65,8 +65,8 @@ static int make(struct world *w, struct worker *worker, uint32_t shard, struct k
     if (code) return code;
     k_arena_init(&arena);
     decide(w, worker->taking.live, g->number, &arena, &taking);
-    code = k_takeover_make(store, &generation_of(w, worker->taking.live)->plan, &g->plan, &taking, g->starts,
-                           g->start_count, err);
+    code = k_takeover_make(store, &generation_of(w, worker->taking.live)->plan, &g->plan, &taking,
+                           g->beginning.starts.items, g->beginning.starts.count, err);
     w->stats.take_whole += !code && taking.whole;
     for (uint32_t i = 0; i < taking.source_count && !code; i++)
         w->stats.take_unread += !taking.whole && taking.sources[i].how == K_TAKING_OVER;

@@ -1,6 +1,7 @@
 #include "tests/sim/uses.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "replay/aside.h"
 #include "state/table.h"
@@ -62,6 +63,17 @@ static uint64_t hash_of(struct world *w, struct k_store *store, const char *tabl
     kappa__internal__position__free_unpacked(at, NULL);
     kappa__internal__table_info__free_unpacked(columns, NULL);
     k_arena_fini(&arena);
+    return hash;
+}
+
+uint64_t uses_hash(struct world *w, struct k_memory_disk *disk, const char *table)
+{
+    struct k_store *store;
+    struct k_error err;
+    int code = k_store_memory_open(disk, NULL, NULL, &store, &err);
+    K_ASSERT(code == 0);
+    uint64_t hash = hash_of(w, store, table, false);
+    store->ops->close(store);
     return hash;
 }
 
@@ -145,6 +157,18 @@ static void step_through(struct world *w, struct k_shard *shard, int64_t end)
     }
 }
 
+// A job has no history: it reads all there is in the one order.
+static void take_starts(const struct k_starts *from, bool job, struct k_shard_options *options)
+{
+    struct k_start *starts = k_new_array(struct k_start, from->count + 1);
+    for (uint32_t i = 0; i < from->count; i++) {
+        starts[i] = from->items[i];
+        if (job) starts[i].joins = false;
+    }
+    options->starts = starts;
+    options->start_count = from->count;
+}
+
 // Comes to the end of the walk on this disk, through this log; a job leads on the log's private journal.
 static void run_process(struct judging *j, const struct walk *walk, struct k_log *log, struct k_memory_disk *disk,
                         bool job)
@@ -156,8 +180,8 @@ static void run_process(struct judging *j, const struct walk *walk, struct k_log
     const struct generation *own = generation_of(w, walk->generation);
     options.plan = &own->plan;
     options.generation = job ? "batch" : own->name;
-    options.starts = own->starts;
-    options.start_count = own->start_count;
+    take_starts(&own->beginning.starts, job, &options);
+    options.journal_from = job ? 0 : beginning_journal(&own->beginning, walk->shard);
     options.shard = walk->shard;
     options.log = log;
     options.worker = "another";
@@ -169,6 +193,7 @@ static void run_process(struct judging *j, const struct walk *walk, struct k_log
     K_ASSERT(code == 0);
     step_through(w, shard, job ? -1 : walk->point.offset);
     k_shard_destroy(shard);
+    free((void *)options.starts);
 }
 
 // Windows on what the walk has seen; with those on the journal for who follows.
@@ -179,8 +204,11 @@ static struct k_log *open_aside(struct judging *j, const struct walk *walk, stru
     char journal[32];
     uint32_t count = 0;
     for (uint32_t i = 0; i < s->source_count; i++)
-        for (int32_t p = 0; p < s->sources[i].partitions && walk->read[i]; p++)
-            windows[count++] = (struct k_aside_window){s->sources[i].topic, p, 0, walk->next[i][p]};
+        for (int32_t p = 0; p < s->sources[i].partitions && walk->read[i]; p++) {
+            int64_t end = walk_history_end(walk, i, (uint32_t)p); // the journal may not go on with an added source
+            if (end < walk->next[i][p]) end = walk->next[i][p];
+            windows[count++] = (struct k_aside_window){s->sources[i].topic, p, 0, end};
+        }
     snprintf(journal, sizeof journal, "sim.journal.%u", walk->shard);
     if (!job) windows[count++] = (struct k_aside_window){journal, 0, 0, walk->point.offset};
     return k_aside_open(&(struct k_aside_options){.log = log, .windows = windows, .window_count = count});
@@ -255,6 +283,7 @@ void uses_judge(struct judging *j)
     compare_workers(j);
     if (!u->drawn) return;
     uint64_t generation = u->use == USE_capsule ? 1 : (uint64_t)between(&w->random, 1, w->generations.count);
+    if (u->use == USE_cold && !cut_reaches(w, generation)) return;
     const struct worker *model = NULL;
     for (uint32_t i = 0; i < w->worker_count && !model; i++)
         if (w->workers[i].generation == generation && !w->workers[i].gone) model = &w->workers[i];

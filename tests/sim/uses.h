@@ -21,4 +21,6 @@ struct uses {
 void uses_prepare(struct world *w);
 void uses_step(struct world *w); // takes a checkpoint aside, perhaps
 void uses_judge(struct judging *j);
+// A number for the rows of a state's table, without the time from which they expire.
+uint64_t uses_hash(struct world *w, struct k_memory_disk *disk, const char *table);
 void uses_fini(struct world *w);

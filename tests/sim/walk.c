@@ -22,17 +22,22 @@ const char *walk_topic(const struct world *w, uint32_t number)
     return number < s->late_count ? s->late_topics[number] : s->dead_letters;
 }
 
-static void feed(struct walk *walk, uint32_t source, uint32_t partition, const struct record *record)
+struct reference_record walk_record_of(uint32_t partition, const struct record *record)
+{
+    return (struct reference_record){(int32_t)partition, record->offset, record->timestamp_us,
+                                     record->key,        record->value,  record->has_key,
+                                     record->has_value,  NULL,           0};
+}
+
+void walk_feed(struct walk *walk, uint32_t source, uint32_t partition, const struct record *record)
 {
     if (!walk->read[source]) return;
     const char *topic = walk->w->scenario.sources[source].topic;
-    if (record->offset < generation_begin(walk->w, walk->generation, topic, partition)) {
+    if (record->offset < beginning_offset(walk->w, walk->generation, topic, partition)) {
         walk->w->stats.left_out++;
         return;
     }
-    struct reference_record r = {(int32_t)partition, record->offset, record->timestamp_us,
-                                 record->key,        record->value,  record->has_key,
-                                 record->has_value,  NULL,           0};
+    struct reference_record r = walk_record_of(partition, record);
     struct k_error err;
     if (reference_feed(walk->reference, walk->w->scenario.sources[source].name, &r, &err))
         world_fail(walk->w, "the reference refuses a record: %s", err.text);
@@ -49,13 +54,15 @@ static void walk_range(struct walk *walk, const Kappa__Internal__JournalRecord__
         return;
     }
     const struct records *records = &w->input.records[s][p];
+    walk_join(walk, s, p);
     if (range->first != walk->next[s][p])
         world_fail(w, "journal record %llu continues %s, partition %u at %lld, the one before ended at %lld",
                    (unsigned long long)sequence, w->scenario.sources[s].topic, p, (long long)range->first,
                    (long long)walk->next[s][p]);
     uint32_t count = 0;
     while (walk->at[s][p] < records->count && records->items[walk->at[s][p]].offset < range->next) {
-        feed(walk, s, p, &records->items[walk->at[s][p]++]);
+        const struct record *one = &records->items[walk->at[s][p]++];
+        if (!walk->from && one->offset >= walk_history_end(walk, s, p)) walk_feed(walk, s, p, one);
         count++;
     }
     if (count != range->count)
@@ -63,6 +70,14 @@ static void walk_range(struct walk *walk, const Kappa__Internal__JournalRecord__
                    (unsigned long long)sequence, w->scenario.sources[s].topic, p, (long long)range->first,
                    (long long)range->next - 1, count, range->count);
     walk->next[s][p] = range->next;
+}
+
+void walk_settle(struct walk *walk, int64_t clock_us, const struct reference_partition *ends, uint32_t count)
+{
+    struct k_error err;
+    reference_boundary(walk->reference, clock_us, ends, count);
+    int code = walk->final ? reference_final(walk->reference, &err) : reference_settle(walk->reference, &err);
+    if (code) world_fail(walk->w, "the reference stops: %s", err.text);
 }
 
 static void walk_boundary(struct walk *walk, const Record *record)
@@ -79,18 +94,18 @@ static void walk_boundary(struct walk *walk, const Record *record)
             return;
         }
         const struct records *records = &w->input.records[s][p];
+        walk_join(walk, s, p);
         if (walk->at[s][p] < records->count && records->items[walk->at[s][p]].offset < record->at_end[i]->next)
             world_fail(w, "journal record %llu skips a record of %s, partition %u",
                        (unsigned long long)record->sequence, w->scenario.sources[s].topic, p);
         if (record->at_end[i]->next > walk->next[s][p]) walk->next[s][p] = record->at_end[i]->next;
-        if (walk->read[s]) ends[count++] = (struct reference_partition){w->scenario.sources[s].name, (int32_t)p};
+        // What was its end when it had what is history here is no rest behind that.
+        bool counts = walk->read[s] && record->at_end[i]->next >= walk_history_end(walk, s, p);
+        if (counts) ends[count++] = (struct reference_partition){w->scenario.sources[s].name, (int32_t)p};
     }
-    if (walk->final) return;
-    struct k_error err;
-    reference_boundary(walk->reference, record->clock_us, ends, count);
-    int code = record->final ? reference_final(walk->reference, &err) : reference_settle(walk->reference, &err);
-    if (code) world_fail(w, "the reference stops: %s", err.text);
-    walk->final = record->final;
+    if (walk->final && !walk->from) return;
+    walk->final |= record->final;
+    if (!walk->from) walk_settle(walk, record->clock_us, ends, count);
 }
 
 static void take_inputs(struct walk *walk, const Kappa__Internal__JournalRecord__Leadership *said)
@@ -163,6 +178,10 @@ static void walk_record(void *context, const struct k_message *message)
     for (size_t i = 0; i < record->n_range && !walk->w->failure.length; i++)
         walk_range(walk, record->range[i], record->sequence);
     if (!walk->w->failure.length) walk_boundary(walk, record);
+    if (walk->from && message->offset == walk->from && !walk->w->failure.length) {
+        walk->from = 0;
+        walk_history(walk, record->clock_us);
+    }
     note_made(walk);
     if (record->mark && !walk->w->failure.length) marks_judge(walk, record->mark);
     kappa__internal__journal_record__free_unpacked(record, NULL);
@@ -180,11 +199,14 @@ static void check_ends(struct walk *walk)
             // Whoever led in the end did not read a source that its graph does not have.
             bool wanted = false;
             for (uint32_t i = 0; i < walk->input_count; i++) wanted |= walk->inputs[i] == s;
+            if (wanted) walk_join(walk, s, (uint32_t)p);
             if (wanted && walk->at[s][p] != w->input.records[s][p].count)
                 world_fail(w, "%s, partition %d: %u records of %u are in the journal", topic, p, walk->at[s][p],
                            w->input.records[s][p].count);
             int64_t offset = k_cloud_group_offset(w->cloud, group, topic, p);
-            if (offset > walk->next[s][p])
+            // Whoever adds a source says where it stands before there is a record of it.
+            bool known = walk->joined[s][p] || scenario_reads(generation_graph(w, 1), w->scenario.sources[s].name);
+            if (known && offset > walk->next[s][p])
                 world_fail(w, "%s, partition %d: the group stands at %lld, ahead of the journal's %lld", topic, p,
                            (long long)offset, (long long)walk->next[s][p]);
         }
@@ -208,20 +230,19 @@ static bool open_reference(struct walk *walk)
             if ((uint32_t)p % w->scenario.shards != walk->shard)
                 reference_disown(walk->reference, (struct reference_partition){own->sources[s].name, p});
     for (uint32_t s = 0; s < w->scenario.source_count; s++)
-        for (uint32_t i = 0; i < own->source_count; i++)
-            walk->read[s] |= strcmp(own->sources[i].name, w->scenario.sources[s].name) == 0;
+        walk->read[s] = scenario_reads(own, w->scenario.sources[s].name);
     return true;
 }
 
 struct reference *walk_partitions(struct world *w)
 {
-    struct walk walk = {.w = w, .generation = 1, .scenario = &w->scenario};
+    struct walk walk = {.w = w, .generation = 1, .scenario = generation_graph(w, 1)};
     struct k_error err;
     if (!open_reference(&walk)) return NULL;
     for (uint32_t s = 0; s < w->scenario.source_count; s++)
         for (uint32_t p = 0; p < (uint32_t)w->scenario.sources[s].partitions; p++)
             for (uint32_t i = 0; i < w->input.records[s][p].count; i++)
-                feed(&walk, s, p, &w->input.records[s][p].items[i]);
+                walk_feed(&walk, s, p, &w->input.records[s][p].items[i]);
     reference_boundary(walk.reference, k_cloud_now(w->cloud), NULL, 0);
     if (reference_final(walk.reference, &err)) world_fail(w, "the reference stops: %s", err.text);
     return walk.reference;
@@ -233,6 +254,8 @@ struct reference *walk_journal(struct world *w, uint32_t shard, uint64_t generat
     walk->scenario = generation_graph(w, generation);
     if (!open_reference(walk)) return NULL;
     char topic[32];
+    walk->from = beginning_journal(&generation_of(w, generation)->beginning, shard);
+    if (!walk->from) walk_history(walk, INT64_MIN);
     snprintf(topic, sizeof topic, "sim.journal.%u", shard);
     k_cloud_read(w->cloud, topic, 0, walk_record, walk);
     if (!w->failure.length) check_ends(walk);

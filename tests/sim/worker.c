@@ -187,8 +187,9 @@ static void start_worker(struct world *w, struct worker *worker)
         options.generation = own->name;
         options.plan = &own->plan;
         options.output_suffix = own->suffix;
-        options.starts = own->starts;
-        options.start_count = own->start_count;
+        options.starts = own->beginning.starts.items;
+        options.start_count = own->beginning.starts.count;
+        options.journal_from = beginning_journal(&own->beginning, s);
         worker->places[s] = (struct copy_place){w, options.generation, s};
         options.copies = w->generations.there ? &sim_copies : NULL;
         options.copies_context = options.mark_context = &worker->places[s];

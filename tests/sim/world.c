@@ -26,6 +26,19 @@ void world_fail(struct world *w, const char *format, ...)
     k_buf_add_char(&w->failure, '\n');
 }
 
+void world_without_faults(struct world *w)
+{
+    static const struct k_fault_rates none;
+    k_cloud_set_rates(w->cloud, &none);
+    k_cloud_crash_at(w->cloud, 0);
+}
+
+void world_with_faults(struct world *w)
+{
+    k_cloud_set_rates(w->cloud, &w->rates);
+    k_cloud_crash_at(w->cloud, w->crash_at);
+}
+
 // What may happen to a worker between two steps.
 static void trouble(struct world *w, struct worker *worker)
 {
@@ -57,22 +70,11 @@ static void pass_time(struct world *w, int64_t us)
 // Faults of the log happen to the workers only.
 static void write_input(struct world *w, uint32_t count)
 {
-    static const struct k_fault_rates none;
     struct k_fault_rates only_markers = {.marker_late = w->rates.marker_late};
-    k_cloud_set_rates(w->cloud, w->rates.marker_late ? &only_markers : &none);
-    k_cloud_crash_at(w->cloud, 0);
+    world_without_faults(w);
+    k_cloud_set_rates(w->cloud, &only_markers);
     input_write(&w->input, count, &w->stats);
-    k_cloud_crash_at(w->cloud, w->crash_at);
-    k_cloud_set_rates(w->cloud, &w->rates);
-}
-
-// Whether the worker's graph has the source.
-static bool reads(const struct world *w, const struct worker *worker, const char *source)
-{
-    const struct scenario *s = generation_graph(w, worker->generation);
-    bool reads = false;
-    for (uint32_t i = 0; i < s->source_count; i++) reads |= strcmp(s->sources[i].name, source) == 0;
-    return reads;
+    world_with_faults(w);
 }
 
 // The least position of a partition among all checkpoints: nobody will read below it again.
@@ -80,7 +82,8 @@ static int64_t least_checkpoint(struct world *w, const struct sim_source *source
 {
     int64_t least = INT64_MAX;
     for (uint32_t i = 0; i < w->worker_count; i++) {
-        if (w->workers[i].gone || !reads(w, &w->workers[i], source->name)) continue;
+        const struct worker *worker = &w->workers[i];
+        if (worker->gone || !scenario_reads(generation_graph(w, worker->generation), source->name)) continue;
         Kappa__Internal__Position *position = disk_position(&w->workers[i].disks[partition % w->scenario.shards]);
         int64_t next = 0;
         for (size_t j = 0; position && j < position->n_partition; j++)
@@ -90,7 +93,7 @@ static int64_t least_checkpoint(struct world *w, const struct sim_source *source
         if (position) kappa__internal__position__free_unpacked(position, NULL);
         // What lies before it begins is passed over unread; but with a journal that may be trimmed no state can begin
         // anew once its sources have lost something.
-        int64_t begin = generation_begin(w, w->workers[i].generation, source->topic, partition);
+        int64_t begin = beginning_offset(w, w->workers[i].generation, source->topic, partition);
         if (next < begin && !w->options.trim_interval_us) next = begin;
         if (next < least) least = next;
     }
@@ -108,6 +111,9 @@ static void allow_retention(struct world *w)
             int64_t before = 0;
             char group[32];
             snprintf(group, sizeof group, "sim.shard.%u", (uint32_t)p % w->scenario.shards);
+            // History cannot come again from a topic that was compacted meanwhile.
+            bool history = cut_some(w) || !scenario_reads(generation_graph(w, 1), source->name);
+            if (source->compacted && history) continue;
             if (source->compacted) before = k_cloud_group_offset(w->cloud, group, source->topic, p);
             else if (!w->own.lose_disk && !w->rocks) before = least_checkpoint(w, source, (uint32_t)p);
             if (before > 0) k_cloud_allow_retention(w->cloud, source->topic, p, before);
@@ -197,7 +203,8 @@ static bool prepare(struct world *w)
         .transaction_timeout_us = 10 * SECOND, .step_budget_us = 200 * MS, .work_portion = one_in(r, 2) ? 3 : 1024,
         .dirty_limit_bytes = one_in(r, 4) ? 4096 : 0, .can_lead = true,
         .trim_interval_us = one_in(r, 2) ? between(r, 10, 500) * MS : 0,
-        .journal_keep_us = one_in(r, 2) ? between(r, 0, 5) * SECOND : 0};
+        .journal_keep_us = one_in(r, 2) ? between(r, 0, 5) * SECOND : 0,
+        .history_portion = one_in(r, 2) ? (uint32_t)between(r, 1, 20) : 0};
     w->worker_count = (uint32_t)between(r, 1, FIRST_WORKERS_MAX);
     for (uint32_t i = 0; i < w->worker_count; i++) {
         struct worker *worker = &w->workers[i];
@@ -336,12 +343,9 @@ static void finish(struct world *w)
     if (w->generations.there) settle_generations(w);
     if (w->failure.length) return;
     bool faults = one_in(&w->random, 2);
-    static const struct k_fault_rates none;
-    k_cloud_set_rates(w->cloud, &none);
-    k_cloud_crash_at(w->cloud, 0);
+    world_without_faults(w);
     input_settle(&w->input);
-    k_cloud_crash_at(w->cloud, w->crash_at);
-    k_cloud_set_rates(w->cloud, &w->rates);
+    world_with_faults(w);
     if (!faults) heal(w);
     else w->stats.final_under_faults++;
     lives_finish(w);
