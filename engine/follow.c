@@ -52,6 +52,7 @@ static int next_record(struct k_shard *shard, struct k_error *err)
     f->range = f->fed = 0;
     f->hash = 0;
     f->cut = false;
+    f->gaps = f->record->leadership != NULL;
     TRY(check_record(shard, f->record, err));
     const Kappa__Internal__JournalRecord__Leadership *said = f->record->leadership;
     if (!said) return 0;
@@ -300,6 +301,7 @@ int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err)
         f->range = (uint32_t)f->record->n_range;
     if (K_PLANT(warm_misses) && shard->seq && f->record->sequence % 7 == 3 && f->record->n_range > 0)
         f->range = (uint32_t)f->record->n_range;
+    if (f->gaps && !K_PLANT(gap_skipped)) return gaps_step(shard, ret_progress, err);
     if (f->range < f->record->n_range) return follow_range(shard, ret_progress, err);
     TRY(follow_boundary(shard, err));
     shard->point = f->after;
@@ -322,6 +324,7 @@ bool follow_wants(const struct k_shard *shard, uint32_t input)
     const struct k_input *in = &k_machine_inputs(shard->machine, &count)[input];
     if (shard->history.under_way) return shard->history.begun && in->next < in->until;
     const struct following *f = &shard->following;
+    if (f->gaps) return gaps_want(shard, input);
     if (!f->record || f->range >= f->record->n_range) return false;
     const Range *range = f->record->range[f->range];
     int32_t source = leadership_source(shard, range->input);

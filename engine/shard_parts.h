@@ -23,6 +23,7 @@ struct following {
     uint32_t range;                         // under way
     uint32_t fed;                           // records of that range
     uint64_t hash;
+    bool gaps; // of a leadership: what it leaves out is taken first (gaps.c)
     bool cut; // of the range: read from where this generation begins, so its records are not checked
     struct k_journal_point after; // where the journal stands behind the record
 };

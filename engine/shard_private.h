@@ -102,6 +102,9 @@ bool follow_is_at(const struct k_shard *shard, int64_t journal_end);
 bool follow_wants(const struct k_shard *shard, uint32_t input);
 // Between two boundaries: in the middle of a record, or of a portion of history. Nothing can be saved there.
 bool follow_is_between(const struct k_shard *shard);
+// gaps.c: a bounded step at a leadership that goes on elsewhere than the journal; and whether it wants this input.
+int gaps_step(struct k_shard *shard, bool *ret_progress, struct k_error *err);
+bool gaps_want(const struct k_shard *shard, uint32_t input);
 // history.c: a new state that begins in the middle of the journal, or reads a source that joins it later.
 void history_init(struct k_shard *shard);
 int history_step(struct k_shard *shard, bool *ret_progress, struct k_error *err);

@@ -137,16 +137,16 @@ static void test_forth_and_back(void **state)
     finish_all(&p);
 }
 
-// Worker 2 hosts a third generation, that of the second's graph.
-static void start_third(struct pipeline *p, int join)
+// Worker 2 hosts a third generation, that of the second's graph. orders: by which it leads; NULL: it only follows.
+static void start_third(struct pipeline *p, int join, const struct k_orders *orders)
 {
     joins[0].join = join;
     p->c.options.starts = joins;
     p->c.options.start_count = 1;
     p->c.options.generation = "3";
     p->c.options.plan = p->two.plan;
-    p->c.options.can_lead = false;
-    p->c.options.orders = NULL;
+    p->c.options.can_lead = orders != NULL;
+    p->c.options.orders = orders;
     cluster_start(&p->c, 2);
 }
 
@@ -161,7 +161,7 @@ static void test_it_was_read_before(void **state)
     switch_to(&p, 2);
     put_all(&p, &in, &new, 20);
     end(&p, 2);
-    start_third(&p, new - 7); // in the middle of what is in the journal
+    start_third(&p, new - 7, NULL); // in the middle of what is in the journal
     put_all(&p, &in, &new, 20);
     run(&p, 5 * SECOND);
     char *one = tables_of(&p, 1), *three = tables_of(&p, 2), *want = fresh(GRAPH_ADDED, in, new);
@@ -212,7 +212,7 @@ static void test_it_rested_before(void **state)
     put_others(&p, &in, 10, 6 * SECOND);
     switch_to(&p, 0);
     put_all(&p, &in, &new, 20);
-    start_third(&p, new);
+    start_third(&p, new, NULL);
     run(&p, 2 * SECOND);
     switch_to(&p, 2);
     put_all(&p, &in, &new, 20);
@@ -262,6 +262,32 @@ static void test_it_rests_behind_a_cut(void **state)
     finish_all(&p);
 }
 
+// Another generation leads first, which was made later, and has more of it as history: the journal goes on behind that,
+// and the one that was made before takes what lies between.
+static void test_another_had_more(void **state)
+{
+    (void)state;
+    struct k_orders orders = {.order = k_order_of(100, true)};
+    for (int more = 0; more < 40; more += 20) {
+        struct pipeline p;
+        int in = 0, new = 0;
+        begin_added(&p, GRAPH_ADDED, &in, &new, 0);
+        put_all(&p, &in, &new, 20);
+        start_third(&p, new, &orders);
+        run(&p, 2 * SECOND);
+        end(&p, 0);
+        cluster_until(&p.c, 2, 0, K_SHARD_LEAD);
+        put_others(&p, &in, 20, SECOND / 5);
+        put_all(&p, &in, &new, more);
+        run(&p, 5 * SECOND);
+        char *one = tables_of(&p, 1), *three = tables_of(&p, 2), *want = fresh(GRAPH_ADDED, in, new);
+        assert_string_equal(three, want);
+        assert_string_equal(one, want);
+        free(one), free(three), free(want);
+        finish_all(&p);
+    }
+}
+
 // A journal in which there is only what was aborted has not begun: there is nothing to replay yet, and nothing is lost.
 static void test_nothing_but_aborted(void **state)
 {
@@ -290,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_it_equals_a_fresh_run), cmocka_unit_test(test_forth_and_back),
         cmocka_unit_test(test_it_was_read_before),    cmocka_unit_test(test_it_rests),
         cmocka_unit_test(test_it_rested_before),      cmocka_unit_test(test_it_rests_behind_a_cut),
+        cmocka_unit_test(test_another_had_more),
         cmocka_unit_test(test_nothing_but_aborted),
     };
     return cmocka_run_group_tests_name("added", tests, NULL, NULL);

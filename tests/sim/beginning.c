@@ -51,19 +51,6 @@ static bool complete(struct world *w, uint64_t generation, struct beginning *b)
     return code == 0;
 }
 
-// Whether another generation lacks a source of this one and the first. What it ordered does not say where that stands,
-// so it would go on elsewhere than for the first.
-static bool is_lacked(const struct world *w, uint64_t generation)
-{
-    const struct scenario *own = generation_graph(w, generation);
-    bool lacked = false;
-    for (uint64_t n = 2; n <= w->generations.count; n++)
-        for (uint32_t s = 0; s < own->source_count; s++)
-            lacked |= scenario_reads(generation_graph(w, 1), own->sources[s].name) &&
-                      !scenario_reads(generation_graph(w, n), own->sources[s].name);
-    return lacked;
-}
-
 static bool cut_before(const struct world *w)
 {
     bool cut = false;
@@ -79,9 +66,8 @@ bool beginning_draw(struct world *w, uint64_t generation)
     if (b->drawn) return true;
     if (!late && (b->later || b->cut || adds) && w->input.made < w->generations.not_before) return false;
     bool over = cut_before(w); // somebody cut them already
-    bool can = !is_lacked(w, generation);
-    if (b->cut && !over && !(can && cut_journals(w))) {
-        if (!late && can) return false;
+    if (b->cut && !over && !cut_journals(w)) {
+        if (!late) return false;
         b->cut = false; // nobody ever could
     }
     b->cut |= over;

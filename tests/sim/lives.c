@@ -12,8 +12,7 @@ void lives_prepare(struct world *w)
     struct generations *g = &w->generations;
     uint64_t *r = &w->random;
     g->holds = one_in(r, 3);
-    // Of two that add a source, the first that leads fixes where it goes on: who begins elsewhere cannot follow.
-    g->third = !w->single && one_in(r, 3) && !generation_adds(w, 2);
+    g->third = !w->single && one_in(r, 3);
     if (!g->third) return;
     g->wants_back = !one_in(r, 3);
     generation_draw(w, 3, one_in(r, 2) ? 1 : 2);

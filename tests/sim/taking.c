@@ -19,7 +19,8 @@ static bool is_wanted(const struct world *w, const struct worker *worker, uint64
     const struct generation *g = generation_of(w, worker->generation);
     struct k_arena arena;
     struct k_taking taking;
-    if (!g->takes || g->beginning.cut || from == g->number) return false; // who leads is what others would take over from
+    // Who leads is what others would take over from.
+    if (!g->takes || g->beginning.cut || from == g->number) return false;
     k_arena_init(&arena);
     decide(w, from, g->number, &arena, &taking);
     bool wanted = !taking.why_not;

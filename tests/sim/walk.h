@@ -15,7 +15,6 @@ struct walk {
     int64_t next[SOURCES_MAX][PARTITIONS_MAX];
     uint32_t at[SOURCES_MAX][PARTITIONS_MAX]; // among the input's records
     int64_t history[SOURCES_MAX][PARTITIONS_MAX]; // where history ended, of sources that were not added
-    bool joined[SOURCES_MAX][PARTITIONS_MAX];     // named by the journal so far
     bool read[SOURCES_MAX];                       // by the reference's graph
     uint32_t inputs[SOURCES_MAX];             // the leader's list: which source has this number
     uint32_t input_count;
@@ -42,8 +41,9 @@ void walk_fini(struct walk *walk); // with its reference
 struct reference_record walk_record_of(uint32_t partition, const struct record *record);
 // Tells a record to the reference, if its graph reads the source, and the generation the offset.
 void walk_feed(struct walk *walk, uint32_t source, uint32_t partition, const struct record *record);
-// walk_history.c. The journal names a partition: an added source's goes on where whoever leads first read it up to.
-void walk_join(struct walk *walk, uint32_t source, uint32_t partition);
+// walk_history.c. At a leadership, before its ranges: a source that the leader before lacked goes on where this one has
+// it from its history; what lies between is told to the reference of who has not.
+void walk_join(struct walk *walk, const Kappa__Internal__JournalRecord *record);
 // Where a partition's history ends for this generation; of a source that it does not add: at the walk's place.
 int64_t walk_history_end(const struct walk *walk, uint32_t source, uint32_t partition);
 // Tells it to the reference, up to the walk's place, where the journal's clock may be known already (INT64_MIN: not).

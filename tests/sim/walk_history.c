@@ -34,14 +34,39 @@ static uint32_t place_of(const struct walk *walk, uint32_t source, uint32_t part
     return at;
 }
 
-void walk_join(struct walk *walk, uint32_t source, uint32_t partition)
+static void join_one(struct walk *walk, uint32_t source, uint32_t partition, int64_t stands)
 {
-    bool *joined = &walk->joined[source][partition];
-    int64_t join = *joined ? -1 : join_of(walk, walk->leading, source, partition);
-    *joined = true;
-    if (join < 0) return;
-    walk->next[source][partition] = join;
-    walk->at[source][partition] = place_of(walk, source, partition, join);
+    struct world *w = walk->w;
+    const struct records *records = &w->input.records[source][partition];
+    uint32_t *at = &walk->at[source][partition];
+    if (stands <= walk->next[source][partition]) return;
+    // Nothing but markers lies between, unless the source joins the journal here.
+    int64_t join = join_of(walk, walk->leading, source, partition);
+    for (; *at < records->count && records->items[*at].offset < stands && !w->failure.length; ++*at) {
+        if (records->items[*at].offset >= join)
+            world_fail(w, "a leadership skips a record of %s", w->scenario.sources[source].topic);
+        bool history = walk->from || records->items[*at].offset < walk_history_end(walk, source, partition);
+        if (!history && walk->read[source]) w->stats.gap_filled++;
+        if (!history) walk_feed(walk, source, partition, &records->items[*at]);
+    }
+    walk->next[source][partition] = stands;
+}
+
+void walk_join(struct walk *walk, const Kappa__Internal__JournalRecord *record)
+{
+    const struct world *w = walk->w;
+    for (size_t i = 0; i < record->leadership->n_input; i++) {
+        const Kappa__Internal__JournalRecord__Input *input = record->leadership->input[i];
+        uint32_t source = i < walk->input_count ? walk->inputs[i] : SOURCES_MAX;
+        for (size_t n = 0; n < input->n_next && source < w->scenario.source_count; n++) {
+            uint32_t partition = (uint32_t)n * w->scenario.shards + walk->shard;
+            int64_t stands = input->next[n];
+            for (size_t r = record->n_range; r-- > 0;)
+                if (record->range[r]->input == i && record->range[r]->partition == partition)
+                    stands = record->range[r]->first;
+            join_one(walk, source, partition, stands);
+        }
+    }
 }
 
 int64_t walk_history_end(const struct walk *walk, uint32_t source, uint32_t partition)
