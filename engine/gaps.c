@@ -5,7 +5,8 @@
 // the source stands before that place. What lies between is in no range: it takes these records at the leadership, in
 // their order, before all that the record names. So do all processes of that generation, wherever they begin.
 //
-// (Where a leadership goes on where the journal is, which is nearly always, nothing lies between but transaction markers.)
+// (Where a leadership goes on where the journal is, which is nearly always, nothing lies between but transaction
+// markers.)
 #include "engine/shard_private.h"
 
 typedef Kappa__Internal__JournalRecord Record;
