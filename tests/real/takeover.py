@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# timeout: 240
+# timeout: 300
 """Minimal replay on a real Kafka: what does not change is taken over from a copy of the live generation's state, also
 while it is killed on its way; the tables are those of a generation that computed everything; where nothing is computed,
 nothing is read; and where there is no copy, everything is computed."""
