@@ -21,7 +21,8 @@ enum kappa_result {
     KAPPA_NOT_FOUND = 1,   /* no such state, table or row */
     KAPPA_USAGE = 2,       /* a wrong call: the name is ambiguous, a key does not fit its columns */
     KAPPA_CORRUPT = 3,     /* damaged, not a state of kappa, or of a newer format */
-    KAPPA_UNAVAILABLE = 4, /* the row's shard is not on this machine, or the state cannot be read just now */
+    KAPPA_UNAVAILABLE = 4, /* the row's shard is not on this machine; or the state was removed, or replaced by another
+                              one, since the reader was opened, which is of no use then but to be closed */
     KAPPA_IO = 5           /* the system refused */
 };
 

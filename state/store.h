@@ -71,7 +71,8 @@ void k_store_rocks_be_scratch(struct k_store *store);
 // one that is not there yet.
 int k_store_rocks_open_reader(const char *directory, const char *scratch, bool moves, uint64_t memory_bytes,
                               struct k_store **ret, struct k_error *err);
-// *ret_moved false: nothing was written since the last time, which two system calls tell.
+// *ret_moved false: nothing was written since the last time, which two system calls tell. K_E_UNAVAILABLE, for ever:
+// the directory was removed or made anew since the store was opened.
 int k_store_rocks_catch_up(struct k_store *store, bool *ret_moved, struct k_error *err);
 
 // The in-memory store. A k_memory_disk outlives the stores opened on it, as a disk outlives a process; it is one

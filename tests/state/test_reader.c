@@ -152,64 +152,6 @@ static void test_live_writer(void **unused)
     remove_directory(top);
 }
 
-// What a new view would show, and whether the old one says that there is something new.
-static void expect_moved(struct k_state_reader *reader, struct k_view **view, int64_t offset)
-{
-    struct k_error err = {0};
-    bool moved;
-    for (int i = 0; i < 2; i++) { // to have been asked is not to have looked
-        check_ok(k_view_moved(*view, &moved, &err), &err);
-        assert_true(moved);
-    }
-    k_view_close(*view);
-    check_ok(k_view_open(reader, view, &err), &err);
-    uint32_t count, total;
-    assert_int_equal(k_view_shards(*view, &count, &total)[0].journal_offset, offset);
-    check_ok(k_view_moved(*view, &moved, &err), &err);
-    assert_false(moved);
-}
-
-static void test_moves(void **unused)
-{
-    (void)unused;
-    char *top = make_state_directory(), *directory = shard_directory(top, 0);
-    struct k_state *state = open_writer(directory);
-    put_identity(state, 0, 1);
-    struct table_writer table = make_table(state, "accounts", -1);
-    put_row(&table, "ann", 1, 1, K_TABLE_NEVER);
-    commit(state, 1, 0);
-    struct k_reader_options options = {.state_dir = top};
-    struct k_state_reader *reader;
-    struct k_view *view;
-    struct k_error err = {0};
-    bool moved;
-    check_ok(k_reader_open(&options, &reader, &err), &err);
-    check_ok(k_view_open(reader, &view, &err), &err);
-    check_ok(k_view_moved(view, &moved, &err), &err);
-    assert_false(moved);
-    commit(state, 2, 0); // as a checkpoint without a changed row
-    expect_moved(reader, &view, 2);
-    put_row(&table, "ann", 1, 2, K_TABLE_NEVER);
-    check_ok(k_view_moved(view, &moved, &err), &err);
-    assert_false(moved); // it is in the writer's memory
-    commit(state, 3, 0);
-    expect_moved(reader, &view, 3);
-    // Whoever opens the state for writing begins another MANIFEST.
-    for (int64_t offset = 4; offset < 8; offset++) {
-        k_state_destroy(state);
-        state = open_writer(directory);
-        table = make_table(state, "accounts", -1);
-        put_row(&table, "ann", 1, (double)offset, K_TABLE_NEVER);
-        commit(state, offset, 0);
-        expect_moved(reader, &view, offset);
-    }
-    k_view_close(view);
-    k_reader_close(reader);
-    k_state_destroy(state);
-    free(directory);
-    remove_directory(top);
-}
-
 struct rows {
     char text[4096];
     uint32_t limit;
@@ -399,7 +341,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_live_writer),
-        cmocka_unit_test(test_moves),
         cmocka_unit_test(test_scans),
         cmocka_unit_test(test_gets),
         cmocka_unit_test(test_choosing),
