@@ -6,8 +6,10 @@
 #include "state/reader.h"
 
 struct kappa_reader {
-    struct k_state_reader *reader;
-    struct k_view *view; // of the last call that read: what was handed out lives in it
+    char *state_dir, *graph, *generation;
+    bool opened;                   // once
+    struct k_state_reader *reader; // NULL: to be opened anew
+    struct k_view *view;           // of the last call that read: what was handed out lives in it
     struct k_arena arena;
     struct kappa_answer answer;
     struct k_error error;
@@ -25,20 +27,41 @@ static int result_of(int code)
     }
 }
 
+static int open_shards(kappa_reader *reader)
+{
+    struct k_reader_options options = {
+        .state_dir = reader->state_dir, .graph = reader->graph, .generation = reader->generation};
+    return k_reader_open(&options, &reader->reader, &reader->error);
+}
+
+static void close_shards(kappa_reader *reader)
+{
+    k_view_close(reader->view);
+    k_reader_close(reader->reader);
+    reader->view = NULL;
+    reader->reader = NULL;
+}
+
 int kappa_open(const char *state_dir, const char *graph, const char *generation, kappa_reader **ret_reader)
 {
-    struct k_reader_options options = {.state_dir = state_dir, .graph = graph, .generation = generation};
     kappa_reader *reader = *ret_reader = k_new(struct kappa_reader);
     k_arena_init(&reader->arena);
-    return result_of(k_reader_open(&options, &reader->reader, &reader->error));
+    reader->state_dir = k_strdup(state_dir);
+    reader->graph = graph ? k_strdup(graph) : NULL;
+    reader->generation = generation ? k_strdup(generation) : NULL;
+    int rc = open_shards(reader);
+    reader->opened = rc == 0;
+    return result_of(rc);
 }
 
 void kappa_close(kappa_reader *reader)
 {
     if (!reader) return;
-    k_view_close(reader->view);
-    k_reader_close(reader->reader);
+    close_shards(reader);
     k_arena_fini(&reader->arena);
+    free(reader->state_dir);
+    free(reader->graph);
+    free(reader->generation);
     free(reader);
 }
 
@@ -47,14 +70,18 @@ const char *kappa_error(const kappa_reader *reader) { return reader->error.text;
 const struct kappa_answer *kappa_last_answer(const kappa_reader *reader) { return &reader->answer; }
 
 // A new view in the place of the last one, which all that was handed out before depended on. To open one costs several
-// times what a lookup does, so the last one stays while nothing was written.
+// times what a lookup does, so the last one stays while nothing was written. A reader of the live generation goes over
+// to the next one.
 static int look(kappa_reader *reader)
 {
     reader->answer = (struct kappa_answer){0};
     k_arena_reset(&reader->arena);
-    if (!reader->reader) return k_fail(&reader->error, K_E_USAGE, "the reader is not open");
+    if (!reader->opened) return k_fail(&reader->error, K_E_USAGE, "the reader is not open");
+    if (reader->reader && k_reader_is_past(reader->reader)) close_shards(reader);
     bool moved = true;
-    int rc = reader->view ? k_view_moved(reader->view, &moved, &reader->error) : 0;
+    int rc = reader->reader ? 0 : open_shards(reader);
+    if (rc) return rc;
+    rc = reader->view ? k_view_moved(reader->view, &moved, &reader->error) : 0;
     if (rc || moved) {
         k_view_close(reader->view);
         reader->view = NULL;

@@ -85,8 +85,8 @@ struct kappa_answer {
 typedef struct kappa_reader kappa_reader;
 
 /* Opens DIR/<graph>/<generation>/: state_dir as given to `kappa run --state-dir`. graph NULL: the only one there.
- * generation NULL or "live": the live one. *ret_reader is set on failure too (unless memory ran out: NULL), only for
- * kappa_error, and is to be closed. */
+ * generation NULL or "live": the one that is live, looked up again by each call that reads. *ret_reader is set on
+ * failure too (unless memory ran out: NULL), only for kappa_error, and is to be closed. */
 int kappa_open(const char *state_dir, const char *graph, const char *generation, kappa_reader **ret_reader);
 void kappa_close(kappa_reader *reader); /* NULL-safe */
 

@@ -91,6 +91,7 @@ void k_reader_close(struct k_state_reader *reader)
     }
     free(reader->shards);
     free(reader->generation);
+    free(reader->live.path);
     free(reader);
 }
 

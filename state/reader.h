@@ -24,6 +24,9 @@ struct k_reader_options {
 // several and none was named. K_E_CORRUPT: not a state of kappa.
 int k_reader_open(const struct k_reader_options *options, struct k_state_reader **ret, struct k_error *err) K_CHECKED;
 void k_reader_close(struct k_state_reader *reader); // NULL-safe; views must be closed before
+// Whether a reader of the live generation was opened before another one became that, which one system call tells. It
+// goes on to read its own; who wants the live one opens it anew.
+bool k_reader_is_past(struct k_state_reader *reader);
 
 // Where an answer comes from: one shard, as of its last checkpoint.
 struct k_shard_view {

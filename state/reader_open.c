@@ -84,16 +84,37 @@ static int choose(const char *parent, const char *what, const char *wanted, char
 }
 
 // What DIR/<graph>/LIVE says; NULL: there is no such file.
-static char *live_generation(const char *graph_directory)
+static char *live_generation(const struct k_live *live)
 {
-    char *path = k_format("%s/LIVE", graph_directory), name[256] = "";
-    FILE *file = fopen(path, "r");
-    free(path);
+    char name[256] = "";
+    FILE *file = fopen(live->path, "r");
     if (!file) return NULL;
     if (!fgets(name, sizeof name, file)) name[0] = '\0';
     fclose(file);
     name[strcspn(name, "\r\n")] = '\0';
     return name[0] ? k_strdup(name) : NULL;
+}
+
+// Whether the file is another one than at the last time.
+static bool live_changed(struct k_live *live)
+{
+    struct stat status;
+    if (stat(live->path, &status) != 0) status = (struct stat){0};
+    if (status.st_ino == live->number && status.st_ctim.tv_sec == live->changed.tv_sec &&
+        status.st_ctim.tv_nsec == live->changed.tv_nsec)
+        return false;
+    live->number = status.st_ino;
+    live->changed = status.st_ctim;
+    return true;
+}
+
+bool k_reader_is_past(struct k_state_reader *reader)
+{
+    if (!reader->live.path || !live_changed(&reader->live)) return reader->live.past;
+    char *name = live_generation(&reader->live);
+    reader->live.past = name && strcmp(name, reader->generation) != 0;
+    free(name);
+    return reader->live.past;
 }
 
 static bool is_database(const char *directory)
@@ -146,7 +167,11 @@ int k_reader_find(struct k_state_reader *reader, const struct k_reader_options *
     if (rc == 0) {
         graph_directory = k_format("%s/%s", options->state_dir, graph);
         bool live = !options->generation || strcmp(options->generation, "live") == 0;
-        char *wanted = live ? live_generation(graph_directory) : k_strdup(options->generation);
+        if (live) {
+            reader->live.path = k_format("%s/LIVE", graph_directory);
+            (void)live_changed(&reader->live); // before it is read: what comes later shows the next time
+        }
+        char *wanted = live ? live_generation(&reader->live) : k_strdup(options->generation);
         rc = choose(graph_directory, "generation", wanted, &reader->generation, err);
         free(wanted);
     }

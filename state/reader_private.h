@@ -1,6 +1,8 @@
 // What the files of the reader share. reader_open.c: which directories; reader.c: shards and views; reader_table.c:
 // tables, lookups, scans.
 #pragma once
+#include <sys/stat.h>
+
 #include "proto/internal.pb-c.h"
 #include "state/reader.h"
 
@@ -13,8 +15,17 @@ struct k_reader_shard {
     uint64_t seen_sequence;
 };
 
+// The file that names the live generation, which is replaced by renaming.
+struct k_live {
+    char *path; // NULL: the reader was opened for a generation, whichever is live
+    ino_t number; // 0: there was none
+    struct timespec changed;
+    bool past; // it names another generation
+};
+
 struct k_state_reader {
     char *generation;
+    struct k_live live;
     struct k_reader_shard *shards; // ascending by number
     uint32_t shard_count;
     uint32_t views;

@@ -2,6 +2,7 @@
 #include <kappa.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "tests/state/tables.h"
 
@@ -85,6 +86,70 @@ static void test_refusals(void **unused)
     remove_directory(top);
 }
 
+static void name_live(const char *top, const char *generation)
+{
+    char *part = k_format("%s/bank/LIVE.part", top), *live = k_format("%s/bank/LIVE", top);
+    FILE *file = fopen(part, "w");
+    assert_non_null(file);
+    fprintf(file, "%s\n", generation);
+    fclose(file);
+    assert_int_equal(rename(part, live), 0);
+    free(part);
+    free(live);
+}
+
+static void expect_generation(kappa_reader *reader, const char *generation, double balance)
+{
+    const struct kappa_table *table;
+    const struct kappa_value *values;
+    const char *key[] = {"ann", "12"};
+    assert_int_equal(kappa_get(reader, "accounts", key, 2, &table, &values), KAPPA_OK);
+    assert_true(values[0].as.real == balance);
+    assert_string_equal(kappa_last_answer(reader)->shards[0].generation, generation);
+}
+
+// A reader of the live generation goes over to the next one, and back; one of a generation stays.
+static void test_live(void **unused)
+{
+    (void)unused;
+    char *top = make_two_shards(), *other = k_format("%s/bank/2", top), *directory = k_format("%s/0", other);
+    kappa_reader *live, *first;
+    assert_int_equal(kappa_open(top, NULL, NULL, &live), KAPPA_OK);
+    assert_int_equal(kappa_open(top, NULL, "1", &first), KAPPA_OK);
+    expect_generation(live, "1", 3);
+    assert_int_equal(mkdir(other, 0777), 0);
+    struct k_state *state = open_writer(directory);
+    put_identity(state, 0, 3);
+    struct table_writer table = make_table(state, "accounts", -1);
+    put_row(&table, "ann", 12, 20, K_TABLE_NEVER);
+    commit(state, 3, 0); // before where the other one stands
+    expect_generation(live, "1", 3);
+    name_live(top, "1");
+    expect_generation(live, "1", 3);
+    name_live(top, "2");
+    expect_generation(live, "2", 20);
+    expect_generation(live, "2", 20);
+    // One that is not here is not answered for by another.
+    name_live(top, "3");
+    const struct kappa_table *tables;
+    size_t count;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(kappa_tables(live, &tables, &count), KAPPA_NOT_FOUND);
+        assert_non_null(strstr(kappa_error(live), "\"3\""));
+    }
+    name_live(top, "1");
+    expect_generation(live, "1", 3);
+    name_live(top, "2");
+    expect_generation(live, "2", 20);
+    expect_generation(first, "1", 3);
+    k_state_destroy(state);
+    kappa_close(live);
+    kappa_close(first);
+    free(directory);
+    free(other);
+    remove_directory(top);
+}
+
 static void check_example(const char *top, const char *arguments, int status, const char *expected)
 {
     char *command = k_format("%s %s %s 2>&1", getenv("READ_TABLE"), top, arguments);
@@ -114,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_live),
         cmocka_unit_test(test_example),
     };
     return cmocka_run_group_tests_name("kappa", tests, NULL, NULL);
