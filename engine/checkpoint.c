@@ -3,6 +3,8 @@
 // Only what is known to be committed may be written: the callers stand at a commit boundary, following or leading.
 #include "engine/shard_private.h"
 
+#include "proto/protobuf.h"
+
 // Beyond this many files at level 0, or this much compaction debt, checkpoints wait as long as memory allows: ingest is
 // not throttled by RocksDB.
 enum { LEVEL0_FILES_MAX = 16 };
@@ -61,9 +63,7 @@ static void encode_position(struct k_shard *shard, struct k_buf *out)
     position.history_clock_us = h->clock_us;
     Kappa__Internal__Difference difference;
     leadership_save(shard, &position, &difference);
-    size_t size = kappa__internal__position__get_packed_size(&position);
-    kappa__internal__position__pack(&position, (uint8_t *)k_buf_reserve(out, size));
-    out->length += size;
+    k_protobuf_pack(&position.base, out);
     k_arena_fini(&arena);
 }
 

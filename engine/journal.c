@@ -5,6 +5,7 @@
 #include "engine/journal.h"
 
 #include "base/hash.h"
+#include "proto/protobuf.h"
 
 #include <stdlib.h>
 
@@ -153,9 +154,9 @@ static void encode_work(const struct k_journal_facts *facts, Record *record, str
 static uint64_t chain_of(uint64_t before, Record *record, struct k_buf *out)
 {
     record->has_chain = false;
-    size_t start = out->length, size = kappa__internal__journal_record__get_packed_size(record);
-    kappa__internal__journal_record__pack(record, (uint8_t *)k_buf_reserve(out, size));
-    uint64_t chain = k_hash_seeded(out->data + start, size, before);
+    size_t start = out->length;
+    k_protobuf_pack(&record->base, out);
+    uint64_t chain = k_hash_seeded(out->data + start, out->length - start, before);
     out->length = start;
     return chain;
 }
@@ -193,9 +194,7 @@ void k_journal_encode(struct k_journal_point *point, const struct k_pending *pen
     record.difference = (Kappa__Internal__Difference *)facts->difference;
     record.chain = chain_of(point->chain, &record, out);
     record.has_chain = true;
-    size_t size = kappa__internal__journal_record__get_packed_size(&record);
-    kappa__internal__journal_record__pack(&record, (uint8_t *)k_buf_reserve(out, size));
-    out->length += size;
+    k_protobuf_pack(&record.base, out);
     point->chain = record.chain;
     point->sequence++;
     k_arena_fini(&arena);

@@ -4,6 +4,8 @@
 // which the first checkpoint writes.
 #include "engine/takeover.h"
 
+#include "proto/protobuf.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,7 +21,7 @@ static bool same_name(const char *a, const char *b)
 static void say_difference(const Kappa__V1__Graph *old, const Kappa__V1__Graph *new, char *out, size_t size)
 {
 #define NAME_OF(thing) ((thing)->name ? (thing)->name : "")
-#define COMPARE(field, kind, pack, size_of)                                                     \
+#define COMPARE(field, kind)                                                                    \
     for (size_t i = 0; i < old->n_##field; i++) {                                               \
         size_t j = 0;                                                                           \
         while (j < new->n_##field && !same_name(old->field[i]->name, new->field[j]->name)) j++; \
@@ -27,14 +29,7 @@ static void say_difference(const Kappa__V1__Graph *old, const Kappa__V1__Graph *
             snprintf(out, size, "%s \"%s\" is gone", kind, NAME_OF(old->field[i]));             \
             return;                                                                             \
         }                                                                                       \
-        size_t a = size_of(old->field[i]), b = size_of(new->field[j]);                          \
-        uint8_t *left = k_alloc(a), *right = k_alloc(b);                                        \
-        pack(old->field[i], left);                                                              \
-        pack(new->field[j], right);                                                             \
-        bool same = a == b && memcmp(left, right, a) == 0;                                      \
-        free(left);                                                                             \
-        free(right);                                                                            \
-        if (!same) {                                                                            \
+        if (!k_protobuf_equal(&old->field[i]->base, &new->field[j]->base)) {                      \
             snprintf(out, size, "%s \"%s\" is another", kind, NAME_OF(old->field[i]));          \
             return;                                                                             \
         }                                                                                       \
@@ -43,11 +38,11 @@ static void say_difference(const Kappa__V1__Graph *old, const Kappa__V1__Graph *
         snprintf(out, size, "there are more %ss than before", kind);                            \
         return;                                                                                 \
     }
-    COMPARE(source, "source", kappa__v1__source__pack, kappa__v1__source__get_packed_size)
-    COMPARE(node, "node", kappa__v1__node__pack, kappa__v1__node__get_packed_size)
-    COMPARE(table, "table", kappa__v1__table__pack, kappa__v1__table__get_packed_size)
-    COMPARE(sink, "sink", kappa__v1__sink__pack, kappa__v1__sink__get_packed_size)
-    COMPARE(schema, "schema", kappa__v1__schema__pack, kappa__v1__schema__get_packed_size)
+    COMPARE(source, "source")
+    COMPARE(node, "node")
+    COMPARE(table, "table")
+    COMPARE(sink, "sink")
+    COMPARE(schema, "schema")
 #undef COMPARE
 #undef NAME_OF
     snprintf(out, size, "a default policy is another");
@@ -114,9 +109,7 @@ static int put_identity(struct k_shard *shard)
         id.has_graph_binary = true;
         id.graph_binary = (ProtobufCBinaryData){graph.length, (uint8_t *)graph.data};
     }
-    size_t size = kappa__internal__identity__get_packed_size(&id);
-    kappa__internal__identity__pack(&id, (uint8_t *)k_buf_reserve(&bytes, size));
-    bytes.length += size;
+    k_protobuf_pack(&id.base, &bytes);
     k_state_put_meta(shard->store, "identity", k_buf_str(&bytes));
     k_buf_fini(&graph);
     k_buf_fini(&bytes);

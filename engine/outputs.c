@@ -17,6 +17,7 @@
 #include "engine/shard_private.h"
 
 #include "base/hash.h"
+#include "proto/protobuf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,9 +264,7 @@ static int send_progress(struct k_shard *shard, struct k_error *err)
     p.has_history = p.has_history_records = shard->history.under_way;
     p.history = shard->history.under_way;
     p.history_records = shard->history.records;
-    size_t size = kappa__internal__output_progress__get_packed_size(&p);
-    kappa__internal__output_progress__pack(&p, (uint8_t *)k_buf_reserve(&bytes, size));
-    bytes.length += size;
+    k_protobuf_pack(&p.base, &bytes);
     snprintf(key, sizeof key, "%u", shard->options.shard); // the topic is compacted
     struct k_out_message message = {.topic = shard->outputs.topic,
                                     .partition = (int32_t)shard->options.shard,

@@ -4,6 +4,7 @@
 #include "operators/catalogue.h"
 
 #include "proto/codes.h"
+#include "proto/protobuf.h"
 
 static enum k_on_error on_error_of(const Kappa__V1__Policy *own, const Kappa__V1__Policy *graph)
 {
@@ -306,11 +307,10 @@ uint32_t k_plan_topics(struct k_plan *plan, const struct k_topic_need **ret)
 void k_graph_canonical(const Kappa__V1__Graph *graph, struct k_buf *out)
 {
     // A deep copy by way of bytes: what is taken out must not be taken from the graph itself.
-    size_t size = kappa__v1__graph__get_packed_size(graph);
-    uint8_t *bytes = k_alloc(size + 1);
-    kappa__v1__graph__pack(graph, bytes);
-    Kappa__V1__Graph *copy = kappa__v1__graph__unpack(NULL, size, bytes);
-    free(bytes);
+    struct k_buf bytes = {0};
+    k_protobuf_pack(&graph->base, &bytes);
+    Kappa__V1__Graph *copy = kappa__v1__graph__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
+    k_buf_fini(&bytes);
     K_ASSERT(copy);
     size_t tests = copy->n_test, params = copy->n_param;
     copy->n_test = copy->n_param = 0;
@@ -321,9 +321,7 @@ void k_graph_canonical(const Kappa__V1__Graph *graph, struct k_buf *out)
     for (size_t i = 0; i < copy->n_table; i++) free(copy->table[i]->comment), copy->table[i]->comment = NULL;
     for (size_t i = 0; i < copy->n_sink; i++) free(copy->sink[i]->comment), copy->sink[i]->comment = NULL;
     for (size_t i = 0; i < copy->n_schema; i++) free(copy->schema[i]->comment), copy->schema[i]->comment = NULL;
-    size = kappa__v1__graph__get_packed_size(copy);
-    kappa__v1__graph__pack(copy, (uint8_t *)k_buf_reserve(out, size));
-    out->length += size;
+    k_protobuf_pack(&copy->base, out);
     copy->n_test = tests;
     copy->n_param = params;
     kappa__v1__graph__free_unpacked(copy, NULL);

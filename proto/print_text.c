@@ -2,6 +2,7 @@
 #include "base/double_text.h"
 #include "base/json_out.h"
 #include "proto/print.h"
+#include "proto/protobuf.h"
 #include "proto/reading.h"
 
 #include <inttypes.h>
@@ -194,9 +195,7 @@ void k_print(const struct k_document *document, enum k_form form, struct k_buf *
 {
     K_ASSERT(form != K_FORM_AUTO);
     if (form == K_FORM_BINARY) {
-        size_t length = protobuf_c_message_get_packed_size(document->message);
-        char *end = k_buf_reserve(out, length);
-        out->length += protobuf_c_message_pack(document->message, (uint8_t *)end);
+        k_protobuf_pack(document->message, out);
         out->data[out->length] = 0;
     } else if (form == K_FORM_JSON) {
         k_print_json(document->message, out);

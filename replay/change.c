@@ -2,6 +2,8 @@
 // one pass in the plan's order is enough.
 #include "replay/change.h"
 
+#include "proto/protobuf.h"
+
 #include <string.h>
 
 struct changing {
@@ -35,15 +37,7 @@ static bool same_text(const char *a, const char *b)
 
 static bool same_bytes(const ProtobufCMessage *a, const ProtobufCMessage *b)
 {
-    struct k_buf left = {0}, right = {0};
-    if (!a || !b) return a == b;
-    size_t n = protobuf_c_message_get_packed_size(a), m = protobuf_c_message_get_packed_size(b);
-    protobuf_c_message_pack(a, (uint8_t *)k_buf_reserve(&left, n + 1));
-    protobuf_c_message_pack(b, (uint8_t *)k_buf_reserve(&right, m + 1));
-    bool same = n == m && memcmp(left.data, right.data, n) == 0;
-    k_buf_fini(&left);
-    k_buf_fini(&right);
-    return same;
+    return a && b ? k_protobuf_equal(a, b) : a == b;
 }
 
 #define FINDER(function, field)                                                              \

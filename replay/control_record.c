@@ -1,5 +1,6 @@
 // The control record as bytes (Control in proto/internal.proto), and what it says when there is none.
 #include "proto/internal.pb-c.h"
+#include "proto/protobuf.h"
 #include "replay/control.h"
 
 #include <stdio.h>
@@ -96,9 +97,7 @@ void k_control_encode(const struct k_control *control, const char *graph, struct
     record.parity = parity_pointers;
     for (uint32_t i = 0; i < control->parity_count; i++)
         fill_parity(parity_pointers[i] = &parities[i], &control->parities[i]);
-    size_t size = kappa__internal__control__get_packed_size(&record);
-    kappa__internal__control__pack(&record, (uint8_t *)k_buf_reserve(out, size));
-    out->length += size;
+    k_protobuf_pack(&record.base, out);
 }
 
 static bool take_generation(struct k_control *control, const Generation *from)

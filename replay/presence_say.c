@@ -2,6 +2,7 @@
 #include "replay/presence_private.h"
 
 #include "proto/internal.pb-c.h"
+#include "proto/protobuf.h"
 
 #include <stdio.h>
 
@@ -83,9 +84,7 @@ static void encode(const struct k_plan *plan, const char *worker, uint64_t gener
     for (uint32_t i = 0; i < plan->node_count; i++)
         if (k_plan_is_keyed_sink(&plan->nodes[i]))
             progress.sink[progress.n_sink++] = encode_sink(plan, &plan->nodes[i], &arena);
-    size_t size = kappa__internal__progress__get_packed_size(&progress);
-    kappa__internal__progress__pack(&progress, (uint8_t *)k_buf_reserve(out, size));
-    out->length += size;
+    k_protobuf_pack(&progress.base, out);
     k_arena_fini(&arena);
 }
 

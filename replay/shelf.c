@@ -8,6 +8,7 @@
 
 #include "proto/internal.pb-c.h"
 #include "base/units.h"
+#include "proto/protobuf.h"
 
 typedef Kappa__Internal__JournalRecord__Embedded Embedded;
 typedef Kappa__Internal__JournalRecord__Header Header;
@@ -54,10 +55,8 @@ void k_shelf_add(struct k_buf *out, const struct k_message *message)
             (ProtobufCBinaryData){message->headers[i].value.length, (uint8_t *)message->headers[i].value.data};
         e.header[i] = &headers[i];
     }
-    size_t size = protobuf_c_message_get_packed_size(&e.base);
-    k_buf_add_varint(out, size);
-    protobuf_c_message_pack(&e.base, (uint8_t *)k_buf_reserve(out, size));
-    out->length += size;
+    k_buf_add_varint(out, protobuf_c_message_get_packed_size(&e.base));
+    k_protobuf_pack(&e.base, out);
     for (uint32_t i = 0; i < message->header_count; i++) free(headers[i].name);
     free(headers);
     free(e.header);

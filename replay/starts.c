@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "proto/internal.pb-c.h"
+#include "proto/protobuf.h"
 #include "replay/note.h"
 
 typedef Kappa__Internal__Starts Note;
@@ -75,9 +76,7 @@ int k_starts_write(struct k_log *log, const char *graph, uint64_t generation, in
     }
     note.n_journal_from = starts->journal_from ? starts->shards : 0;
     note.journal_from = starts->journal_from;
-    size_t size = kappa__internal__starts__get_packed_size(&note);
-    kappa__internal__starts__pack(&note, (uint8_t *)k_buf_reserve(&bytes, size));
-    bytes.length += size;
+    k_protobuf_pack(&note.base, &bytes);
     int code = k_note_prepare(log, topic, 1, replication, err);
     if (!code) code = k_note_write(log, topic, 0, "start", k_buf_str(&bytes), err);
     k_buf_fini(&bytes);

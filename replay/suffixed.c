@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "proto/internal.pb-c.h"
+#include "proto/protobuf.h"
 #include "replay/control.h"
 #include "replay/note.h"
 
@@ -94,9 +95,7 @@ static int write_list(struct k_log *log, const char *graph, uint64_t generation,
     list.generation = number;
     list.n_topic = count;
     list.topic = topics;
-    size_t size = kappa__internal__output_topics__get_packed_size(&list);
-    kappa__internal__output_topics__pack(&list, (uint8_t *)k_buf_reserve(&bytes, size));
-    bytes.length += size;
+    k_protobuf_pack(&list.base, &bytes);
     int code = k_note_write(log, notes, partition, "topics", k_buf_str(&bytes), err);
     k_buf_fini(&bytes);
     return code;

@@ -20,6 +20,7 @@
 
 #include "operators/operator.h"
 #include "proto/internal.pb-c.h"
+#include "proto/protobuf.h"
 #include "state/state.h"
 #include "state/table.h"
 
@@ -69,17 +70,10 @@ static void must(int code, const struct k_error *err)
     exit(1);
 }
 
-static void pack(const void *message, struct k_buf *out)
-{
-    size_t size = protobuf_c_message_get_packed_size(message);
-    protobuf_c_message_pack(message, (uint8_t *)k_buf_reserve(out, size));
-    out->length += size;
-}
-
 static void put_meta(struct k_state *state, const char *name, const void *message)
 {
     struct k_buf bytes = {0};
-    pack(message, &bytes);
+    k_protobuf_pack(message, &bytes);
     k_state_put_meta(state, name, k_buf_str(&bytes));
     k_buf_fini(&bytes);
 }
@@ -211,7 +205,7 @@ static void checkpoint(struct maker *m)
     position.counters = all;
     struct k_buf bytes = {0};
     struct k_error err = {0};
-    if (strcmp(option("position", ""), "none") != 0) pack(&position, &bytes);
+    if (strcmp(option("position", ""), "none") != 0) k_protobuf_pack(&position.base, &bytes);
     must(k_state_checkpoint(m->state, k_buf_str(&bytes), &err), &err);
     k_buf_fini(&bytes);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/journal.h"
+#include "proto/protobuf.h"
 
 typedef Kappa__Internal__JournalRecord Record;
 typedef Kappa__Internal__JournalRecord__Leadership Leadership;
@@ -158,9 +159,7 @@ static void test_a_newer_version(void **state)
     record.has_version = true;
     record.version = K_JOURNAL_VERSION + 1;
     record.pipeline = "p";
-    size_t size = kappa__internal__journal_record__get_packed_size(&record);
-    kappa__internal__journal_record__pack(&record, (uint8_t *)k_buf_reserve(&bytes, size));
-    bytes.length += size;
+    k_protobuf_pack(&record.base, &bytes);
     struct k_message m = stored(&bytes, 0);
     assert_refused(&m, "p", 0, &start, "use a newer one");
     k_buf_fini(&bytes);

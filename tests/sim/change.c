@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "proto/print.h"
+#include "proto/protobuf.h"
 #include "replay/change.h"
 
 typedef Kappa__V1__Graph Graph;
@@ -237,9 +238,7 @@ static bool make(struct scenario *s, const Graph *graph)
 {
     struct k_diags diags = {0};
     struct k_buf bytes = {0};
-    size_t size = kappa__v1__graph__get_packed_size(graph);
-    kappa__v1__graph__pack(graph, (uint8_t *)k_buf_reserve(&bytes, size + 1));
-    bytes.length = size;
+    k_protobuf_pack(&graph->base, &bytes);
     int code = k_graph_read("second.binpb", k_buf_str(&bytes), K_FORM_BINARY, &diags, &s->graph);
     if (!code) code = k_plan_make(s->graph, s->shards, &diags, &s->plan);
     if (code) k_graph_destroy(s->graph), s->graph = NULL;

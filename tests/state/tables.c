@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "proto/internal.pb-c.h"
+#include "proto/protobuf.h"
 
 enum { BUDGET = 8 << 20 };
 
@@ -42,9 +43,7 @@ struct k_state *open_writer(const char *directory)
 static void put_message(struct k_state *state, const char *name, const ProtobufCMessage *message)
 {
     struct k_buf bytes = {0};
-    size_t size = protobuf_c_message_get_packed_size(message);
-    protobuf_c_message_pack(message, (uint8_t *)k_buf_reserve(&bytes, size));
-    bytes.length = size;
+    k_protobuf_pack(message, &bytes);
     k_state_put_meta(state, name, k_buf_str(&bytes));
     k_buf_fini(&bytes);
 }
