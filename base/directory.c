@@ -11,22 +11,38 @@
 
 enum { FILES_OPEN = 16 };
 
-int k_directories_make(const char *what, const char *path, struct k_error *err)
+static int fail_to_make(const char *path, struct k_error *err)
+{
+    int code = errno == EACCES || errno == EPERM || errno == EROFS ? K_E_DENIED
+               : errno == ENOSPC || errno == EDQUOT                ? K_E_DISK_FULL
+                                                                   : K_E_IO;
+    return k_fail(err, code, "directory %s cannot be made: %s", path, strerror(errno));
+}
+
+int k_directories_make_above(const char *path, mode_t mode, struct k_error *err)
 {
     char *copy = k_strdup(path);
     int code = 0;
-    for (char *c = copy + 1; !code; c++) {
-        if (*c != '/' && *c) continue;
-        char kept = *c;
+    for (char *c = copy; !code && *c; c++) {
+        if (*c != '/' || c == copy) continue;
         *c = 0;
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST)
-            code = k_fail(err, errno == ENOSPC ? K_E_DISK_FULL : K_E_IO, "%s %s cannot be made: %s", what, copy,
-                          strerror(errno));
-        *c = kept;
-        if (!kept) break;
+        if (mkdir(copy, mode) != 0 && errno != EEXIST) code = fail_to_make(copy, err);
+        *c = '/';
     }
     free(copy);
     return code;
+}
+
+int k_directories_make(const char *path, mode_t mode, struct k_error *err)
+{
+    int code = k_directories_make_above(path, mode, err);
+    return code || mkdir(path, mode) == 0 || errno == EEXIST ? code : fail_to_make(path, err);
+}
+
+int k_path_rename(const char *from, const char *to, struct k_error *err)
+{
+    if (rename(from, to) == 0) return 0;
+    return k_fail(err, K_E_IO, "%s cannot be renamed to %s: %s", from, to, strerror(errno));
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
@@ -35,7 +51,7 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return remove(path);
 }
 
-void k_tree_remove(const char *path)
+bool k_tree_remove(const char *path)
 {
-    nftw(path, remove_one, FILES_OPEN, FTW_DEPTH | FTW_PHYS);
+    return nftw(path, remove_one, FILES_OPEN, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT;
 }

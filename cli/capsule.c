@@ -219,9 +219,9 @@ static int run(struct call *call)
     if (into && !is_vacant(into)) code = k_fail(&err, K_E_CONFIG, "%s is not empty", into);
     // Beside the result, so that a checkpoint can be moved there.
     if (!code && into) {
-        code = make_directories(into, &err);
+        code = k_directories_make(into, 0777, &err);
         scratch = k_format("%s/.capsule", into);
-        if (!code) code = make_directories(scratch, &err);
+        if (!code) code = k_directories_make(scratch, 0777, &err);
     } else if (!code) {
         code = make_scratch(&scratch, &err);
     }

@@ -58,16 +58,12 @@ static int export_open(const char *path, const struct k_plan *plan, struct expor
 
 static int put_export(const struct export *e, const char *directory, struct k_error *err)
 {
-    char *part = k_format("%s.part", directory), *above = k_format("%s", directory);
-    char *slash = strrchr(above, '/');
-    if (slash) *slash = 0;
-    int code = make_directories(above, err);
+    char *part = k_format("%s.part", directory);
+    int code = k_directories_make_above(directory, 0777, err);
     k_tree_remove(part);
     if (!code) code = k_view_copy(e->view, 0, part, COPY_BYTES, err);
-    if (!code && rename(part, directory) != 0)
-        code = k_fail(err, K_E_IO, "%s cannot be renamed to %s", part, directory);
+    if (!code) code = k_path_rename(part, directory, err);
     free(part);
-    free(above);
     return code;
 }
 

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -120,27 +119,6 @@ void shard_dirs_fini(struct shard_dirs *dirs)
         free(dirs->items[i].path);
     }
     free(dirs->items);
-}
-
-int make_directories(const char *path, struct k_error *err)
-{
-    char *copy = k_strdup(path);
-    int code = 0;
-    for (char *c = copy + 1; !code; c++) {
-        if (*c != '/' && *c) continue;
-        char kept = *c;
-        *c = 0;
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
-            code = k_fail(err,
-                          errno == EACCES || errno == EROFS ? K_E_DENIED
-                          : errno == ENOSPC                 ? K_E_DISK_FULL
-                                                            : K_E_IO,
-                          "%s cannot be made: %s", copy, strerror(errno));
-        *c = kept;
-        if (!kept) break;
-    }
-    free(copy);
-    return code;
 }
 
 bool is_vacant(const char *path)

@@ -16,7 +16,5 @@ K_CHECKED int shard_dirs_find(const char *root, const char *graph, const char *g
                               struct k_error *err);
 void shard_dirs_fini(struct shard_dirs *dirs);
 
-// Makes a directory and those above it.
-K_CHECKED int make_directories(const char *path, struct k_error *err);
 // Whether there is nothing at path, or an empty directory.
 bool is_vacant(const char *path);

@@ -9,7 +9,6 @@
 #include "base/units.h"
 #include "state/store.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 enum { STATE_DIR, GRAPH, GENERATION, MEMORY, DRY_RUN, YES };
@@ -71,10 +70,10 @@ static int export_shard(const struct shard_dir *from, const char *root, uint64_t
     const char *how = "";
     int64_t offset = 0;
     uint64_t bytes = 0;
-    int code = make_directories(above, err);
+    int code = k_directories_make(above, 0777, err);
     if (!code) code = export_state(from->path, part, memory_bytes, &how, err);
     if (!code) code = read_back(part, &offset, &bytes, err);
-    if (!code && rename(part, to) != 0) code = k_fail(err, K_E_IO, "%s cannot be renamed: %s", part, strerror(errno));
+    if (!code) code = k_path_rename(part, to, err);
     if (code) {
         k_tree_remove(part);
         code = k_wrap(err, code, "%s", from->path);

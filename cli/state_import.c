@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { STATE_DIR, GRAPH, GENERATION, DRY_RUN, YES };
@@ -97,7 +96,7 @@ static int copy_file(const char *from, const char *to, struct k_error *err)
 
 static int copy_files(const char *from, const char *to, struct k_error *err)
 {
-    int code = make_directories(to, err);
+    int code = k_directories_make(to, 0777, err);
     DIR *dir = opendir(from);
     if (!dir) return fail_errno(err, from);
     const struct dirent *entry;

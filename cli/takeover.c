@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -87,8 +86,8 @@ static int make_one(struct takeover *t, const char *copies, uint32_t shard, cons
     char *from = k_format("%s/%s/%llu/%u", copies, t->new->name, (unsigned long long)t->from, shard);
     char *to = k_format("%s/%u", t->place, shard);
     struct k_store *store = NULL;
-    int code = k_directories_make("directory", t->place, err);
-    if (!code && rename(from, to) != 0) code = k_fail(err, K_E_IO, "%s cannot be renamed: %s", from, strerror(errno));
+    int code = k_directories_make(t->place, 0700, err);
+    if (!code) code = k_path_rename(from, to, err);
     if (!code) code = k_store_rocks_open(to, false, MEMORY, &store, err);
     if (!code)
         code = k_takeover_make(store, t->old.plan, t->new, &t->taking, starts ? starts->items : NULL,
@@ -119,7 +118,7 @@ static int take_lock(struct takeover *t, const char *path, struct k_error *err)
 static int begin(struct takeover *t, struct k_error *err)
 {
     char *marks = k_format("%s/.marks", t->state_dir), *lock = k_format("%s/taken.lock", marks);
-    int code = k_directories_make("directory", marks, err);
+    int code = k_directories_make(marks, 0700, err);
     if (!code) code = take_lock(t, lock, err);
     if (!code) t->place = k_format("%s/taken", marks);
     if (!code) k_tree_remove(t->place);
@@ -173,10 +172,9 @@ int takeover_place(struct takeover *t, uint64_t generation, struct k_error *err)
     for (uint32_t i = 0; i < t->shard_count && !code; i++) {
         char *above = k_format("%s/%s/%llu", t->state_dir, t->new->name, (unsigned long long)generation);
         char *from = k_format("%s/%u", t->place, t->shards[i]), *to = k_format("%s/%u", above, t->shards[i]);
-        code = k_directories_make("state directory", above, err);
+        code = k_directories_make(above, 0700, err);
         // What is there already goes on as it began.
-        if (!code && access(to, F_OK) != 0 && rename(from, to) != 0)
-            code = k_fail(err, K_E_IO, "%s cannot be renamed: %s", from, strerror(errno));
+        if (!code && access(to, F_OK) != 0) code = k_path_rename(from, to, err);
         free(above);
         free(from);
         free(to);

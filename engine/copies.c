@@ -1,8 +1,6 @@
 #include "engine/copies.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,12 +27,11 @@ static int keep(void *context, struct k_store *store, uint64_t seq, struct k_err
     const struct k_copy_place *p = context;
     char *top = above_of(p, seq), *above = k_format("%s/%s", top, p->generation);
     char *path = k_format("%s/%u", above, p->shard), *part = k_format("%s.part.%lld", path, (long long)getpid());
-    int code = k_directories_make("directory", above, err);
+    int code = k_directories_make(above, 0700, err);
     k_tree_remove(part);
     if (!code) code = store->ops->export_to(store, part, err);
     k_tree_remove(path); // of an attempt that came to nothing
-    if (!code && rename(part, path) != 0)
-        code = k_fail(err, K_E_IO, "%s cannot be renamed: %s", part, strerror(errno));
+    if (!code) code = k_path_rename(part, path, err);
     free(top);
     free(above);
     free(path);
@@ -51,7 +48,7 @@ static int open_copy(void *context, uint64_t seq, const char *generation, struct
     int code = 0;
     if (stat(path, &status) != 0)
         code = k_fail(err, K_E_NOT_FOUND, "generation %s has left no copy of its state yet (%s)", generation, path);
-    if (!code) code = k_directories_make("directory", notes, err);
+    if (!code) code = k_directories_make(notes, 0700, err);
     if (!code) code = k_store_rocks_open_reader(path, notes, false, READ_MEMORY, ret, err);
     free(above);
     free(path);

@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,7 +56,7 @@ int k_mark_claim(struct k_mark_claim *claim, uint64_t mark, struct k_error *err)
 {
     struct flock lock = lock_of(F_RDLCK, mark);
     char *marks = marks_of(claim->state_dir);
-    int code = claim->file < 0 ? k_directories_make("directory", marks, err) : 0;
+    int code = claim->file < 0 ? k_directories_make(marks, 0700, err) : 0;
     if (!code && claim->file < 0) claim->file = open_claims(claim->state_dir, claim->graph, O_CREAT);
     if (!code && (claim->file < 0 || fcntl(claim->file, F_SETLK, &lock) != 0))
         code = k_fail(err, errno == EACCES || errno == EROFS ? K_E_DENIED : K_E_IO,
@@ -104,11 +103,10 @@ static int make(const struct k_copy_place *place, struct k_store *store, const c
                 struct k_error *err)
 {
     char *part = k_format("%s/%u.part.%lld", above, place->shard, (long long)getpid());
-    int code = k_directories_make("directory", above, err);
+    int code = k_directories_make(above, 0700, err);
     k_tree_remove(part); // of a process that had this number
     if (!code) code = store->ops->export_to(store, part, err);
-    if (!code && rename(part, directory) != 0)
-        code = k_fail(err, K_E_IO, "%s cannot be renamed: %s", part, strerror(errno));
+    if (!code) code = k_path_rename(part, directory, err);
     if (code) k_tree_remove(part);
     free(part);
     return code;

@@ -7,10 +7,7 @@
 #include "base/units.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 void k_snapshots_init(struct k_snapshots *s, const char *directory, const char *graph, const char *generation,
@@ -56,19 +53,6 @@ static void prune(const struct k_snapshots *s)
     if (n >= 0) free(entries);
 }
 
-static void make_parents(const char *path)
-{
-    char *copy = k_strdup(path);
-    for (char *c = copy + 1; *c; c++)
-        if (*c == '/') {
-            *c = 0;
-            mkdir(copy, 0700); // an error shows when the export is made
-            *c = '/';
-        }
-    mkdir(copy, 0700);
-    free(copy);
-}
-
 void k_snapshots_maybe(struct k_snapshots *s, struct k_shard *shard, int64_t now_us)
 {
     if (!s->directory || now_us - s->taken_us < s->interval_us) return;
@@ -76,16 +60,15 @@ void k_snapshots_maybe(struct k_snapshots *s, struct k_shard *shard, int64_t now
     k_shard_report(shard, &report);
     if (report.checkpoints == s->checkpoints || !k_shard_working_state(shard)) return;
     s->taken_us = now_us;
-    make_parents(s->directory);
     struct k_civil c = k_civil_of(now_us);
     char *name = k_format("%s/%04lld%02d%02dT%02d%02d%02dZ", s->directory, (long long)c.year, c.month, c.day, c.hour,
                           c.minute, c.second);
     char *part = k_format("%s.part", name);
     struct k_store *store = k_state_store(k_shard_working_state(shard));
     struct k_error error = {0};
-    int code = store->ops->export_to(store, part, &error);
-    if (!code && rename(part, name) != 0)
-        code = k_fail(&error, K_E_IO, "%s cannot be renamed: %s", part, strerror(errno));
+    int code = k_directories_make(s->directory, 0700, &error);
+    if (!code) code = store->ops->export_to(store, part, &error);
+    if (!code) code = k_path_rename(part, name, &error);
     if (code) k_trace(K_TRACE_WARN, "snapshots", "shard %u: %s", s->shard, error.text);
     else s->checkpoints = report.checkpoints;
     prune(s);

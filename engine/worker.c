@@ -7,11 +7,9 @@
 #include "engine/marks.h"
 #include "engine/snapshots.h"
 
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 // FIGURES_US: just below a second, which is how often --stats writes them.
@@ -59,7 +57,7 @@ struct k_budget k_budget_of(uint64_t memory_bytes, uint32_t shards)
 static int open_store(void *context, struct k_store **ret, struct k_error *err)
 {
     struct hosted *h = context;
-    int code = k_directories_make("state directory", h->directory, err);
+    int code = k_directories_make(h->directory, 0700, err);
     if (!code) code = k_store_rocks_open(h->directory, true, h->worker->budget.store_bytes, ret, err);
     return code;
 }

@@ -1,10 +1,8 @@
 // Running a capsule: each shard follows its journal on a shelf, to the end, and takes its checkpoint there.
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "engine/shard.h"
 #include "engine/worker.h"
 #include "replay/capsule.h"
@@ -20,20 +18,6 @@ static int open_store(void *context, struct k_store **ret, struct k_error *err)
 {
     struct following_of *f = context;
     return k_store_rocks_open(f->directory, true, f->store_bytes, ret, err);
-}
-
-static int make_parents(const char *path, struct k_error *err)
-{
-    char *copy = k_strdup(path);
-    int code = 0;
-    for (char *c = copy + 1; *c && !code; c++) {
-        if (*c != '/') continue;
-        *c = 0;
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST) code = k_fail(err, K_E_IO, "%s: %s", copy, strerror(errno));
-        *c = '/';
-    }
-    free(copy);
-    return code;
 }
 
 // Steps until the journal has no more, then stops in order.
@@ -89,10 +73,9 @@ static int follow_shard(const struct k_capsule *c, const struct k_plan *plan, co
                                             .transaction_timeout_us = 10000000,
                                             .step_budget_us = 200000};
     struct k_shard *shard = NULL;
-    int code = make_parents(own, err);
+    int code = k_directories_make_above(own, 0700, err);
     if (!code && access(own, F_OK) == 0) code = k_fail(err, K_E_CONFIG, "%s is there already", own);
-    if (!code && c->has_state[number] && rename(state, own) != 0)
-        code = k_fail(err, K_E_IO, "%s cannot be moved to %s: %s", state, own, strerror(errno));
+    if (!code && c->has_state[number]) code = k_path_rename(state, own, err);
     if (!code) code = k_shard_create(&options, &shard, err);
     if (!code) code = step_through(shard, shelf, journal, err);
     if (!code) {

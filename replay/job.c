@@ -4,16 +4,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "proto/internal.pb-c.h"
 
-enum { FILES_OPEN = 16, COMMIT_US = 1000000, CHECKPOINT_US = 10000000 };
+enum { COMMIT_US = 1000000, CHECKPOINT_US = 10000000 };
 
 struct k_job {
     struct k_job_options options;
@@ -49,18 +47,12 @@ static int write_note(struct k_job *job, const char *state, struct k_error *err)
                   job->options.directory, strerror(errno));
 }
 
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
-
 // What an interrupted run of the same job has left.
 static int remove_remains(const struct k_job *job, struct k_error *err)
 {
     char *path = k_format("%s/%s/%s", job->options.directory, job->options.plan->name, K_JOB_GENERATION);
     int code = 0;
-    if (nftw(path, remove_entry, FILES_OPEN, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+    if (!k_tree_remove(path))
         code = k_fail(err, K_E_IO, "%s, which an interrupted job left, cannot be removed: %s", path, strerror(errno));
     free(path);
     return code;
@@ -74,23 +66,6 @@ static bool is_empty(const char *directory)
         empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
     if (dir) closedir(dir);
     return empty;
-}
-
-static int make_directory(const char *directory, struct k_error *err)
-{
-    char *path = k_strdup(directory);
-    int code = 0;
-    for (char *c = path + 1;; c++) {
-        if (*c && *c != '/') continue;
-        char kept = *c;
-        *c = 0;
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            code = k_fail(err, K_E_IO, "directory %s cannot be made: %s", path, strerror(errno));
-        *c = kept;
-        if (!kept || code) break;
-    }
-    free(path);
-    return code;
 }
 
 // Reads the note that is there, if any. *ret_other: the first line in which it differs from this job's.
@@ -122,7 +97,7 @@ static int judge_note(struct k_job *job, struct k_error *err)
 static int take_directory(struct k_job *job, struct k_error *err)
 {
     const char *directory = job->options.directory;
-    int code = make_directory(directory, err);
+    int code = k_directories_make(directory, 0700, err);
     if (code) return code;
     char *path = k_format("%s/JOB", directory);
     bool fresh = access(path, F_OK) != 0;

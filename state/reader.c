@@ -1,10 +1,9 @@
 // Shards opened for reading, and views of them.
 #include "state/reader.h"
 
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/directory.h"
 #include "state/plant.h"
 #include "state/reader_private.h"
 
@@ -14,15 +13,8 @@ enum k_state_plant k_state_planted = K_STATE_PLANT_NONE;
 
 enum {
     MEMORY_DEFAULT = 64 << 20,
-    SCRATCH_FILES = 8, // open at once while a scratch directory is removed
     CATCH_UPS = 5,     // looks until a view is as new as the last one
 };
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void)status, (void)type, (void)ftw;
-    return remove(path);
-}
 
 static int make_scratch(struct k_reader_shard *shard, struct k_error *err)
 {
@@ -84,7 +76,7 @@ void k_reader_close(struct k_state_reader *reader)
     for (uint32_t i = 0; i < reader->shard_count; i++) {
         struct k_reader_shard *shard = &reader->shards[i];
         if (shard->store) shard->store->ops->close(shard->store);
-        if (shard->scratch) nftw(shard->scratch, remove_one, SCRATCH_FILES, FTW_DEPTH | FTW_PHYS);
+        if (shard->scratch) k_tree_remove(shard->scratch);
         if (shard->identity) kappa__internal__identity__free_unpacked(shard->identity, NULL);
         free(shard->scratch);
         free(shard->directory);

@@ -9,9 +9,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "state/encoding.h"
 #include "state/store_rocks.h"
 
@@ -134,22 +134,6 @@ static int check_survey(const char *directory, const struct survey *survey, bool
     return create ? 0 : k_fail(err, K_E_NOT_FOUND, "there is no state in \"%s\"", directory);
 }
 
-static int make_directories(const char *directory, struct k_error *err)
-{
-    char *path = k_strdup(directory);
-    int rc = 0;
-    for (char *at = path + 1; rc == 0; at++) {
-        if (*at != '/' && *at != '\0') continue;
-        char kept = *at;
-        *at = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST) rc = fail_errno(err, "make the directory", path);
-        *at = kept;
-        if (!kept) break;
-    }
-    free(path);
-    return rc;
-}
-
 // Says whose directory this is: for people, and for the check above.
 static int write_owner(const char *directory, struct k_error *err)
 {
@@ -213,7 +197,7 @@ int k_store_rocks_open(const char *directory, bool create, uint64_t memory_bytes
     struct survey survey;
     int rc = survey_directory(directory, &survey, err);
     if (rc == 0) rc = check_survey(directory, &survey, create, err);
-    if (rc == 0 && !survey.exists) rc = make_directories(directory, err);
+    if (rc == 0 && !survey.exists) rc = k_directories_make(directory, 0777, err);
     if (rc == 0 && !survey.rocksdb && !survey.owner) rc = write_owner(directory, err);
     if (rc) return rc;
 

@@ -161,7 +161,7 @@ static void test_half_a_copy(void **state)
     pid_t pid = asker("g", 7);
     char *part = k_format("%s/.marks/7/g/1/0.part.%lld", dir, (long long)getpid());
     struct k_error err;
-    assert_int_equal(k_directories_make("directory", part, &err), 0);
+    assert_int_equal(k_directories_make(part, 0700, &err), 0);
     keep("g", "1", 7);
     assert_true(is_there("7/g/1/0"));
     free(part);

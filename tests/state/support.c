@@ -1,9 +1,10 @@
 #include "tests/state/support.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "base/directory.h"
 
 uint64_t test_seed(const char *test)
 {
@@ -21,15 +22,9 @@ char *make_directory(void)
     return directory;
 }
 
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void)status, (void)type, (void)ftw;
-    return remove(path);
-}
-
 void remove_directory(char *directory)
 {
-    nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    k_tree_remove(directory);
     free(directory);
 }
 
