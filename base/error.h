@@ -60,6 +60,13 @@ const char *k_error_name(int code);
 // The exit status for a code: 0 for 0, the table's second column otherwise.
 int k_error_status(int code);
 
+// Goes on only if the call was good; else the function around it returns the call's code.
+#define K_TRY(call)              \
+    do {                         \
+        int code_ = (call);      \
+        if (code_) return code_; \
+    } while (0)
+
 // A bug stops the process, always, in every build: says where and why on stderr, then aborts.
 #define K_ASSERT(condition) \
     ((condition) ? (void)0 : k_assert_failed(#condition, __FILE__, __LINE__))

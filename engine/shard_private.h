@@ -64,11 +64,7 @@ struct k_shard {
     char output_position[64];
 };
 
-#define TRY(call)                \
-    do {                         \
-        int code_ = (call);      \
-        if (code_) return code_; \
-    } while (0)
+#define TRY K_TRY // half of what a shard does begins with it
 
 enum { SHARD_RETRY_MAX_US = 1000000, SHARD_QUIET_WAIT_US = 250000 };
 int64_t shard_now(struct k_shard *shard);

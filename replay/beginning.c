@@ -9,12 +9,6 @@ enum { FETCH = 256, FETCH_US = 200000, IDLE_MAX = 50 };
 
 typedef Kappa__Internal__JournalRecord Record;
 
-#define TRY(call)                \
-    do {                         \
-        int code_ = (call);      \
-        if (code_) return code_; \
-    } while (0)
-
 void k_beginning_fini(struct k_beginning *b)
 {
     if (b->record) kappa__internal__journal_record__free_unpacked(b->record, NULL);
@@ -48,7 +42,7 @@ static int find(struct k_log *log, const struct k_plan *plan, uint32_t shard, st
     int code = K_E_NOT_FOUND;
     for (int idle = 0; code == K_E_NOT_FOUND && log->ops->position(reader) < end;) {
         uint32_t count = 0;
-        TRY(log->ops->fetch(reader, exactly || first ? 1 : FETCH, 4u << 20, FETCH_US, &messages, &count, err));
+        K_TRY(log->ops->fetch(reader, exactly || first ? 1 : FETCH, 4u << 20, FETCH_US, &messages, &count, err));
         idle = count ? 0 : idle + 1;
         if (idle > IDLE_MAX)
             return k_fail(err, K_E_TIMEOUT, "%s.journal.%u does not show its records", plan->name, shard);
@@ -82,7 +76,7 @@ int k_beginning_read(struct k_log *log, const struct k_plan *plan, uint32_t shar
     if (code) return code;
     if (from < 0) from = start;
     struct k_reader *reader;
-    TRY(log->ops->reader_open(log, topic, 0, from, &reader, err));
+    K_TRY(log->ops->reader_open(log, topic, 0, from, &reader, err));
     code = find(log, plan, shard, reader, end, start == 0 && from == 0, from > start, ret, err);
     log->ops->reader_close(reader);
     if (code) k_beginning_fini(ret);
@@ -125,7 +119,7 @@ static int from_its_start(struct k_log *log, const struct k_plan *plan, uint32_t
                           struct k_error *err)
 {
     int64_t start;
-    TRY(log->ops->offsets(log, source->topic, partition, true, &start, NULL, err));
+    K_TRY(log->ops->offsets(log, source->topic, partition, true, &start, NULL, err));
     if (start > 0 && !given)
         return k_fail(
             err, K_E_LOST_RANGE,
@@ -140,7 +134,7 @@ static int join(struct k_log *log, const struct k_source_plan *source, int32_t p
                 struct k_error *err)
 {
     int64_t begin, end;
-    TRY(log->ops->offsets(log, source->topic, partition, true, &begin, &end, err));
+    K_TRY(log->ops->offsets(log, source->topic, partition, true, &begin, &end, err));
     struct k_start *start = start_at(starts, source->topic, partition, begin);
     start->joins = true;
     start->join = end;
@@ -159,8 +153,8 @@ static int choose(struct k_log *log, const struct k_plan *plan, uint32_t shard, 
         int code = log->ops->topic_info(log, source->topic, &info, err);
         if (code) return k_wrap(err, code, "source \"%s\"", source->name);
         for (int32_t p = (int32_t)shard; p < info.partitions; p += (int32_t)plan->shards)
-            TRY(known ? from_its_start(log, plan, shard, source, p, given, starts, err)
-                      : join(log, source, p, starts, err));
+            K_TRY(known ? from_its_start(log, plan, shard, source, p, given, starts, err)
+                        : join(log, source, p, starts, err));
     }
     return 0;
 }

@@ -14,12 +14,6 @@
 
 enum { FETCH_US = 100000, IDLE_MAX = 50, TIMEOUT_US = 10000000, PAUSE_US = 200000 };
 
-#define TRY(call)                \
-    do {                         \
-        int code_ = (call);      \
-        if (code_) return code_; \
-    } while (0)
-
 static void topic_of(const char *graph, char *out, size_t size)
 {
     int length = snprintf(out, size, "%s.control", graph);
@@ -39,7 +33,7 @@ static int take_last(const struct k_message *const *messages, uint32_t count, co
 {
     for (uint32_t i = 0; i < count; i++) {
         if (!messages[i]->has_value) continue; // nobody writes a tombstone; a pipeline may be deleted so one day
-        TRY(k_control_decode(messages[i]->value, graph, control, err));
+        K_TRY(k_control_decode(messages[i]->value, graph, control, err));
         *ret_some = true;
     }
     return 0;
@@ -55,7 +49,7 @@ int k_control_read(struct k_log *log, const char *graph, struct k_control *ret, 
     if (code) return code == K_E_NOT_FOUND ? 0 : code;
     if (start == end) return 0;
     struct k_reader *reader;
-    TRY(log->ops->reader_open(log, topic, 0, start, &reader, err));
+    K_TRY(log->ops->reader_open(log, topic, 0, start, &reader, err));
     bool some = false;
     // The topic is compacted, but not what the broker still writes to: there may be many.
     for (int idle = 0; idle < IDLE_MAX && !code && log->ops->position(reader) < end;) {
@@ -138,8 +132,8 @@ int k_control_poll(struct k_control_watch *watch, bool *ret_changed, struct k_er
     if (!watch->reader) {
         int64_t start;
         if (!watch->control.live) k_control_init(&watch->control);
-        TRY(log->ops->offsets(log, topic, 0, true, &start, NULL, err));
-        TRY(log->ops->reader_open(log, topic, 0, start, &watch->reader, err));
+        K_TRY(log->ops->offsets(log, topic, 0, true, &start, NULL, err));
+        K_TRY(log->ops->reader_open(log, topic, 0, start, &watch->reader, err));
     }
     const struct k_message *const *messages;
     uint32_t count = 0;

@@ -3,12 +3,6 @@
 
 enum { FETCH_US = 100000, IDLE_MAX = 50, TIMEOUT_US = 10000000, LOOK_US = 5000, LOOKS_MAX = 1000 };
 
-#define TRY(call)                \
-    do {                         \
-        int code_ = (call);      \
-        if (code_) return code_; \
-    } while (0)
-
 int k_note_prepare(struct k_log *log, const char *topic, int32_t partitions, int32_t replication, struct k_error *err)
 {
     struct k_topic_info info;
@@ -16,7 +10,7 @@ int k_note_prepare(struct k_log *log, const char *topic, int32_t partitions, int
     if (code == K_E_NOT_FOUND) {
         const struct k_topic_spec spec = {
             .partitions = partitions, .replication = replication, .compacted = true, .retention_ms = -1};
-        TRY(log->ops->topic_create(log, topic, &spec, err));
+        K_TRY(log->ops->topic_create(log, topic, &spec, err));
         code = log->ops->topic_info(log, topic, &info, err);
     }
     if (code || (info.partitions == partitions && info.compacted && !info.deletes)) return code;
@@ -29,9 +23,9 @@ int k_note_prepare(struct k_log *log, const char *topic, int32_t partitions, int
 static int await_shown(struct k_log *log, const char *topic, int32_t partition, struct k_error *err)
 {
     int64_t end, shown;
-    TRY(log->ops->offsets(log, topic, partition, false, NULL, &end, err));
+    K_TRY(log->ops->offsets(log, topic, partition, false, NULL, &end, err));
     for (int i = 0; i < LOOKS_MAX; i++) {
-        TRY(log->ops->offsets(log, topic, partition, true, NULL, &shown, err));
+        K_TRY(log->ops->offsets(log, topic, partition, true, NULL, &shown, err));
         if (shown >= end) return 0;
         int64_t now_us = log->ops->now_us(log);
         log->ops->wait(log, NULL, 0, LOOK_US);
@@ -51,9 +45,9 @@ int k_note_send(struct k_log *log, struct k_producer *producer, const char *topi
                                           .value = value,
                                           .has_value = true,
                                           .timestamp_us = -1};
-    TRY(log->ops->begin(producer, err));
-    TRY(log->ops->produce(producer, &message, err));
-    TRY(log->ops->commit(producer, &tainted, err)); // tainted: it is used for nothing more
+    K_TRY(log->ops->begin(producer, err));
+    K_TRY(log->ops->produce(producer, &message, err));
+    K_TRY(log->ops->commit(producer, &tainted, err)); // tainted: it is used for nothing more
     return await_shown(log, topic, partition, err);
 }
 
@@ -72,9 +66,9 @@ int k_note_read(struct k_log *log, const char *topic, int32_t partition, struct 
     int64_t start, end;
     struct k_reader *reader;
     uint64_t before = ret->length;
-    TRY(log->ops->offsets(log, topic, partition, true, &start, &end, err));
+    K_TRY(log->ops->offsets(log, topic, partition, true, &start, &end, err));
     if (start == end) return 0;
-    TRY(log->ops->reader_open(log, topic, partition, start, &reader, err));
+    K_TRY(log->ops->reader_open(log, topic, partition, start, &reader, err));
     int code = 0;
     for (int idle = 0; idle < IDLE_MAX && !code && log->ops->position(reader) < end;) {
         const struct k_message *const *messages;

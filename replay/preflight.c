@@ -9,12 +9,6 @@
 
 typedef Kappa__Internal__JournalRecord Record;
 
-#define TRY(call)                \
-    do {                         \
-        int code_ = (call);      \
-        if (code_) return code_; \
-    } while (0)
-
 static void add(struct k_preflight *found, const struct k_preflight_range *range)
 {
     if (range->end <= range->from) return;
@@ -44,7 +38,7 @@ static int check_partition(struct k_log *log, const struct k_plan *plan, const s
     int64_t log_start, end, up = taken_up(b, plan, input, partition, start), own = start ? start->offset : 0;
     bool embedded = input >= 0 && b->inputs[input]->embedded;
     bool past = up >= 0 && (b->from > 0 || input < 0); // what lies before is history
-    TRY(log->ops->offsets(log, source->topic, partition, true, &log_start, &end, err));
+    K_TRY(log->ops->offsets(log, source->topic, partition, true, &log_start, &end, err));
     if (up < 0) up = log_start; // whoever leads next begins it
     int64_t from = past || own > up ? own : up;
     if (log_start > from && (past ? up > from : !embedded)) // what is embedded stands in the journal itself
@@ -88,7 +82,7 @@ static int check_source(struct k_log *log, const struct k_plan *plan, const stru
                           "source \"%s\" (topic %s) is new, and nothing says where it joins the pipeline's journal: "
                           "make a new generation (kappa replay start --new)",
                           source->name, source->topic);
-        TRY(check_partition(log, plan, source, p, shard, info.compacted, b, start, found, err));
+        K_TRY(check_partition(log, plan, source, p, shard, info.compacted, b, start, found, err));
     }
     if (input < 0 || !info.compacted || b->inputs[input]->embedded) return 0;
     return k_fail(err, K_E_CONFIG,
@@ -105,7 +99,7 @@ static int look_at(struct k_log *log, const struct k_plan *plan, uint32_t shard,
     int64_t end;
     struct k_beginning b = {0};
     bool cut = starts && starts->journal_from && starts->journal_from[shard] > 0;
-    TRY(k_beginning_read(log, plan, shard, cut ? starts->journal_from[shard] : 0, &b, err));
+    K_TRY(k_beginning_read(log, plan, shard, cut ? starts->journal_from[shard] : 0, &b, err));
     int code = 0;
     for (uint32_t s = 0; s < plan->source_count && !code; s++)
         code = check_source(log, plan, &plan->sources[s], shard, &b, starts, found, err);

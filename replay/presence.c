@@ -11,12 +11,6 @@ enum { FETCH_US = 100000, FETCHES_MAX = 30, LOOK_BACK = 1024, SAMPLES_US = 30000
 
 typedef Kappa__Internal__Progress Progress;
 
-#define TRY(call)                \
-    do {                         \
-        int code_ = (call);      \
-        if (code_) return code_; \
-    } while (0)
-
 static struct k_presence *place_of(struct k_presences *all, uint64_t generation, const char *worker)
 {
     for (uint32_t i = 0; i < all->count; i++)
@@ -134,7 +128,7 @@ int k_presence_read(struct k_log *log, const char *graph, int64_t max_age_us, st
     if (code == K_E_NOT_FOUND || (!code && start == end)) return 0;
     if (code) return code;
     struct k_reader *reader;
-    TRY(log->ops->reader_open(log, topic, 0, end - start > LOOK_BACK ? end - LOOK_BACK : start, &reader, err));
+    K_TRY(log->ops->reader_open(log, topic, 0, end - start > LOOK_BACK ? end - LOOK_BACK : start, &reader, err));
     for (int i = 0; i < FETCHES_MAX && !code && log->ops->position(reader) < end; i++) {
         const struct k_message *const *messages;
         uint32_t count = 0;
@@ -201,7 +195,7 @@ static int behind_of(struct k_log *log, const char *graph, const struct k_presen
             return 0;
         }
         snprintf(journal, sizeof journal, "%s.journal.%u", graph, s);
-        TRY(log->ops->offsets(log, journal, 0, true, NULL, &end, err));
+        K_TRY(log->ops->offsets(log, journal, 0, true, NULL, &end, err));
         int64_t behind = end - presence->shards[s].offset;
         if (behind > *ret) *ret = behind;
     }

@@ -13,12 +13,6 @@ enum { TOPIC_LENGTH_MAX = 249 };
 
 typedef Kappa__Internal__OutputTopics Topics;
 
-#define TRY(call)                \
-    do {                         \
-        int code_ = (call);      \
-        if (code_) return code_; \
-    } while (0)
-
 bool k_suffix_is_good(const char *suffix)
 {
     size_t length = strlen(suffix);
@@ -131,8 +125,8 @@ int k_suffixed_prepare(struct k_log *log, struct k_plan *plan, uint64_t generati
     int32_t last = (int32_t)plan->shards;
     Topics *list;
     notes_of(plan->name, generation, notes, sizeof notes);
-    TRY(k_note_prepare(log, notes, last + 1, options->replication, err));
-    TRY(read_list(log, notes, last, &list, err));
+    K_TRY(k_note_prepare(log, notes, last + 1, options->replication, err));
+    K_TRY(read_list(log, notes, last, &list, err));
     int code = 0;
     if (list) {
         kappa__internal__output_topics__free_unpacked(list, NULL);

@@ -12,12 +12,6 @@ typedef Kappa__Internal__Position Position;
 typedef Kappa__Internal__Identity Identity;
 
 #define TAKEN "taken/"
-#define TRY(call)                \
-    do {                         \
-        int code_ = (call);      \
-        if (code_) return code_; \
-    } while (0)
-
 struct making {
     struct k_store *copy;
     const struct k_plan *old, *new;
@@ -103,7 +97,7 @@ static int take_all(struct making *m, const char *kind, struct k_error *err)
     struct k_store_iterator *iterator;
     struct k_error failure = {0};
     struct k_str from = meta_key(m, kind, K_STR("/")), to = meta_key(m, kind, K_STR("0")), key, value;
-    TRY(m->copy->ops->iterate(m->copy, from, to, &iterator, err));
+    K_TRY(m->copy->ops->iterate(m->copy, from, to, &iterator, err));
     int code = 0;
     while (!code && m->copy->ops->next(iterator, &key, &value, &failure)) {
         struct k_str name = {key.data + from.length, key.length - from.length};
@@ -149,7 +143,7 @@ static int cut_position(struct making *m, Position *position, struct k_error *er
     for (size_t i = 0; i < position->n_partition; i++) {
         const struct k_source_plan *source = kept_source(m, position->partition[i]->source);
         if (!source) continue;
-        TRY(check_begin(m, source, position->partition[i], err));
+        K_TRY(check_begin(m, source, position->partition[i], err));
         position->partition[n++] = position->partition[i];
     }
     position->n_partition = n;
@@ -183,7 +177,7 @@ static int note(struct making *m, const Position *position, const char *generati
     cut.counters = k_arena_array(&m->arena, Kappa__Internal__Position__Counters *, position->n_counters + 1);
     memcpy(cut.partition, position->partition, position->n_partition * sizeof *cut.partition);
     memcpy(cut.counters, position->counters, position->n_counters * sizeof *cut.counters);
-    TRY(cut_position(m, &cut, err));
+    K_TRY(cut_position(m, &cut, err));
     t.has_version = t.has_whole = true;
     t.version = 1;
     t.generation = (char *)generation;
@@ -212,7 +206,7 @@ static int check_identity(const struct making *m, const Identity *id, struct k_e
 static int get(struct making *m, const char *kind, struct k_str *ret, struct k_error *err)
 {
     struct k_str key = meta_key(m, kind, K_STR(""));
-    TRY(m->copy->ops->get(m->copy, 1, &key, &m->arena, ret, err));
+    K_TRY(m->copy->ops->get(m->copy, 1, &key, &m->arena, ret, err));
     if (!ret->data) return k_fail(err, K_E_CONFIG, "it has no %s", kind);
     add(m, (struct k_write){.key = key, .remove = true});
     return 0;
@@ -221,7 +215,7 @@ static int get(struct making *m, const char *kind, struct k_str *ret, struct k_e
 static int take_notes(struct making *m, struct k_error *err)
 {
     struct k_str bytes;
-    TRY(get(m, "identity", &bytes, err));
+    K_TRY(get(m, "identity", &bytes, err));
     Identity *id = kappa__internal__identity__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
     int code = id ? check_identity(m, id, err) : k_fail(err, K_E_CORRUPT, "its identity is damaged");
     Position *position = NULL;
