@@ -5,20 +5,13 @@
 // in parts of the speed of on-demand in the same run, it fails below them.
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/hash.h"
 #include "proto/format.h"
+#include "tests/bench/measure.h"
 #include "tests/bench/ondemand.h"
 
 enum { BATCHES = 8, KEYS = 7 };
-
-static double cpu_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static struct work {
     struct k_message messages[K_BATCH_ROWS];
@@ -95,18 +88,6 @@ static uint64_t touch(const struct work *work)
     for (uint32_t i = 0; i < K_BATCH_ROWS; i++)
         for (uint32_t at = 0; at < work->lengths[i]; at += 16) sum += (uint64_t)work->texts[i][at];
     return sum;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static double median(double *values, uint32_t count)
-{
-    qsort(values, count, sizeof *values, ascending);
-    return values[count / 2];
 }
 
 struct figures {

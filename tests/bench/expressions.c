@@ -8,19 +8,12 @@
 // Run by hand: build/tests/bench/bench_expressions [rounds [least ratio [q14]]]; with a ratio it fails below it.
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/hash.h"
 #include "operators/expr/expr.h"
+#include "tests/bench/measure.h"
 
 enum { ROWS = K_BATCH_ROWS, BATCHES = 32, OUTPUTS_MAX = 4 };
-
-static double cpu_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static struct k_field fields[] = {
     {.name = "auction", .type = K_INT64, .not_null = true}, {.name = "bidder", .type = K_INT64, .not_null = true},
@@ -247,18 +240,6 @@ static void check(const struct shape *shape, const struct made *made, const stru
     if (same) return;
     fprintf(stderr, "%s: the loop by hand computes something else\n", shape->name);
     exit(1);
-}
-
-static int ascending(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static double median(double *values, uint32_t count)
-{
-    qsort(values, count, sizeof *values, ascending);
-    return values[count / 2];
 }
 
 // The median ratio of the speeds, batch by batch in turns, so that both see the same machine.

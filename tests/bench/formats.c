@@ -2,18 +2,11 @@
 // comma-separated values and as protobuf. Run by hand: build/tests/bench/bench_formats [rounds]
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/hash.h"
 #include "proto/descriptor.h"
 #include "proto/format.h"
-
-static double cpu_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
+#include "tests/bench/measure.h"
 
 enum { FIELDS = 8 };
 static struct k_field fields[FIELDS] = {{.name = "auction", .type = K_INT64, .not_null = true},

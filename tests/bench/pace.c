@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/units.h"
 #include "tests/bench/client.h"
 #include "tests/bench/hand.h"
 #include "tests/bench/nexmark.h"
@@ -18,9 +19,7 @@ enum { PARTITIONS = HAND_PARTITIONS, TIMEOUT_MS = 10000, READ_MS = 5, GRACE_S = 
 
 static int64_t now_us(void)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+    return k_clock_us(CLOCK_REALTIME);
 }
 
 // The echo.

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/units.h"
 #include "state/reader.h"
 #include "tests/state/tables.h"
 
@@ -87,17 +87,10 @@ static void audit_view(struct k_state_reader *reader, int64_t *last_offset, uint
     k_view_close(view);
 }
 
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static void wait_for_table(const char *top, struct k_state_reader **ret_reader)
 {
     struct k_reader_options options = {.state_dir = top};
-    int64_t give_up_us = now_us() + 20000000;
+    int64_t give_up_us = k_clock_us(CLOCK_MONOTONIC) + 20000000;
     for (;;) {
         struct k_error err = {0};
         struct k_view *view = NULL;
@@ -110,7 +103,7 @@ static void wait_for_table(const char *top, struct k_state_reader **ret_reader)
         if (*ret_reader) k_reader_close(*ret_reader);
         *ret_reader = NULL;
         // While the writer makes its directory there is nothing, or nothing whole, to open.
-        if (rc != K_E_NOT_FOUND || now_us() > give_up_us) check_ok(rc, &err);
+        if (rc != K_E_NOT_FOUND || k_clock_us(CLOCK_MONOTONIC) > give_up_us) check_ok(rc, &err);
     }
 }
 
@@ -126,9 +119,9 @@ static void test_live_writer(void **unused)
     }
     struct k_state_reader *reader = NULL;
     wait_for_table(top, &reader);
-    int64_t offset = -1, end_us = now_us() + VIEWING_US;
+    int64_t offset = -1, end_us = k_clock_us(CLOCK_MONOTONIC) + VIEWING_US;
     uint64_t views = 0, changes = 0;
-    while (now_us() < end_us || views < VIEWS_MIN) {
+    while (k_clock_us(CLOCK_MONOTONIC) < end_us || views < VIEWS_MIN) {
         audit_view(reader, &offset, &changes);
         views++;
     }
