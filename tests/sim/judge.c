@@ -11,13 +11,6 @@
 
 // --- topics ---
 
-static struct k_str header_of(const struct k_message *message, const char *name)
-{
-    for (uint32_t i = 0; i < message->header_count; i++)
-        if (k_str_equal(message->headers[i].name, k_str_of(name))) return message->headers[i].value;
-    return K_STR("-");
-}
-
 static void visit_message(void *context, const struct k_message *message)
 {
     lines_add_message(context, message->has_key, message->key, message->has_value, message->value);
@@ -31,21 +24,8 @@ struct letters {
 static void visit_dead_letter(void *context, const struct k_message *message)
 {
     struct letters *letters = context;
-    if (scenario_is_loose(letters->scenario, header_of(message, "kappa.node"))) return;
-    static const char *const names[] = {"kappa.node", "kappa.reason", "kappa.topic", "kappa.partition",
-                                        "kappa.offset"};
-    struct k_buf text = {0};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct k_str value = header_of(message, names[i]);
-        k_buf_add(&text, value.data, value.length);
-        k_buf_add_char(&text, ' ');
-    }
-    struct lines one = {0};
-    visit_message(&one, message);
-    k_buf_add_text(&text, one.items[0]);
-    lines_free(&one);
-    lines_add(&letters->lines, &text);
-    k_buf_fini(&text);
+    if (scenario_is_loose(letters->scenario, lines_header(message, "kappa.node"))) return;
+    lines_add_letter(&letters->lines, message);
 }
 
 static void read_topic(struct world *w, const char *topic, k_cloud_visit visit, void *context)
@@ -97,19 +77,8 @@ static void judge_dead_letters(struct world *w, struct reference **references)
         uint32_t count;
         const struct reference_dead_letter *letters = reference_dead_letters(references[i], &count);
         for (uint32_t d = 0; d < count; d++) {
-            struct k_buf text = {0};
-            struct lines one = {0};
-            const struct reference_dead_letter *letter = &letters[d];
-            if (scenario_is_loose(&w->scenario, k_str_of(letter->node))) continue;
-            k_buf_printf(&text, "%s %s ", letter->node, letter->reason);
-            if (letter->topic)
-                k_buf_printf(&text, "%s %d %lld ", letter->topic, letter->partition, (long long)letter->offset);
-            else k_buf_add_text(&text, "- - - ");
-            lines_add_message(&one, letter->has_key, letter->key, letter->has_value, letter->value);
-            k_buf_add_text(&text, one.items[0]);
-            lines_free(&one);
-            lines_add(&wanted, &text);
-            k_buf_fini(&text);
+            if (scenario_is_loose(&w->scenario, k_str_of(letters[d].node))) continue;
+            lines_add_reference_letter(&wanted, &letters[d]);
         }
     }
     lines_compare(w, "dead letters", &letters_got.lines, &wanted);

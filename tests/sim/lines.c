@@ -113,10 +113,36 @@ void lines_add_message(struct lines *lines, bool has_key, struct k_str key, bool
     k_buf_fini(&text);
 }
 
-void lines_add_letter(struct lines *lines, struct k_buf *before, bool has_key, struct k_str key, bool has_value,
-                      struct k_str value)
+struct k_str lines_header(const struct k_message *message, const char *name)
 {
-    message_text(before, has_key, key, has_value, value);
-    lines_add(lines, before);
-    k_buf_fini(before);
+    for (uint32_t i = 0; i < message->header_count; i++)
+        if (k_str_equal(message->headers[i].name, k_str_of(name))) return message->headers[i].value;
+    return K_STR("-");
+}
+
+void lines_add_letter(struct lines *lines, const struct k_message *letter)
+{
+    static const char *const names[] = {"kappa.node", "kappa.reason", "kappa.topic", "kappa.partition",
+                                        "kappa.offset"};
+    struct k_buf text = {0};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct k_str value = lines_header(letter, names[i]);
+        k_buf_add(&text, value.data, value.length);
+        k_buf_add_char(&text, ' ');
+    }
+    message_text(&text, letter->has_key, letter->key, letter->has_value, letter->value);
+    lines_add(lines, &text);
+    k_buf_fini(&text);
+}
+
+void lines_add_reference_letter(struct lines *lines, const struct reference_dead_letter *letter)
+{
+    struct k_buf text = {0};
+    k_buf_printf(&text, "%s %s ", letter->node, letter->reason);
+    if (letter->topic)
+        k_buf_printf(&text, "%s %d %lld ", letter->topic, letter->partition, (long long)letter->offset);
+    else k_buf_add_text(&text, "- - - ");
+    message_text(&text, letter->has_key, letter->key, letter->has_value, letter->value);
+    lines_add(lines, &text);
+    k_buf_fini(&text);
 }

@@ -54,13 +54,6 @@ static void add(struct mades *m, struct made made)
 
 // --- the engine's
 
-static struct k_str header_of(const struct k_message *message, const char *name)
-{
-    for (uint32_t i = 0; i < message->header_count; i++)
-        if (k_str_equal(message->headers[i].name, k_str_of(name))) return message->headers[i].value;
-    return K_STR("-");
-}
-
 struct reading_made {
     struct judging *j;
     const char *topic;
@@ -68,26 +61,13 @@ struct reading_made {
     struct mades *ret;
 };
 
-static void add_letter(struct reading_made *r, const struct k_message *message)
-{
-    static const char *const names[] = {"kappa.node", "kappa.reason", "kappa.topic", "kappa.partition",
-                                        "kappa.offset"};
-    struct k_buf text = {0};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct k_str value = header_of(message, names[i]);
-        k_buf_add(&text, value.data, value.length);
-        k_buf_add_char(&text, ' ');
-    }
-    lines_add_letter(&r->ret->lines, &text, message->has_key, message->key, message->has_value, message->value);
-}
-
 // A message names generation, shard and journal record of who made it.
 static void visit(void *context, const struct k_message *message)
 {
     struct reading_made *r = context;
     struct world *w = r->j->w;
-    if (r->letters && scenario_is_loose(&w->scenario, header_of(message, "kappa.node"))) return;
-    struct k_str header = header_of(message, "kappa");
+    if (r->letters && scenario_is_loose(&w->scenario, lines_header(message, "kappa.node"))) return;
+    struct k_str header = lines_header(message, "kappa");
     char text[64];
     unsigned generation, shard;
     unsigned long long record;
@@ -99,7 +79,7 @@ static void visit(void *context, const struct k_message *message)
         world_fail(w, "a message of topic %s says that \"%s\" made it", r->topic, text);
         return;
     }
-    if (r->letters) add_letter(r, message);
+    if (r->letters) lines_add_letter(&r->ret->lines, message);
     else lines_add_message(&r->ret->lines, message->has_key, message->key, message->has_value, message->value);
     add(r->ret, (struct made){.generation = generation,
                               .shard = shard,
@@ -123,16 +103,6 @@ static uint64_t record_of(const struct walk *walk, uint32_t topic, uint32_t inde
     return from;
 }
 
-static void letter_line(struct lines *lines, const struct reference_dead_letter *letter)
-{
-    struct k_buf text = {0};
-    k_buf_printf(&text, "%s %s ", letter->node, letter->reason);
-    if (letter->topic)
-        k_buf_printf(&text, "%s %d %lld ", letter->topic, letter->partition, (long long)letter->offset);
-    else k_buf_add_text(&text, "- - - ");
-    lines_add_letter(lines, &text, letter->has_key, letter->key, letter->has_value, letter->value);
-}
-
 void made_by_reference(struct judging *j, const struct walk *walk, uint32_t topic, struct mades *ret)
 {
     uint32_t count;
@@ -143,7 +113,7 @@ void made_by_reference(struct judging *j, const struct walk *walk, uint32_t topi
         for (uint32_t i = 0; i < count; i++) {
             record = made.record = record_of(walk, topic, i, record);
             if (scenario_is_loose(walk->scenario, k_str_of(letters[i].node))) continue;
-            letter_line(&ret->lines, &letters[i]);
+            lines_add_reference_letter(&ret->lines, &letters[i]);
             add(ret, made);
         }
         return;
