@@ -61,6 +61,22 @@ void start(struct pipeline *p, uint32_t worker)
     cluster_start(&p->c, worker);
 }
 
+void start_from(struct pipeline *p, uint32_t worker, const struct k_start *where)
+{
+    p->c.options.starts = where;
+    p->c.options.start_count = where ? 1 : 0;
+    start(p, worker);
+}
+
+char *tables_of(struct pipeline *p, uint32_t worker)
+{
+    struct k_buf text = {0};
+    cluster_stop(&p->c, worker);
+    cluster_dump(&p->c, worker, 0, &text);
+    k_buf_add_char(&text, 0);
+    return text.data;
+}
+
 void end(struct pipeline *p, uint32_t worker)
 {
     if (!p->overseers[worker]) return;

@@ -50,9 +50,13 @@ struct pipeline {
 void begin(struct pipeline *p, const char *two);
 void finish(struct pipeline *p);
 void start(struct pipeline *p, uint32_t worker);
+// From this place on; NULL: from the beginning.
+void start_from(struct pipeline *p, uint32_t worker, const struct k_start *where);
 void end(struct pipeline *p, uint32_t worker); // as kill -9
 int step(struct pipeline *p);
 void run(struct pipeline *p, int64_t us);
+// What the worker's last checkpoint holds of tables and operators, without the notes beside it. The worker is stopped.
+char *tables_of(struct pipeline *p, uint32_t worker);
 // A record {"k": "a" or "b", "n": n}.
 void put(struct pipeline *p, const char *topic, int n);
 void ask(struct pipeline *p, k_control_decide decision, void *context);

@@ -29,18 +29,7 @@ static struct k_start joins[] = {{.topic = "v", .partition = 0, .joins = true}};
 // Workers 1 and 2 host the generation that has it.
 static void start_added(struct pipeline *p, uint32_t worker)
 {
-    p->c.options.starts = worker ? joins : NULL;
-    p->c.options.start_count = worker ? 1 : 0;
-    start(p, worker);
-}
-
-static char *tables_of(struct pipeline *p, uint32_t worker)
-{
-    struct k_buf text = {0};
-    cluster_stop(&p->c, worker);
-    cluster_dump(&p->c, worker, 0, &text);
-    k_buf_add_char(&text, 0);
-    return text.data;
+    start_from(p, worker, worker ? joins : NULL);
 }
 
 static void finish_all(struct pipeline *p)

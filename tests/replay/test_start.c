@@ -18,19 +18,7 @@ static const struct k_start starts[] = {{.topic = "t", .partition = 0, .offset =
 
 static void start_later(struct pipeline *p, uint32_t worker)
 {
-    p->c.options.starts = worker ? starts : NULL;
-    p->c.options.start_count = worker ? 1 : 0;
-    start(p, worker);
-}
-
-// What the last checkpoint holds of tables and operators, without the notes beside it.
-static char *tables_of(struct pipeline *p, uint32_t worker)
-{
-    struct k_buf text = {0};
-    cluster_stop(&p->c, worker);
-    cluster_dump(&p->c, worker, 0, &text);
-    k_buf_add_char(&text, 0);
-    return text.data;
+    start_from(p, worker, worker ? starts : NULL);
 }
 
 // The same graph on a pipeline whose topic has only the later records.

@@ -229,6 +229,16 @@ static void look_for_the_end(void *context, const struct k_message *message)
     kappa__internal__journal_record__free_unpacked(record, NULL);
 }
 
+// Both are started again, and this time the input is declared complete.
+static void start_for_the_end(struct pipeline *p)
+{
+    end(p, 0);
+    end(p, 1);
+    p->c.options.once = p->c.options.final = true;
+    start(p, 0);
+    start(p, 1);
+}
+
 // The input is declared complete, and the leader dies when it has done its last unit of work, but has not said so yet.
 // A generation with another graph has more to do, and waits to hear that nothing is left: whoever comes back says it.
 static void test_the_end_with_work_left(void **state)
@@ -245,11 +255,7 @@ static void test_the_end_with_work_left(void **state)
     start(&p, 1);
     run(&p, 2 * SECOND);
     switch_to(&p, 2);
-    end(&p, 0);
-    end(&p, 1);
-    p.c.options.once = p.c.options.final = true;
-    start(&p, 0);
-    start(&p, 1);
+    start_for_the_end(&p);
     int seen = 0;
     for (int n = 0; n < 10000 && !seen; n++) {
         if (step(&p)) fail_msg("%s", p.c.error.text);
@@ -293,11 +299,7 @@ static void test_node_after_node(void **state)
     cluster_put(&p.c, "u", 0, 10 * SECOND, "a", "{\"k\":\"a\",\"n\":8}");
     switch_to(&p, 2);
     run(&p, 2 * SECOND);
-    end(&p, 0);
-    end(&p, 1);
-    p.c.options.once = p.c.options.final = true;
-    start(&p, 0);
-    start(&p, 1);
+    start_for_the_end(&p);
     run(&p, 20 * SECOND);
     assert_int_equal(k_shard_state(p.c.live[0][0]), K_SHARD_STOPPED);
     Kappa__Internal__Position *position = cluster_position(&p.c, 0, 0);
