@@ -11,11 +11,7 @@ EVENTS = sized(30_000, 2_000_000)
 PARTITIONS = 3
 
 # The last n of each k, whichever partition it came from: only an order by event time gives it twice alike.
-LAST = """
-name: "${NAME}"
-param { name: "NAME" }
-schema { name: "Event" field: "k string not null" field: "n int64 not null" field: "ts timestamp not null" }
-source { name: "in" kafka { topic: "${NAME}" } format { json {} } schema: "Event"
+LAST = EVENT + """source { name: "in" kafka { topic: "${NAME}" } format { json {} } schema: "Event"
          time { expr: "ts" max_ahead: "365d" } }
 table { name: "last" input: "in" key: "k" }
 """

@@ -256,6 +256,37 @@ def shard_figures(stats):
         return [json.loads(line)["shards"] for line in file if line.endswith("}\n")]
 
 
+# --- generations of a small graph ----------------------------------------------------------------------
+
+EVENT = """
+name: "${NAME}"
+param { name: "NAME" }
+schema { name: "Event" field: "k string not null" field: "n int64 not null" field: "ts timestamp not null" }
+"""
+# Of a topic ${NAME}.in: what has no window, and what waits for one.
+SUMMED = EVENT + """source { name: "in" kafka { topic: "${NAME}.in" } format { json {} } schema: "Event"
+         time { expr: "ts" max_ahead: "3650d" } }
+node { name: "sums" input: "in" aggregate { group_by: "k" select: "count(*) AS rows" select: "sum(n) AS total" } }
+node { name: "tens" input: "in" aggregate { group_by: "k" window { tumbling { size: "10s" } }
+       select: "sum(n) AS total" } }
+table { name: "totals" input: "sums" key: "k" }
+table { name: "windows" input: "tens" key: "k" key: "window_start" }
+"""
+
+
+def table_digests(folder, *options):
+    """Of each table of a state: how many rows, and the digest of them all."""
+    got = json.loads(kappa("table", "digest", "--state-dir", folder, *options, "-o", "json").stdout)
+    return {table["table"]: (table["rows"], table["digest"]) for table in got["tables"]}
+
+
+def must_be_same(tables, one, other):
+    """These tables of two states, each of them what table_digests takes."""
+    here, there = table_digests(*one), table_digests(*other)
+    for table in tables:
+        expect(here[table], there[table], table)
+
+
 # --- comparison with the reference --------------------------------------------------------------------
 
 def lines_of(command):

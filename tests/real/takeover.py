@@ -9,11 +9,7 @@ from proof import *
 
 OPTIONS = ["--memory", "64MiB", "--session-timeout", "2s", "--commit-interval", "50ms",
            "--checkpoint-interval", "300ms"]
-SOURCES = """
-name: "${NAME}"
-param { name: "NAME" }
-schema { name: "Event" field: "k string not null" field: "n int64 not null" field: "ts timestamp not null" }
-source { name: "stream" kafka { topic: "${NAME}.in" } format { json {} } schema: "Event"
+SOURCES = EVENT + """source { name: "stream" kafka { topic: "${NAME}.in" } format { json {} } schema: "Event"
          time { expr: "ts" max_ahead: "3650d" out_of_order: "5s" } }
 """
 SUMS = """
@@ -263,8 +259,7 @@ def test_no_copy():
     digests = []
     for directory in (p.state, other):
         kappa(*p.arguments(changed, "--once")[:-2], directory, "--once", "--generation", 2)
-        got = json.loads(kappa("table", "digest", "--state-dir", directory, "--generation", 2, "-o", "json").stdout)
-        digests.append({table["table"]: (table["rows"], table["digest"]) for table in got["tables"]})
+        digests.append(table_digests(directory, "--generation", 2))
     expect(digests[0], digests[1], "tables of one that took over and of one that computed")
     expect(len(digests[0]), 2, "tables")
     done = kappa(*p.arguments(CHANGES["a table that reads what is kept"][0], "--once"))
