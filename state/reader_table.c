@@ -78,7 +78,9 @@ int k_view_tables(struct k_view *view, const struct k_table_info *const **ret_ta
         view->table_count = 0;
         for (uint32_t i = 0; i < view->reader->shard_count; i++) {
             int rc = read_tables(view, i, err);
-            if (rc) return rc;
+            if (!rc) continue;
+            view->tables = NULL; // what there is of them is no answer for who asks again
+            return rc;
         }
         size_t families = (size_t)view->table_count * view->reader->shard_count;
         view->families = k_arena_zeroed(&view->arena, (families + 1) * sizeof *view->families);

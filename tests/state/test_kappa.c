@@ -86,6 +86,33 @@ static void test_refusals(void **unused)
     remove_directory(top);
 }
 
+// A damaged description fails each call that needs the tables, also of a view that has seen it before.
+static void test_damaged_table(void **unused)
+{
+    (void)unused;
+    char *top = make_state_directory(), *directory = shard_directory(top, 0);
+    struct k_state *state = open_writer(directory);
+    put_identity(state, 0, 1);
+    struct table_writer table = make_table(state, "accounts", -1);
+    put_row(&table, "ann", 12, 1, K_TABLE_NEVER);
+    k_state_put_meta(state, "table/broken", K_STR("\xff\xff"));
+    commit(state, 1, 0);
+    k_state_destroy(state);
+    kappa_reader *reader;
+    const struct kappa_table *tables, *described;
+    const struct kappa_value *values;
+    const char *key[] = {"ann", "12"};
+    size_t count;
+    assert_int_equal(kappa_open(top, NULL, NULL, &reader), KAPPA_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(kappa_tables(reader, &tables, &count), KAPPA_CORRUPT);
+        assert_int_equal(kappa_get(reader, "accounts", key, 2, &described, &values), KAPPA_CORRUPT);
+    }
+    kappa_close(reader);
+    free(directory);
+    remove_directory(top);
+}
+
 static void name_live(const char *top, const char *generation)
 {
     char *part = k_format("%s/bank/LIVE.part", top), *live = k_format("%s/bank/LIVE", top);
@@ -179,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_damaged_table),
         cmocka_unit_test(test_live),
         cmocka_unit_test(test_example),
     };
