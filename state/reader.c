@@ -61,10 +61,6 @@ int k_reader_open(const struct k_reader_options *options, struct k_state_reader 
         k_reader_close(reader);
         return rc;
     }
-    if (!reader->generation) {
-        const Kappa__Internal__Identity *identity = reader->shards[0].identity;
-        reader->generation = k_strdup(identity && identity->generation ? identity->generation : "");
-    }
     *ret = reader;
     return 0;
 }
@@ -100,11 +96,19 @@ int k_view_value(struct k_view *view, uint32_t shard, struct k_str key, struct k
     return failure.code;
 }
 
+// The one whose directory was chosen, else the one that the state itself names.
+static const char *generation_of(const struct k_state_reader *reader, uint32_t shard)
+{
+    const Kappa__Internal__Identity *identity = reader->shards[shard].identity;
+    if (reader->generation) return reader->generation;
+    return identity && identity->generation ? identity->generation : "";
+}
+
 static int read_position(struct k_view *view, uint32_t shard, struct k_error *err)
 {
     const struct k_state_reader *reader = view->reader;
     struct k_shard_view *out = &view->shards[shard];
-    *out = (struct k_shard_view){.shard = reader->shards[shard].number, .generation = reader->generation,
+    *out = (struct k_shard_view){.shard = reader->shards[shard].number, .generation = generation_of(reader, shard),
                                  .journal_offset = -1, .frontier_us = INT64_MIN, .taken_us = INT64_MIN};
     struct k_str value;
     int rc = k_view_value(view, shard, K_STR("\0position"), &value, err);
@@ -138,6 +142,7 @@ static int look(struct k_view *view, uint32_t shard, struct k_error *err)
         int rc = catch_up(view->reader, shard, err);
         struct k_str first = {"", 0}, end = {0};
         if (rc == 0) rc = ops->iterate(of->store, first, end, &view->iterators[shard], err);
+        if (rc == 0 && !of->identity) rc = read_identity(of, err); // it comes with the first checkpoint
         if (rc == 0) rc = read_position(view, shard, err);
         if (rc) return rc;
         const struct k_shard_view *now = &view->shards[shard];

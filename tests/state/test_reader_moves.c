@@ -66,6 +66,38 @@ static void test_moves(void **unused)
     remove_directory(top);
 }
 
+// Whose state it is, is known from the first checkpoint on, also to who opened it before.
+static void test_before_the_first_checkpoint(void **unused)
+{
+    (void)unused;
+    char *top = make_state_directory(), *directory = shard_directory(top, 2);
+    struct k_state *state = open_writer(directory);
+    struct k_reader_options options = {.state_dir = directory};
+    struct k_state_reader *reader;
+    struct k_view *view;
+    struct k_error err = {0};
+    uint32_t count, total;
+    check_ok(k_reader_open(&options, &reader, &err), &err);
+    check_ok(k_view_open(reader, &view, &err), &err);
+    assert_int_equal(k_view_shards(view, &count, &total)[0].journal_offset, -1);
+    assert_int_equal(total, 1);
+    k_view_close(view);
+    put_identity(state, 2, 3);
+    make_table(state, "accounts", -1);
+    commit(state, 1, 0);
+    check_ok(k_view_open(reader, &view, &err), &err);
+    const struct k_shard_view *shards = k_view_shards(view, &count, &total);
+    assert_int_equal(count, 1);
+    assert_int_equal(total, 3);
+    assert_int_equal(shards[0].shard, 2);
+    assert_string_equal(shards[0].generation, "1");
+    k_view_close(view);
+    k_reader_close(reader);
+    k_state_destroy(state);
+    free(directory);
+    remove_directory(top);
+}
+
 // A state whose writer is gone, as of this offset.
 static void make_state(const char *directory, int64_t offset)
 {
@@ -171,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_before_the_first_checkpoint),
         cmocka_unit_test(test_replaced),
     };
     return cmocka_run_group_tests_name("reader moves", tests, NULL, NULL);
