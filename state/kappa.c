@@ -8,6 +8,7 @@
 struct kappa_reader {
     char *state_dir, *graph, *generation;
     bool opened;                   // once
+    bool scanning;                 // its rows are being visited
     struct k_state_reader *reader; // NULL: to be opened anew
     struct k_view *view;           // of the last call that read: what was handed out lives in it
     struct k_arena arena;
@@ -74,6 +75,7 @@ const struct kappa_answer *kappa_last_answer(const kappa_reader *reader) { retur
 // to the next one.
 static int look(kappa_reader *reader)
 {
+    if (reader->scanning) return k_fail(&reader->error, K_E_USAGE, "the reader is scanning, and asked by a row of it");
     reader->answer = (struct kappa_answer){0};
     k_arena_reset(&reader->arena);
     if (!reader->opened) return k_fail(&reader->error, K_E_USAGE, "the reader is not open");
@@ -220,5 +222,8 @@ int kappa_scan(kappa_reader *reader, const char *table, const struct kappa_range
     describe(reader, info, &described);
     struct scanning scanning = {.table = &described, .row = row, .context = context};
     scanning.values = k_arena_array(&reader->arena, struct kappa_value, info->schema.count);
-    return result_of(k_view_scan(reader->view, info, &scan, visit, &scanning, &reader->error));
+    reader->scanning = true;
+    rc = k_view_scan(reader->view, info, &scan, visit, &scanning, &reader->error);
+    reader->scanning = false;
+    return result_of(rc);
 }

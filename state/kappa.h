@@ -116,7 +116,8 @@ struct kappa_range {
     uint64_t limit; /* rows; 0: all */
 };
 
-/* Called for each row; table and values are valid during the call. Nonzero goes on, 0 ends the scan. */
+/* Called for each row; table and values are valid during the call, which must not read from the same reader
+ * (KAPPA_USAGE). Nonzero goes on, 0 ends the scan. */
 typedef int (*kappa_row)(void *context, const struct kappa_table *table, const struct kappa_value *values);
 
 /* range NULL: all rows. */

@@ -58,6 +58,33 @@ static void test_reading(void **unused)
     remove_directory(top);
 }
 
+static int ask_again(void *context, const struct kappa_table *table, const struct kappa_value *values)
+{
+    const struct kappa_table *tables;
+    const struct kappa_value *got;
+    const char *key[] = {"ann", "12"};
+    size_t count;
+    assert_int_equal(kappa_get(context, "accounts", key, 2, &tables, &got), KAPPA_USAGE);
+    assert_int_equal(kappa_tables(context, &tables, &count), KAPPA_USAGE);
+    assert_string_equal(table->columns[1].name, "owner");
+    assert_int_equal(values[1].type, KAPPA_STRING);
+    return 1;
+}
+
+static void test_scan_that_asks(void **unused)
+{
+    (void)unused;
+    char *top = make_two_shards();
+    kappa_reader *reader;
+    int rows = 0;
+    assert_int_equal(kappa_open(top, NULL, NULL, &reader), KAPPA_OK);
+    for (int i = 0; i < 2; i++) assert_int_equal(kappa_scan(reader, "accounts", NULL, ask_again, reader), KAPPA_OK);
+    assert_int_equal(kappa_scan(reader, "accounts", NULL, count_row, &rows), KAPPA_OK);
+    assert_int_equal(rows, 5);
+    kappa_close(reader);
+    remove_directory(top);
+}
+
 static void test_refusals(void **unused)
 {
     (void)unused;
@@ -205,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading),
+        cmocka_unit_test(test_scan_that_asks),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_damaged_table),
         cmocka_unit_test(test_live),
