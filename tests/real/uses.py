@@ -366,8 +366,8 @@ def test_one_shard():
 if FULL:
     def test_three_shards():
         "three shards: the same, but for bounded replays"
-        most = {"kill": 25, "stop": 5, "restart": 1}
-        live = Live("three shards", 3, 6, 500_000, (most, most))
+        most = {"kill": 15, "stop": 4, "restart": 1}
+        live = Live("three shards", 3, 6, 300_000, (most, most))
         all_come_to_the_same(live, [use for use in USES if use is not bounded])
 
 
