@@ -301,7 +301,7 @@ int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err)
         f->range = (uint32_t)f->record->n_range;
     if (K_PLANT(warm_misses) && shard->seq && f->record->sequence % 7 == 3 && f->record->n_range > 0)
         f->range = (uint32_t)f->record->n_range;
-    if (f->gaps && !K_PLANT(gap_skipped)) return gaps_step(shard, ret_progress, err);
+    if (f->gaps) return gaps_step(shard, ret_progress, err);
     if (f->range < f->record->n_range) return follow_range(shard, ret_progress, err);
     TRY(follow_boundary(shard, err));
     shard->point = f->after;

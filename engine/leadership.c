@@ -44,7 +44,9 @@ void leadership_drop(struct k_shard *shard)
 uint64_t leadership_start(const struct k_shard *shard)
 {
     uint32_t count;
-    uint64_t hash = 0;
+    int64_t from = shard->history.journal_from;
+    // Behind a later record rests begin at another clock, also where nothing was read before.
+    uint64_t hash = from ? k_hash_seeded(&from, sizeof from, 0) : 0;
     const struct k_input *inputs = k_machine_inputs(shard->machine, &count);
     for (uint32_t i = 0; i < count; i++) {
         const uint64_t one[] = {inputs[i].source, inputs[i].partition, (uint64_t)inputs[i].begin};

@@ -32,7 +32,6 @@
     X(taken_late, "what was taken over goes on one journal record late")                                        \
     X(trim_alive, "the journal is trimmed of records that can still be followed")                              \
     X(history_grows, "history of an added source goes on to where its topic ends now")                         \
-    X(gap_skipped, "records that a leader took as history are left out by who did not")                         \
     X(history_unmerged, "history is taken one partition after another")
 #ifdef K_PLANTED
 enum k_plant {

@@ -26,7 +26,9 @@ void lives_step(struct world *w)
     uint64_t *r = &w->random;
     if (!g->third || g->count > 2 || w->healed || w->once || !one_in(r, 4)) return;
     bool settled = g->last_done == g->last_seq;
-    if (!(settled && g->live == 2) && !one_in(r, 1000)) return;
+    // Of two that add a source, the later one may lead first.
+    uint32_t rare = generation_adds(w, 2) && generation_adds(w, 3) ? 20 : 1000;
+    if (!(settled && g->live == 2) && !one_in(r, rare)) return;
     if (!generations_may_switch(w)) return;
     if (!g->third_us) g->third_us = k_cloud_now(w->cloud); // the same in each attempt
     int code = generations_ask(w, 3, g->third_us, true);

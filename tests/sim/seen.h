@@ -87,7 +87,6 @@
     X(journal_cut, "journals were cut off, and the second generation began with history before them")   \
     X(cut_same, "a table that kappa plan does not name for that came out as the live one's, byte by byte") \
     X(cut_named, "it names one")                                                                        \
-    X(gap_filled, "a record that a leader had as history, and a follower had not")                      \
     X(history_fed, "a record of history was told to the reference, in its order")                       \
     X(changed_graph, "the other generation's graph was a corrected one")                                \
     X(foreign_graph, "the other generation's graph was another by name")

@@ -46,7 +46,6 @@ static void join_one(struct walk *walk, uint32_t source, uint32_t partition, int
         if (records->items[*at].offset >= join)
             world_fail(w, "a leadership skips a record of %s", w->scenario.sources[source].topic);
         bool history = walk->from || records->items[*at].offset < walk_history_end(walk, source, partition);
-        if (!history && walk->read[source]) w->stats.gap_filled++;
         if (!history) walk_feed(walk, source, partition, &records->items[*at]);
     }
     walk->next[source][partition] = stands;
