@@ -9,6 +9,8 @@
 enum {
     // A few keys are removed one by one, which costs readers nothing; many as one range.
     SINGLE_REMOVES_MAX = 256,
+    AHEAD = 8, // entries that are fetched while one is encoded
+    LINE = 64,
 };
 
 struct gathering {
@@ -84,7 +86,15 @@ static void gather_dirty(struct gathering *gathering, const struct k_segment *se
     for (uint32_t i = 0; i < segment->dirty_count; i++)
         if (segment->dirty[i]) gathering->sorted[n++].entry = segment->dirty[i];
     k_entries_sort(segment->family, gathering->sorted, n);
-    for (uint32_t i = 0; i < n; i++) add_entry(gathering, segment, gathering->sorted[i].entry);
+    for (uint32_t i = 0; i < n; i++) {
+        // In the order of keys they lie anywhere in memory, across two lines as often as not.
+        if (i + AHEAD < n) {
+            const char *next = (const char *)gathering->sorted[i + AHEAD].entry;
+            __builtin_prefetch(next);
+            __builtin_prefetch(next + LINE);
+        }
+        add_entry(gathering, segment, gathering->sorted[i].entry);
+    }
 }
 
 // Whether memory has something to say about a store key: then that is written, and no removal.
@@ -212,9 +222,21 @@ static void settle(struct k_state *state, struct k_str position)
     state->futile_at = 0;
 }
 
+// Room for what is known to be written: grown by doubling, the array alone would take more than all that is dirty.
+static void reserve(struct gathering *gathering)
+{
+    struct k_state *state = gathering->state;
+    gathering->capacity = state->meta_count + 1;
+    for (uint32_t f = 0; f < state->family_count; f++)
+        for (uint32_t i = 0; i < state->families[f]->segment_count; i++)
+            gathering->capacity += state->families[f]->segments[i]->dirty_count + 1; // and what is gone
+    gathering->writes = k_new_array(struct k_write, gathering->capacity);
+}
+
 static int gather(struct gathering *gathering, struct k_str position, struct k_error *err)
 {
     struct k_state *state = gathering->state;
+    reserve(gathering);
     for (uint32_t f = 0; f < state->family_count; f++) {
         struct k_family *family = state->families[f];
         int rc = gather_void(gathering, family, err);

@@ -56,13 +56,13 @@ static bool is_range(const struct k_write *write)
 }
 
 // Merges neighbouring runs, each ending at ends[i], of which there are `runs`; answers how many are left.
-static size_t merge_pairs(const struct k_write *from, struct k_write *to, size_t *ends, size_t runs)
+static size_t merge_pairs(const struct k_write *const *from, const struct k_write **to, size_t *ends, size_t runs)
 {
     size_t left = 0, start = 0;
     for (size_t run = 0; run < runs; run += 2) {
         size_t middle = ends[run], end = run + 1 < runs ? ends[run + 1] : middle, a = start, b = middle;
         for (size_t at = start; at < end; at++)
-            to[at] = b == end || (a < middle && k_str_compare(from[a].key, from[b].key) < 0) ? from[a++] : from[b++];
+            to[at] = b == end || (a < middle && k_str_compare(from[a]->key, from[b]->key) < 0) ? from[a++] : from[b++];
         ends[left++] = start = end;
     }
     return left;
@@ -70,25 +70,25 @@ static size_t merge_pairs(const struct k_write *from, struct k_write *to, size_t
 
 // The writes of single keys in ascending order, *ret_count of them; the caller frees. They come as a few runs that
 // ascend already (checkpoint.c sorts each segment), so that mostly nothing is left to do.
-static struct k_write *sort_points(const struct k_write *writes, size_t n, size_t *ret_count)
+static const struct k_write **sort_points(const struct k_write *writes, size_t n, size_t *ret_count)
 {
-    struct k_write *points = k_new_array(struct k_write, n ? n : 1), *other = NULL;
+    const struct k_write **points = k_new_array(const struct k_write *, n ? n : 1), **other = NULL;
     size_t count = 0, *ends = NULL, runs = 0;
     for (size_t i = 0; i < n; i++) {
         if (is_range(&writes[i])) continue;
-        if (count > 0 && k_str_compare(points[count - 1].key, writes[i].key) >= 0) {
+        if (count > 0 && k_str_compare(points[count - 1]->key, writes[i].key) >= 0) {
             if ((runs & (runs + 1)) == 0) ends = k_realloc(ends, (2 * runs + 2) * sizeof *ends);
             ends[runs++] = count;
         }
-        points[count++] = writes[i];
+        points[count++] = &writes[i];
     }
     if (runs > 0) {
         ends[runs++] = count;
-        other = k_new_array(struct k_write, count);
+        other = k_new_array(const struct k_write *, count);
     }
     while (runs > 1) {
         runs = merge_pairs(points, other, ends, runs);
-        struct k_write *swap = points;
+        const struct k_write **swap = points;
         points = other;
         other = swap;
     }
@@ -109,9 +109,9 @@ static void build_file(struct k_rocks_store *store, const char *path, const stru
             rocksdb_sstfilewriter_delete_range(writer, writes[i].key.data, writes[i].key.length, writes[i].to.data,
                                                writes[i].to.length, message);
     size_t count;
-    struct k_write *points = sort_points(writes, n, &count);
+    const struct k_write **points = sort_points(writes, n, &count);
     for (size_t i = 0; i < count && !*message; i++) {
-        const struct k_write *write = &points[i];
+        const struct k_write *write = points[i];
         if (write->remove) rocksdb_sstfilewriter_delete(writer, write->key.data, write->key.length, message);
         else
             rocksdb_sstfilewriter_put(writer, write->key.data, write->key.length,
