@@ -77,8 +77,9 @@ static void prefetch(const struct k_message *const *messages, uint32_t row, uint
 {
     enum { AHEAD = 6, LINE = 64 };
     if (row + AHEAD >= count) return;
-    __builtin_prefetch(messages[row + AHEAD]->value.data);
-    __builtin_prefetch(messages[row + AHEAD]->value.data + LINE);
+    uintptr_t value = (uintptr_t)messages[row + AHEAD]->value.data; // NULL where it is empty
+    __builtin_prefetch((const void *)value);
+    __builtin_prefetch((const void *)(value + LINE));
 }
 
 void k_decode(struct k_decoder *decoder, const struct k_message *const *messages, uint32_t count,
