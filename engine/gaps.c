@@ -43,7 +43,7 @@ static int take_some(struct k_shard *shard, uint32_t input, int64_t until, bool 
     struct k_input *in = &k_machine_inputs(shard->machine, &count)[input];
     struct feed *feed = &shard->feeds[input];
     TRY(feed_fill(shard, input, K_BATCH_ROWS, &some, err));
-    const struct k_message *const *messages = feed->messages + feed->at;
+    const struct k_message *const *messages = some ? feed->messages + feed->at : NULL;
     while (feed->at + n < feed->count && messages[n]->offset < until) n++;
     bool over = some ? n == 0 : !feed->verify && shard->options.log->ops->position(feed->reader) >= until;
     *ret_progress = n > 0 || over;
