@@ -109,6 +109,19 @@ int feed_fill(struct k_shard *shard, uint32_t input, uint64_t most, bool *ret_so
     return 0;
 }
 
+int feed_machine(struct k_shard *shard, uint32_t input, uint32_t n, struct k_error *err)
+{
+    uint32_t count;
+    struct feed *feed = &shard->feeds[input];
+    const struct k_message *const *messages = feed->messages + feed->at;
+    TRY(k_machine_feed(shard->machine, input, messages, n, err));
+    k_machine_inputs(shard->machine, &count)[input].next = messages[n - 1]->offset + 1;
+    feed->at += n;
+    shard->report.records += n;
+    shard->records_since_checkpoint += n;
+    return 0;
+}
+
 static bool input_reached(const struct k_shard *shard, const struct k_input *in, uint32_t input)
 {
     int64_t at = in->next;

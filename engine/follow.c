@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { RATE_WAIT_US = 100000 };                       // orders and the group are looked at that often
+enum { RATE_WAIT_US = 100000 }; // orders and the group are looked at that often
 static const int64_t CLOCK_MAX_US = INT64_C(1) << 61; // leaves room for sums
 
 typedef Kappa__Internal__JournalRecord Record;
@@ -123,6 +123,12 @@ static int feed_embedded(struct k_shard *shard, const Range *range, uint32_t inp
     return code;
 }
 
+uint32_t follow_portion(const struct k_shard *shard)
+{
+    uint64_t portion = (shard->options.follow_rate + 9) / 10;
+    return portion > 0 && portion < UINT32_MAX ? (uint32_t)portion : UINT32_MAX;
+}
+
 // Feeds what is there of the range under way. *ret_done: the range is complete; *ret_progress: something was fed.
 static int feed_range(struct k_shard *shard, const Range *range, struct k_input *in, uint32_t input, bool *ret_done,
                       bool *ret_progress, struct k_error *err)
@@ -133,22 +139,12 @@ static int feed_range(struct k_shard *shard, const Range *range, struct k_input 
     // No more than the range has left, so that batches are mostly the leader's: what is behind it has to wait for other
     // ranges, and would then be cut off from its own.
     TRY(feed_fill(shard, input, range->count - f->fed, &some, err));
-    uint32_t from = feed->at;
-    // With a rate, a tenth of a second's at once.
-    uint64_t most = shard->options.follow_rate ? (shard->options.follow_rate + 9) / 10 : UINT32_MAX;
-    while (feed->at < feed->count && feed->at - from < most && feed->messages[feed->at]->offset < range->next) {
-        f->hash = k_record_hash(f->hash, feed->messages[feed->at]);
-        feed->at++;
-    }
-    uint32_t n = feed->at - from;
+    uint32_t n = 0, most = follow_portion(shard);
+    for (; feed->at + n < feed->count && n < most && feed->messages[feed->at + n]->offset < range->next; n++)
+        f->hash = k_record_hash(f->hash, feed->messages[feed->at + n]);
     *ret_progress = n > 0;
-    if (n) {
-        TRY(k_machine_feed(shard->machine, input, feed->messages + from, n, err));
-        f->fed += n;
-        in->next = feed->messages[feed->at - 1]->offset + 1;
-        shard->report.records += n;
-        shard->records_since_checkpoint += n;
-    }
+    if (n) TRY(feed_machine(shard, input, n, err));
+    f->fed += n;
     bool more = feed->at < feed->count && feed->messages[feed->at]->offset < range->next;
     bool beyond = feed->at < feed->count || shard->options.log->ops->position(feed->reader) >= range->next ||
                   in->next >= range->next;

@@ -51,13 +51,7 @@ static int take_some(struct k_shard *shard, uint32_t input, int64_t until, bool 
         in->next = until;
         drop_embedded(shard, feed);
     }
-    if (!n) return 0;
-    TRY(k_machine_feed(shard->machine, input, messages, n, err));
-    in->next = messages[n - 1]->offset + 1;
-    feed->at += n;
-    shard->report.records += n;
-    shard->records_since_checkpoint += n;
-    return 0;
+    return n ? feed_machine(shard, input, n, err) : 0;
 }
 
 static bool is_at_end(const struct k_shard *shard, const Record *record, const struct k_input *in)

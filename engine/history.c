@@ -127,20 +127,15 @@ static int begin(struct k_shard *shard, bool *ret_begun, struct k_error *err)
 // Records of one input, as many as come before all others.
 static int feed_some(struct k_shard *shard, uint32_t input, struct k_error *err)
 {
-    uint32_t count, most = portion_of(shard) - shard->history.fed;
+    uint32_t count, most = portion_of(shard) - shard->history.fed, rate = follow_portion(shard);
     struct k_input *in = &k_machine_inputs(shard->machine, &count)[input];
     struct feed *feed = &shard->feeds[input];
     const struct k_message *const *messages = feed->messages + feed->at;
-    uint64_t rate = shard->options.follow_rate ? (shard->options.follow_rate + 9) / 10 : UINT32_MAX;
     uint32_t n = feed->run < most ? feed->run : most;
-    if (n > rate) n = (uint32_t)rate;
+    if (n > rate) n = rate;
     for (uint32_t i = 0; i < n; i++) in->history_hash = k_record_hash(in->history_hash, messages[i]);
-    TRY(k_machine_feed(shard->machine, input, messages, n, err));
-    in->next = messages[n - 1]->offset + 1;
-    feed->at += n;
+    TRY(feed_machine(shard, input, n, err));
     shard->history.fed += n;
-    shard->report.records += n;
-    shard->records_since_checkpoint += n;
     return 0;
 }
 

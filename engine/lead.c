@@ -79,11 +79,8 @@ static int feed_batch(struct k_shard *shard, uint32_t input, struct k_error *err
     if (K_PLANT(offset_one_too_many)) next++;
     k_pending_add(&shard->pending, in->source, in->partition, in->next, next, messages, n,
                   feed->embedded && !K_PLANT(not_embedded));
-    TRY(k_machine_feed(shard->machine, input, messages, n, err));
-    in->next = next;
-    feed->at += n;
-    shard->report.records += n;
-    shard->records_since_checkpoint += n;
+    TRY(feed_machine(shard, input, n, err));
+    in->next = next; // also the planted one
     return 0;
 }
 

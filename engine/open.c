@@ -29,7 +29,7 @@ static void say_difference(const Kappa__V1__Graph *old, const Kappa__V1__Graph *
             snprintf(out, size, "%s \"%s\" is gone", kind, NAME_OF(old->field[i]));             \
             return;                                                                             \
         }                                                                                       \
-        if (!k_protobuf_equal(&old->field[i]->base, &new->field[j]->base)) {                      \
+        if (!k_protobuf_equal(&old->field[i]->base, &new->field[j]->base)) {                    \
             snprintf(out, size, "%s \"%s\" is another", kind, NAME_OF(old->field[i]));          \
             return;                                                                             \
         }                                                                                       \

@@ -78,6 +78,8 @@ void shard_forget(struct k_shard *shard);
 int shard_open(struct k_shard *shard, struct k_error *err);
 // feed.c: makes messages of an input available: if none wait, at most `most` new ones. *ret_some: whether any wait.
 int feed_fill(struct k_shard *shard, uint32_t input, uint64_t most, bool *ret_some, struct k_error *err);
+// The first n (1 or more) of those that wait go into the machine: the input stands behind them.
+int feed_machine(struct k_shard *shard, uint32_t input, uint32_t n, struct k_error *err);
 // The input to feed next; -1: nobody has anything.
 int feed_choose(struct k_shard *shard, int32_t *ret, struct k_error *err);
 // Whether any partition has been read to its end: who has nothing to feed then has no backlog, and does not only wait
@@ -92,6 +94,7 @@ int feed_lag(struct k_shard *shard, struct k_error *err);
 // follow.c: one bounded step. *ret_progress false: nothing to do until more arrives.
 int follow_step(struct k_shard *shard, bool *ret_progress, struct k_error *err);
 int64_t follow_rate_left(struct k_shard *shard); // to keep the rate; who is to lead hurries
+uint32_t follow_portion(const struct k_shard *shard); // records at once: with a rate, a tenth of a second's
 void follow_rate_count(struct k_shard *shard, uint64_t records);
 bool follow_is_at(const struct k_shard *shard, int64_t journal_end);
 // Whether records of this input would be taken now.
