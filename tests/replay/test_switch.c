@@ -86,17 +86,24 @@ static void test_an_added_source_without_a_place(void **state)
     finish(&p);
 }
 
+// Generation 1 leads alone, and 2 is asked to; the number of the switch.
+static uint64_t ask_alone(struct pipeline *p, int64_t give_up_us)
+{
+    begin(p, GRAPH_TWO);
+    start(p, 0);
+    put(p, "t", 1);
+    run(p, 2 * SECOND);
+    struct k_switch wish = {.to = 2, .give_up_us = give_up_us};
+    ask(p, k_switch, &wish);
+    return wish.seq;
+}
+
 // Nobody hosts generation 2: the switch is taken back, and generation 1 goes on.
 static void test_taken_back(void **state)
 {
     (void)state;
     struct pipeline p;
-    begin(&p, GRAPH_TWO);
-    start(&p, 0);
-    put(&p, "t", 1);
-    run(&p, 2 * SECOND);
-    struct k_switch wish = {.to = 2, .give_up_us = 5 * SECOND};
-    ask(&p, k_switch, &wish);
+    ask_alone(&p, 5 * SECOND);
     run(&p, 2 * SECOND);
     assert_int_not_equal(k_shard_state(p.c.live[0][0]), K_SHARD_LEAD);
     run(&p, 10 * SECOND);
@@ -116,18 +123,13 @@ static void test_a_machine_that_slept(void **state)
 {
     (void)state;
     struct pipeline p;
-    begin(&p, GRAPH_TWO);
-    start(&p, 0);
-    put(&p, "t", 1);
-    run(&p, 2 * SECOND);
-    struct k_switch wish = {.to = 2, .give_up_us = 30 * SECOND};
-    ask(&p, k_switch, &wish);
+    uint64_t seq = ask_alone(&p, 30 * SECOND);
     run(&p, SECOND);
     k_cloud_advance(p.c.cloud, 3600 * SECOND);
     start(&p, 1);
     run(&p, 10 * SECOND);
     const struct k_control *control = k_overseer_control(p.overseers[0]);
-    assert_int_equal(control->seq, wish.seq);
+    assert_int_equal(control->seq, seq);
     assert_int_equal(control->live, 2);
     finish(&p);
 }

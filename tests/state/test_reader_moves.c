@@ -8,6 +8,23 @@
 #include "state/reader.h"
 #include "tests/state/tables.h"
 
+static void expect_unmoved(struct k_view *view)
+{
+    struct k_error err = {0};
+    bool moved;
+    check_ok(k_view_moved(view, &moved, &err), &err);
+    assert_false(moved);
+}
+
+static void open_both(const struct k_reader_options *options, struct k_state_reader **ret_reader,
+                      struct k_view **ret_view)
+{
+    struct k_error err = {0};
+    check_ok(k_reader_open(options, ret_reader, &err), &err);
+    check_ok(k_view_open(*ret_reader, ret_view, &err), &err);
+    expect_unmoved(*ret_view);
+}
+
 // What a new view would show, and whether the old one says that there is something new.
 static void expect_moved(struct k_state_reader *reader, struct k_view **view, int64_t offset)
 {
@@ -21,8 +38,7 @@ static void expect_moved(struct k_state_reader *reader, struct k_view **view, in
     check_ok(k_view_open(reader, view, &err), &err);
     uint32_t count, total;
     assert_int_equal(k_view_shards(*view, &count, &total)[0].journal_offset, offset);
-    check_ok(k_view_moved(*view, &moved, &err), &err);
-    assert_false(moved);
+    expect_unmoved(*view);
 }
 
 static void test_moves(void **unused)
@@ -37,17 +53,11 @@ static void test_moves(void **unused)
     struct k_reader_options options = {.state_dir = top};
     struct k_state_reader *reader;
     struct k_view *view;
-    struct k_error err = {0};
-    bool moved;
-    check_ok(k_reader_open(&options, &reader, &err), &err);
-    check_ok(k_view_open(reader, &view, &err), &err);
-    check_ok(k_view_moved(view, &moved, &err), &err);
-    assert_false(moved);
+    open_both(&options, &reader, &view);
     commit(state, 2, 0); // as a checkpoint without a changed row
     expect_moved(reader, &view, 2);
     put_row(&table, "ann", 1, 2, K_TABLE_NEVER);
-    check_ok(k_view_moved(view, &moved, &err), &err);
-    assert_false(moved); // it is in the writer's memory
+    expect_unmoved(view); // it is in the writer's memory
     commit(state, 3, 0);
     expect_moved(reader, &view, 3);
     // Whoever opens the state for writing begins another MANIFEST.
@@ -179,10 +189,7 @@ static void test_replaced(void **unused)
         struct k_view *view;
         struct k_error err = {0};
         bool moved;
-        check_ok(k_reader_open(&options, &reader, &err), &err);
-        check_ok(k_view_open(reader, &view, &err), &err);
-        check_ok(k_view_moved(view, &moved, &err), &err);
-        assert_false(moved);
+        open_both(&options, &reader, &view);
         replace((enum replacing)(i / 3), directory, reader, 5 + 5 * (i % 3));
         assert_int_equal(k_view_moved(view, &moved, &err), K_E_UNAVAILABLE);
         k_view_close(view);
