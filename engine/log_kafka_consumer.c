@@ -5,6 +5,11 @@
 // gets another consumer, because a consumer fetches a partition once. A consumer without readers is given to whoever
 // asks next; all live until the log is closed.
 //
+// A broker is asked for all partitions of a consumer at once, and may sit on the question while it has nothing. The
+// longer it may, the less a pipeline with nothing to do costs; but a partition that is not in the question, because its
+// queue was full or its reader has just begun, waits for as long. So readers that have had nothing for seconds rest on
+// a patient consumer of their own (log_kafka_reader.c).
+//
 // Order of locks: kafka->lock, then librdkafka's, then kafka->wake_lock.
 #include "engine/log_kafka_reader.h"
 #include "base/units.h"
@@ -14,8 +19,9 @@
 #include <time.h>
 
 enum {
-    STALL_US = 4000, // between two wake-ups of a consumer
-    FETCH_MS = 50,   // see consumer_new
+    STALL_US = 4000,   // between two wake-ups of a consumer
+    FETCH_MS = 50,     // how long a broker may sit on a fetch that has nothing
+    PATIENCE_MS = 250, // and on one of a patient consumer
 };
 
 // Called inside librdkafka's queue lock, when a queue is no longer empty.
@@ -39,9 +45,10 @@ void k_kafka_unwatch(rd_kafka_queue_t *queue)
     rd_kafka_queue_cb_event_enable(queue, NULL, NULL);
 }
 
-static struct k_kafka_consumer *consumer_new(struct k_kafka *kafka, struct k_error *err)
+static struct k_kafka_consumer *consumer_new(struct k_kafka *kafka, bool patient, struct k_error *err)
 {
     struct k_kafka_consumer *consumer = k_new(struct k_kafka_consumer);
+    int fetch_ms = patient ? PATIENCE_MS : kafka->fetch_wait_us > 0 ? k_kafka_ms(kafka->fetch_wait_us) : FETCH_MS;
     rd_kafka_conf_t *conf = k_kafka_conf(kafka, NULL);
     k_kafka_set(conf, "isolation.level", "read_committed");
     k_kafka_set(conf, "auto.offset.reset", "error");
@@ -49,10 +56,7 @@ static struct k_kafka_consumer *consumer_new(struct k_kafka *kafka, struct k_err
     k_kafka_set(conf, "enable.auto.commit", "false");
     k_kafka_set(conf, "enable.auto.offset.store", "false");
     k_kafka_set(conf, "enable.partition.eof", "true");
-    // How long the broker may sit on a fetch that has nothing. Longer costs less when idle (30 ms: 0.24 % of a core,
-    // 50 ms: 0.14 %); but a partition whose queue was full when the fetch was sent waits for as long although it has
-    // been drained.
-    k_kafka_set_int(conf, "fetch.wait.max.ms", kafka->fetch_wait_us > 0 ? k_kafka_ms(kafka->fetch_wait_us) : FETCH_MS);
+    k_kafka_set_int(conf, "fetch.wait.max.ms", fetch_ms);
     k_kafka_set(conf, "fetch.error.backoff.ms", "100");
     // Both bounds are per partition. Half of the share is for values, half for what librdkafka holds around them.
     int64_t share = (int64_t)k_kafka_max((int64_t)kafka->reader_queue_bytes, 1 << 18);
@@ -65,6 +69,7 @@ static struct k_kafka_consumer *consumer_new(struct k_kafka *kafka, struct k_err
         free(consumer);
         return NULL;
     }
+    consumer->patient = patient;
     consumer->next = kafka->consumers;
     kafka->consumers = consumer;
     return consumer;
@@ -77,15 +82,19 @@ static bool reads(const struct k_kafka_consumer *consumer, const char *topic, in
     return false;
 }
 
+static bool suits(const struct k_kafka_consumer *consumer, const char *topic, int32_t partition, bool patient)
+{
+    if (consumer->patient != patient) return false;
+    if (consumer->readers == NULL) return true;
+    return pthread_equal(consumer->thread, pthread_self()) && !reads(consumer, topic, partition);
+}
+
 struct k_kafka_consumer *k_kafka_consumer_for(struct k_kafka *kafka, const char *topic, int32_t partition,
-                                              struct k_error *err)
+                                              bool patient, struct k_error *err)
 {
     struct k_kafka_consumer *consumer = kafka->consumers;
-    while (consumer != NULL && !(consumer->readers == NULL ||
-                                 (pthread_equal(consumer->thread, pthread_self()) &&
-                                  !reads(consumer, topic, partition))))
-        consumer = consumer->next;
-    if (consumer == NULL) consumer = consumer_new(kafka, err);
+    while (consumer != NULL && !suits(consumer, topic, partition, patient)) consumer = consumer->next;
+    if (consumer == NULL) consumer = consumer_new(kafka, patient, err);
     if (consumer != NULL) consumer->thread = pthread_self();
     return consumer;
 }
@@ -113,7 +122,8 @@ void k_kafka_wake_brokers(struct k_reader *reader, int64_t now_us)
     atomic_store(&reader->consumer->woken_us, now_us);
     const char *protocol = k_kafka_properties_get(&kafka->properties, "security.protocol");
     const char *user = "-", *password = "-";
-    if (protocol != NULL && (protocol[0] == 's' || protocol[0] == 'S') && (protocol[1] == 'a' || protocol[1] == 'A')) {
+    if (protocol != NULL && (protocol[0] == 's' || protocol[0] == 'S') &&
+        (protocol[1] == 'a' || protocol[1] == 'A')) {
         user = k_kafka_properties_get(&kafka->properties, "sasl.username");
         password = k_kafka_properties_get(&kafka->properties, "sasl.password");
         if (user == NULL || password == NULL) return; // tickets and tokens: leave them alone
@@ -134,8 +144,8 @@ int k_kafka_check_partition(struct k_kafka *kafka, const char *topic, int32_t pa
     int code = k_kafka_partitions(kafka, topic, &partitions, err);
     if (code != 0) return code;
     if (partition >= partitions)
-        return k_fail(err, K_E_NOT_FOUND, "topic \"%s\" has no partition %d, only %d (brokers at %s)", topic, partition,
-                      partitions, kafka->brokers);
+        return k_fail(err, K_E_NOT_FOUND, "topic \"%s\" has no partition %d, only %d (brokers at %s)", topic,
+                      partition, partitions, kafka->brokers);
     pthread_mutex_lock(&kafka->lock);
     kafka->topic_counts =
         k_realloc(kafka->topic_counts, (kafka->topic_count_count + 1) * sizeof *kafka->topic_counts);
@@ -171,6 +181,7 @@ void k_kafka_wait(struct k_log *log, struct k_reader *const *readers, uint32_t c
     until.tv_sec += timeout_us / 1000000 + nsec / 1000000000;
     until.tv_nsec = nsec % 1000000000;
     pthread_mutex_lock(&kafka->wake_lock);
-    while (kafka->wakes == wakes && pthread_cond_timedwait(&kafka->wake, &kafka->wake_lock, &until) == 0) {}
+    while (kafka->wakes == wakes && pthread_cond_timedwait(&kafka->wake, &kafka->wake_lock, &until) == 0) {
+    }
     pthread_mutex_unlock(&kafka->wake_lock);
 }

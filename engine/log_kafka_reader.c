@@ -10,6 +10,9 @@
 // 3. A seek makes a new queue, so nothing that was fetched before it can be seen after it (librdkafka 2.0.2 mixes
 //    them up in batches, #4208).
 // 4. A lost range is reported by every fetch until a seek.
+//
+// A reader that has stood at its end for a while rests on a patient consumer, and leaves it with the first message, or
+// to seek: a consumer whose readers all rest elsewhere has no question under way, so that it asks at once.
 #include "engine/log_kafka_reader.h"
 #include "base/units.h"
 
@@ -20,6 +23,7 @@ enum {
     BATCH = 4096,
     STALL_US = 4000,    // a queue that did not grow for so long may need a wake-up
     LISTEN_US = 100000, // how often an idle reader looks at what its consumer has to say
+    REST_US = 2000000,  // at its end for so long, a reader rests
 };
 
 // --- open, seek, close ---
@@ -60,6 +64,40 @@ static void stop(struct k_reader *reader)
     reader->queue = NULL;
 }
 
+static void leave(struct k_reader *reader)
+{
+    rd_kafka_topic_destroy(reader->rkt);
+    struct k_reader **link = &reader->consumer->readers;
+    while (*link != reader) link = &(*link)->next;
+    *link = reader->next;
+}
+
+// Puts a reader that is not started on a consumer of this thread. Without one it stays where it was, if anywhere.
+static int house(struct k_reader *reader, bool patient, struct k_error *err)
+{
+    struct k_kafka *kafka = reader->kafka;
+    pthread_mutex_lock(&kafka->lock);
+    struct k_kafka_consumer *consumer = k_kafka_consumer_for(kafka, reader->topic, reader->partition, patient, err);
+    if (consumer != NULL) {
+        if (reader->consumer != NULL) leave(reader);
+        reader->rkt = rd_kafka_topic_new(consumer->handle.rk, reader->topic, NULL);
+        K_ASSERT(reader->rkt != NULL);
+        reader->consumer = consumer;
+        reader->next = consumer->readers;
+        consumer->readers = reader;
+    }
+    pthread_mutex_unlock(&kafka->lock);
+    return consumer != NULL ? 0 : K_E_CONFIG;
+}
+
+static int restart(struct k_reader *reader, bool patient, int64_t offset, struct k_error *err)
+{
+    struct k_error unused; // rest is for economy only: who finds no other consumer can stay
+    stop(reader);
+    if (reader->consumer->patient != patient) (void)house(reader, patient, &unused);
+    return start(reader, offset, err);
+}
+
 int k_kafka_reader_open(struct k_log *log, const char *topic, int32_t partition, int64_t offset,
                         struct k_reader **ret, struct k_error *err)
 {
@@ -69,24 +107,16 @@ int k_kafka_reader_open(struct k_log *log, const char *topic, int32_t partition,
     if (code != 0) return code;
 
     struct k_reader *reader = k_new(struct k_reader);
-    *reader = (struct k_reader){.kafka = kafka, .partition = partition, .mean_bytes = 256};
-    pthread_mutex_lock(&kafka->lock);
-    reader->consumer = k_kafka_consumer_for(kafka, topic, partition, err);
-    if (reader->consumer == NULL) {
-        pthread_mutex_unlock(&kafka->lock);
+    *reader = (struct k_reader){.kafka = kafka, .partition = partition, .mean_bytes = 256, .topic = k_strdup(topic)};
+    code = house(reader, false, err);
+    if (code != 0) {
+        free(reader->topic);
         free(reader);
-        return K_E_CONFIG;
+        return code;
     }
-    reader->topic = k_strdup(topic);
-    reader->next = reader->consumer->readers;
-    reader->consumer->readers = reader;
-    pthread_mutex_unlock(&kafka->lock);
-
     k_arena_init(&reader->headers);
     reader->asked = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(reader->asked, topic, partition);
-    reader->rkt = rd_kafka_topic_new(reader->consumer->handle.rk, topic, NULL);
-    K_ASSERT(reader->rkt != NULL);
     code = start(reader, offset, err);
     if (code != 0) {
         k_kafka_reader_close(reader);
@@ -100,13 +130,10 @@ void k_kafka_reader_close(struct k_reader *reader)
 {
     if (reader == NULL) return;
     stop(reader);
-    rd_kafka_topic_destroy(reader->rkt);
-    rd_kafka_topic_partition_list_destroy(reader->asked);
     pthread_mutex_lock(&reader->kafka->lock);
-    struct k_reader **link = &reader->consumer->readers;
-    while (*link != reader) link = &(*link)->next;
-    *link = reader->next;
+    leave(reader);
     pthread_mutex_unlock(&reader->kafka->lock);
+    rd_kafka_topic_partition_list_destroy(reader->asked);
     k_arena_fini(&reader->headers);
     free(reader->raw);
     free(reader->messages);
@@ -118,9 +145,8 @@ void k_kafka_reader_close(struct k_reader *reader)
 int k_kafka_seek(struct k_reader *reader, int64_t offset, struct k_error *err)
 {
     K_ASSERT(offset >= 0);
-    stop(reader);
     reader->lost = 0;
-    return start(reader, offset, err);
+    return restart(reader, false, offset, err);
 }
 
 void k_kafka_leave_headers(struct k_reader *reader)
@@ -215,7 +241,8 @@ static int lost(struct k_reader *reader, struct k_error *err)
     if (first <= reader->position && reader->position <= next) return k_kafka_seek(reader, reader->position, err);
     reader->lost = k_fail(&reader->lost_text, K_E_LOST_RANGE,
                           "topic \"%s\" partition %d: offset %lld is not in the log, which has %lld to %lld (brokers "
-                          "at %s)", reader->topic, reader->partition, (long long)reader->position, (long long)first,
+                          "at %s)",
+                          reader->topic, reader->partition, (long long)reader->position, (long long)first,
                           (long long)next, reader->kafka->brokers);
     *err = reader->lost_text;
     return reader->lost;
@@ -296,6 +323,21 @@ static int listen_now_and_then(struct k_reader *reader, struct k_error *err)
                         "reading topic \"%s\" partition %d", reader->topic, reader->partition);
 }
 
+static bool may_rest(struct k_reader *reader)
+{
+    return reader->kafka->fetch_wait_us == 0 && k_kafka_at_end(reader) &&
+           k_clock_us(CLOCK_MONOTONIC) - reader->grown_us >= REST_US;
+}
+
+// To rest, or awake from it. (read is false then: librdkafka may remember of another start on that consumer.)
+static int move(struct k_reader *reader, struct k_error *err)
+{
+    int64_t end = reader->end;
+    int code = restart(reader, !reader->consumer->patient, reader->position, err);
+    reader->end = end;
+    return code;
+}
+
 int k_kafka_fetch(struct k_reader *reader, uint32_t max, size_t max_bytes, int64_t timeout_us,
                   const struct k_message *const **ret_messages, uint32_t *ret_count, struct k_error *err)
 {
@@ -305,6 +347,10 @@ int k_kafka_fetch(struct k_reader *reader, uint32_t max, size_t max_bytes, int64
     if (reader->lost != 0) {
         *err = reader->lost_text;
         return reader->lost;
+    }
+    if (reader->consumer->patient ? reader->read : may_rest(reader)) {
+        int code = move(reader, err);
+        if (code != 0) return code;
     }
     int64_t deadline_us = timeout_us > 0 ? k_clock_us(CLOCK_MONOTONIC) + timeout_us : 0;
     uint32_t count = 0;

@@ -6,8 +6,9 @@
 struct k_kafka_consumer {
     struct k_kafka_consumer *next;
     struct k_kafka_handle handle;
-    pthread_t thread;          // who opens readers here
-    struct k_reader *readers;  // under kafka->lock
+    pthread_t thread;         // who has readers here
+    bool patient;             // for readers that rest
+    struct k_reader *readers; // under kafka->lock
     atomic_llong woken_us, listened_us;
 };
 
@@ -29,20 +30,20 @@ struct k_reader {
 
     int64_t position, end; // end: where librdkafka last saw the stable end; -1: not yet
     bool without_headers;
-    bool read;             // a message was handed out since the start or the last seek
-    int lost;              // K_E_LOST_RANGE until a seek
+    bool read; // a message was handed out since the start or the last seek
+    int lost;  // K_E_LOST_RANGE until a seek
     struct k_error lost_text;
-    size_t mean_bytes;     // of a message, of late
-    size_t length;         // of the queue after the last pop
-    int64_t grown_us;      // when the queue was last seen to have grown
+    size_t mean_bytes; // of a message, of late
+    size_t length;     // of the queue after the last pop
+    int64_t grown_us;  // when the queue was last seen to have grown; the start at first
 };
 
 // What librdkafka holds for a queued message besides its value.
 enum { K_KAFKA_OP_BYTES = 320 };
 
-// The consumer for a new reader of the partition by the calling thread; NULL: err says why. Under kafka->lock.
+// The consumer for a reader of the partition by the calling thread; NULL: err says why. Under kafka->lock.
 struct k_kafka_consumer *k_kafka_consumer_for(struct k_kafka *kafka, const char *topic, int32_t partition,
-                                              struct k_error *err);
+                                              bool patient, struct k_error *err);
 // Whether the topic has the partition; what is known stays known, so that a hundred readers ask once.
 int k_kafka_check_partition(struct k_kafka *kafka, const char *topic, int32_t partition, struct k_error *err);
 // Makes the queue wake up whoever waits; and no longer.

@@ -340,6 +340,10 @@ static int step_catch_up(struct k_shard *shard, int64_t *ret_wait_us, struct k_e
     if (at_end) TRY(takeover_check_end(shard, err));
     if (!at_end || is_behind(shard, shard->seq)) return 0; // the next step gives up what an old record began
     TRY(outputs_end(shard, err));
+    // What comes to the journal now is this shard's own.
+    shard->options.log->ops->reader_close(shard->journal);
+    shard->journal = NULL;
+    shard->journal_at = shard->journal_count = 0;
     shard->report.records_followed_after_takeover = shard->report.records - shard->records_at_open;
     shard->report.leaderships++;
     shard->commit_at_us = shard_now(shard);

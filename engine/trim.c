@@ -36,6 +36,10 @@ void trim_drop(struct k_shard *shard)
     for (uint32_t i = 0; i < t->start_count; i++) free(t->starts[i].topic);
     free(t->starts);
     if (t->lister) kappa__internal__journal_record__free_unpacked(t->lister, NULL);
+    if (t->reader) {
+        shard->options.log->ops->reader_close(t->reader);
+        shard->journal_at = shard->journal_count = 0; // they were its
+    }
     *t = (struct trimming){.began_us = t->began_us, .listed_us = t->listed_us};
 }
 
@@ -92,8 +96,7 @@ static int begin(struct k_shard *shard, struct k_error *err)
     t->began_us = shard_now(shard);
     TRY(log->ops->offsets(log, shard->journal_topic, 0, true, &t->start, NULL, err));
     if (t->start >= shard->saved_offset) return 0;
-    shard->journal_at = shard->journal_count = 0;
-    TRY(log->ops->seek(shard->journal, t->start, err));
+    TRY(log->ops->reader_open(log, shard->journal_topic, 0, t->start, &t->reader, err));
     t->cut = t->listed = t->start;
     t->under_way = true;
     return 0;
@@ -149,9 +152,9 @@ static int step(struct k_shard *shard, struct k_error *err)
     struct k_log *log = shard->options.log;
     if (!shard->trimming.under_way) return begin(shard, err);
     if (shard->journal_at == shard->journal_count) {
-        if (log->ops->position(shard->journal) >= shard->saved_offset) return end(shard, err);
+        if (log->ops->position(shard->trimming.reader) >= shard->saved_offset) return end(shard, err);
         shard->journal_at = shard->journal_count = 0;
-        return log->ops->fetch(shard->journal, STEP_RECORDS, 4u << 20, 0, &shard->journal_messages,
+        return log->ops->fetch(shard->trimming.reader, STEP_RECORDS, 4u << 20, 0, &shard->journal_messages,
                                &shard->journal_count, err);
     }
     bool more = true;

@@ -401,7 +401,7 @@ int main(int argc, char **argv)
         void (*run)(void);
     } parts[] = {{"stale", stale}, {"contract", contract}, {"properties", properties}, {"unreachable", unreachable},
                  {"security", security}, {"doubt", doubt}, {"throughput", throughput}, {"commits", commits},
-                 {"waiting", waiting}};
+                 {"waiting", waiting}, {"resting", resting}};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         bool wanted = argc < 2 && strcmp(parts[i].name, "security") != 0 && strcmp(parts[i].name, "doubt") != 0;
         for (int a = 1; a < argc; a++) wanted |= strcmp(argv[a], parts[i].name) == 0;

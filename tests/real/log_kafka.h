@@ -22,3 +22,5 @@ void expect_refusal(const char *name, struct k_kafka_options with, int wanted, c
 void stale(void);
 void security(void);
 void doubt(void);
+// log_kafka_rest.c.
+void resting(void);
