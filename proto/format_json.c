@@ -381,8 +381,9 @@ static void plant(struct k_json_decoder *json, uint32_t i)
     }
     json->next_slot[i] = member->first_slot;
     member->first_slot = (int32_t)i;
-    bool only = json->next_slot[i] < 0 && field->type == K_INT64;
-    member->integer = only ? &json->base.slots[i] : NULL;
+    struct k_slot *only = json->next_slot[i] < 0 ? &json->base.slots[i] : NULL;
+    member->integer = field->type == K_INT64 ? only : NULL;
+    member->json = field->type == K_JSON ? only : NULL;
 }
 
 static const struct k_format json_format = {

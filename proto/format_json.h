@@ -15,6 +15,7 @@ struct k_json_member {
     struct k_json_member *next_of_hash;
     int32_t first_slot;           // columns read from here, linked by next_slot; -1: none
     struct k_slot *integer;       // the only one of them, if it is an int64; else NULL
+    struct k_slot *json;          // the same, if it is a json
     struct k_json_object *object; // the keys below; NULL: none
     uint64_t seen;                // the stamp of the last record that had the key
 };
@@ -48,6 +49,14 @@ bool k_json_read_slots_(struct k_json_decoder *json, const struct k_json_member 
 static inline void k_json_read_integer(struct k_json_decoder *json, const struct k_json_member *member, int64_t value)
 {
     ((int64_t *)(void *)member->integer->data)[json->row] = value;
+    json->found[member->first_slot] = json->stamp;
+    json->found_count++;
+}
+// The same of a member with one json, whose text is known to be that.
+static inline void k_json_read_checked(struct k_json_decoder *json, const struct k_json_member *member,
+                                       struct k_str token)
+{
+    ((struct k_str *)(void *)member->json->data)[json->row] = token;
     json->found[member->first_slot] = json->stamp;
     json->found_count++;
 }

@@ -67,6 +67,7 @@ static void read_values(struct k_json_template *shapes, struct k_json_decoder *j
         const struct k_json_piece *value = &shapes->values[place][read->step];
         struct k_str token = {value->begin, (uint32_t)(value->end - value->begin)};
         if (value->number >= 0 && read->member->integer) k_json_read_integer(json, read->member, value->number);
+        else if (value->number == K_JSON_CHECKED) k_json_read_checked(json, read->member, token);
         else if (!k_json_read_slots(json, read->member, token)) return;
     }
     if (json->found_count < json->read_count) (void)k_json_fill_missing(json);
@@ -137,7 +138,8 @@ static bool learn_value(struct learner *learner, const struct k_json_member *mem
     if (shape->count == K_JSON_STEPS_MAX) return false;
     if (member) shape->reads[shape->read_count++] = (struct k_json_read){member, shape->count};
     struct k_json_step *step = &shape->steps[shape->count++];
-    *step = (struct k_json_step){.level = level, .null_only = member && member->object};
+    *step = (struct k_json_step){
+        .level = level, .json = member && member->json && !member->object, .null_only = member && member->object};
     if (!end_literal(learner, step)) return false;
     const char *wanted = k_json_pass_value(learner->json->text, &learner->place, level);
     K_ASSERT(!wanted);

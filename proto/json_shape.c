@@ -76,16 +76,25 @@ static const char *nested_end(const struct k_json_text *text, const char *at, ui
     return at;
 }
 
-// The same of any value.
-static __attribute__((noinline)) const char *value_end(struct k_json_text *text, const char *at, uint32_t level)
+// The same of any value, which begins at value->begin.
+static __attribute__((noinline)) const char *value_end(const struct k_json_step *step, struct k_json_text *text,
+                                                       struct k_json_piece *value)
 {
+    const char *at = value->begin;
+    uint32_t level = step->level;
     char c = at < text->end ? *at : 0;
+    value->number = K_JSON_UNKNOWN;
     if (c == '"') {
         const char *end = k_json_plain_end(text->begin, at + 1, text->end);
         return end != text->end && *end == '"' ? end + 1 : hard_value_end(text, at, level);
     }
     if (c == '{' || c == '[') {
-        const char *end = nested_end(text, at, level);
+        const char *end = step->json ? k_json_value_end(at, text->end, K_JSON_DEPTH_MAX - level) : NULL;
+        if (end) {
+            value->number = K_JSON_CHECKED;
+            return end;
+        }
+        end = nested_end(text, at, level);
         return end ? end : hard_value_end(text, at, level);
     }
     const char *end = k_json_pass_scalar(text, at);
@@ -97,17 +106,17 @@ static __attribute__((noinline)) const char *step_slowly(const struct k_json_ste
 {
     if (!literal_stands(step, at, text->end)) return NULL;
     const char *begin = at + step->length;
-    at = value_end(text, begin, step->level);
+    value->begin = begin;
+    value->end = at = value_end(step, text, value);
     if (at && step->null_only && (at - begin != 4 || memcmp(begin, "null", 4) != 0)) return NULL;
-    *value = (struct k_json_piece){begin, at, -1};
     return at;
 }
 
-// Behind the digits at `at`, where there may be none; *ret_number: what they are, or -1. In few steps, for the next
+// Behind the digits at `at`, where there may be none; *ret_number: what they are, or UNKNOWN. In few steps, for the next
 // literal waits.
 INLINE const char *digits_end(const char *at, int64_t *ret_number)
 {
-    *ret_number = -1;
+    *ret_number = K_JSON_UNKNOWN;
 #ifdef K_DIGITS_AT_ONCE
     uint64_t digits = k_digits_load(at), others = k_digits_others(digits);
     uint32_t count = others ? (uint32_t)__builtin_ctzll(others) / 8 : 0;
@@ -147,15 +156,12 @@ INLINE const char *pass_step(const struct k_json_step *step, struct k_json_text 
     if (step->bits & ~vectors.equal(step->block, at)) return NULL;
     value->begin = at += step->length;
     if (*at == '"') {
+        value->number = K_JSON_UNKNOWN;
         at = plain_string_end(at + 1, end, vectors);
-        if (!at) at = value_end(text, value->begin, step->level);
-        value->number = -1;
+        if (!at) at = value_end(step, text, value);
     } else {
         at = digits_end(at, &value->number);
-        if (at == value->begin || (*at != ',' && *at != '}')) {
-            at = value_end(text, value->begin, step->level);
-            value->number = -1;
-        }
+        if (at == value->begin || (*at != ',' && *at != '}')) at = value_end(step, text, value);
     }
     value->end = at;
     return at;

@@ -19,6 +19,7 @@ struct k_json_step {
     const char *literal;
     uint32_t room;  // so many bytes must be left of the record for the fast way
     uint32_t level; // of the object around the value
+    bool json;      // the value is read as json, and checked as such: an object or array with its framing, in one go
     bool null_only; // in this shape the value is null; any other has keys below it that are read
 };
 
@@ -35,10 +36,12 @@ struct k_json_shape {
     uint32_t literals_length;
 };
 
+enum { K_JSON_UNKNOWN = -1, K_JSON_CHECKED = -2 };
 // A value.
 struct k_json_piece {
     const char *begin, *end;
-    int64_t number; // what it is, if that is known already; or -1
+    int64_t
+        number; // what it is, if that is known already; or UNKNOWN; CHECKED: an object or array, as k_json_check has it
 };
 
 // For one kind of processor.

@@ -1,8 +1,7 @@
-// Strings, numbers and whole values of JSON (RFC 8259), byte by byte, with a fast way for plain ASCII.
+// Strings and numbers of JSON (RFC 8259), byte by byte, with a fast way for plain ASCII.
 #include "proto/json_text.h"
 
 #include "base/error.h"
-#include "proto/json_plain.h"
 
 static const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
 
@@ -51,8 +50,7 @@ static const char *skip_digits(const char *at, const char *end)
     return at;
 }
 
-// The end of the number at `at`, or NULL when there is none.
-static const char *number_end(const char *at, const char *end, enum k_json_number *ret_kind)
+const char *k_json_number_end(const char *at, const char *end, enum k_json_number *ret_kind)
 {
     *ret_kind = K_JSON_INTEGER;
     if (at < end && *at == '-') at++;
@@ -80,7 +78,7 @@ enum k_json_number k_json_number(struct k_str text)
 {
     enum k_json_number kind;
     const char *end = text.data + text.length;
-    return text.length && number_end(text.data, end, &kind) == end ? kind : K_JSON_NO_NUMBER;
+    return text.length && k_json_number_end(text.data, end, &kind) == end ? kind : K_JSON_NO_NUMBER;
 }
 
 // The four hexadecimal digits at `at`; -1: there are not four.
@@ -171,6 +169,11 @@ static const char *read_content(const char *at, const char *end, char *out, uint
     return NULL;
 }
 
+const char *k_json_content_check(const char *begin, const char *end)
+{
+    return read_content(begin, end, NULL, NULL);
+}
+
 const char *k_json_string_read(struct k_str token, struct k_arena *arena, struct k_str *ret_content)
 {
     if (token.length < 2 || token.data[0] != '"' || token.data[token.length - 1] != '"') return "json";
@@ -185,116 +188,4 @@ const char *k_json_string_read(struct k_str token, struct k_arena *arena, struct
     }
     *ret_content = content;
     return NULL;
-}
-
-// The check of a whole value. kinds[d] is the closing bracket that level d waits for.
-struct check {
-    const char *begin, *at, *end;
-    uint32_t depth;
-    char kinds[K_JSON_DEPTH_MAX];
-};
-
-static char next_char(struct check *in)
-{
-    while (in->at < in->end && k_json_space(*in->at)) in->at++;
-    return in->at < in->end ? *in->at : 0;
-}
-
-// A string with escapes, or one that is none.
-static const char *check_string_slowly(struct check *in)
-{
-    const char *begin = ++in->at;
-    for (; in->at < in->end && *in->at != '"'; in->at++) {
-        if (*in->at == '\\' && ++in->at == in->end) return "json";
-    }
-    if (in->at == in->end) return "json";
-    const char *end = in->at++;
-    return read_content(begin, end, NULL, NULL);
-}
-
-static const char *check_string(struct check *in)
-{
-    // The whole text is UTF-8, so that only three bytes need care.
-    const char *end = k_json_plain_end(in->begin, in->at + 1, in->end);
-    if (end == in->end || *end != '"') return check_string_slowly(in);
-    in->at = end + 1;
-    return NULL;
-}
-
-static const char *check_scalar(struct check *in, char first)
-{
-    if (first == '"') return check_string(in);
-    struct k_str word = first == 't' ? K_STR("true") : first == 'f' ? K_STR("false") : K_STR("null");
-    if (first == 't' || first == 'f' || first == 'n') {
-        if ((size_t)(in->end - in->at) < word.length || memcmp(in->at, word.data, word.length) != 0) return "json";
-        in->at += word.length;
-        return NULL;
-    }
-    enum k_json_number kind;
-    const char *end = number_end(in->at, in->end, &kind);
-    if (!end) return "json";
-    in->at = end;
-    return NULL;
-}
-
-static const char *check_key(struct check *in)
-{
-    if (next_char(in) != '"') return "json";
-    const char *why = check_string(in);
-    if (why) return why;
-    if (next_char(in) != ':') return "json";
-    in->at++;
-    return NULL;
-}
-
-// Behind a value: closes what ends here and stands before the next value, or at depth 0 behind the whole.
-static const char *check_behind(struct check *in)
-{
-    while (in->depth > 0) {
-        char c = next_char(in), closing = in->kinds[in->depth - 1];
-        if (c == ',') {
-            in->at++;
-            return closing == '}' ? check_key(in) : NULL;
-        }
-        if (c != closing) return "json";
-        in->at++;
-        in->depth--;
-    }
-    return NULL;
-}
-
-// Opens an object or an array; *ret_empty: it was closed at once, so no value comes first.
-static const char *check_open(struct check *in, char bracket, bool *ret_empty)
-{
-    if (in->depth == K_JSON_DEPTH_MAX) return "depth";
-    char closing = bracket == '{' ? '}' : ']';
-    in->at++;
-    *ret_empty = next_char(in) == closing;
-    if (*ret_empty) {
-        in->at++;
-        return NULL;
-    }
-    in->kinds[in->depth++] = closing;
-    return closing == '}' ? check_key(in) : NULL;
-}
-
-const char *k_json_check(struct k_str text)
-{
-    if (text.length == 0) return "json";
-    if (!k_utf8_valid(text.data, text.length)) return "utf8";
-    struct check in;
-    in.begin = in.at = text.data;
-    in.end = text.data + text.length;
-    in.depth = 0;
-    do {
-        char c = next_char(&in);
-        bool behind = true;
-        const char *why;
-        if (c == '{' || c == '[') why = check_open(&in, c, &behind);
-        else why = check_scalar(&in, c);
-        if (!why && behind) why = check_behind(&in);
-        if (why) return why;
-    } while (in.depth > 0);
-    next_char(&in);
-    return in.at == in.end ? NULL : "json";
 }
