@@ -1,5 +1,9 @@
-// One decoder of lengths for everyone. Runs of ASCII, which most text is, are stepped over eight bytes at a time.
+// One decoder of lengths for everyone. Runs of ASCII, which most text is, are stepped over many bytes at a time.
 #include "base/utf8.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 static const uint64_t HIGH_BITS = 0x8080808080808080u;
 
@@ -24,6 +28,14 @@ bool k_utf8_valid(const char *text, size_t length)
 {
     size_t at = 0;
     while (at < length) {
+#ifdef __SSE2__
+        while (length - at >= 16) {
+            __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + at));
+            if (_mm_movemask_epi8(bytes)) break;
+            at += 16;
+        }
+        if (at == length) break;
+#endif
         uint64_t word;
         if (length - at >= sizeof word && (memcpy(&word, text + at, sizeof word), !(word & HIGH_BITS))) {
             at += sizeof word;

@@ -112,8 +112,8 @@ static __attribute__((noinline)) const char *step_slowly(const struct k_json_ste
     return at;
 }
 
-// Behind the digits at `at`, where there may be none; *ret_number: what they are, or UNKNOWN. In few steps, for the next
-// literal waits.
+// Behind the digits at `at`, where there may be none; *ret_number: what they are, or UNKNOWN. In few steps, for the
+// next literal waits.
 INLINE const char *digits_end(const char *at, int64_t *ret_number)
 {
     *ret_number = K_JSON_UNKNOWN;
