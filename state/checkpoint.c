@@ -233,20 +233,39 @@ static void reserve(struct gathering *gathering)
     gathering->writes = k_new_array(struct k_write, gathering->capacity);
 }
 
+static int by_key(const void *a, const void *b)
+{
+    return k_str_compare(((const struct k_write *)a)->key, ((const struct k_write *)b)->key);
+}
+
+// The family with the least number above this one, or NULL. There are a few dozen.
+static struct k_family *family_behind(const struct k_state *state, const struct k_family *last)
+{
+    struct k_family *next = NULL;
+    for (uint32_t f = 0; f < state->family_count; f++) {
+        struct k_family *family = state->families[f];
+        if ((!last || family->number > last->number) && (!next || family->number < next->number)) next = family;
+    }
+    return next;
+}
+
+// In the order of the store's keys, but for what is removed key by key: what is in order needs no memory to be sorted.
 static int gather(struct gathering *gathering, struct k_str position, struct k_error *err)
 {
     struct k_state *state = gathering->state;
     reserve(gathering);
-    for (uint32_t f = 0; f < state->family_count; f++) {
-        struct k_family *family = state->families[f];
+    for (uint32_t i = 0; i < state->meta_count; i++)
+        add_meta(gathering, state->meta[i].name, k_buf_str(&state->meta[i].value), state->meta[i].remove);
+    add_meta(gathering, "position", position, false);
+    qsort(gathering->writes, gathering->count, sizeof *gathering->writes, by_key);
+    for (struct k_family *family = NULL; (family = family_behind(state, family));) {
         int rc = gather_void(gathering, family, err);
         if (rc) return k_wrap(err, rc, "family \"%s\"", family->name);
         for (uint32_t i = 0; i < family->segment_count; i++)
             if (family->segments[i]->dirty_count > 0) gather_dirty(gathering, family->segments[i]);
     }
-    for (uint32_t i = 0; i < state->meta_count; i++)
-        add_meta(gathering, state->meta[i].name, k_buf_str(&state->meta[i].value), state->meta[i].remove);
-    add_meta(gathering, "position", position, false);
+    free(gathering->sorted);
+    gathering->sorted = NULL;
     return 0;
 }
 
