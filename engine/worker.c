@@ -42,7 +42,7 @@ struct k_worker {
     pthread_mutex_t lock; // with changed
 };
 
-// Not counted one by one, so left free: a checkpoint under way (an eighth of the cache, three times over), what
+// Not counted one by one, so left free: a checkpoint under way (half of the cache's size, when rows are small), what
 // librdkafka holds around its queues (about as much again), and slack of the allocator. BASE is what does not depend
 // on the budget: code, stacks and connections (22 MiB resident when nothing is done), buffers of files being written.
 struct k_budget k_budget_of(uint64_t memory_bytes, uint32_t shards)

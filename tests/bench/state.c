@@ -3,7 +3,7 @@
 // KEYS counts, keyed by an integer as kc's bidders are, are hit uniformly, EVENTS times, in batches, with
 // checkpoints when the engine would take them. (kappa plan shows what cache and store get of a budget.) Prints CPU
 // nanoseconds an event: lookups (with the store's), checkpoints, trimming, and what other threads took (compaction);
-// and at the end what was resident at the worst moment, and who had it (of the allocator if it is jemalloc: LD_PRELOAD).
+// and at the end what was resident at the worst moment, and who had it (with jemalloc preloaded).
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
