@@ -134,7 +134,7 @@ def switches(shards, partitions, rounds, total):
     feed = Feed(kafka, f"{name}.in", events(total, rng), total, total / (rounds * 4 + 15))
     feed.allow(1)
     pair.workers[1].start()
-    time.sleep(4)
+    until(lambda: pair.workers[1].leads() == shards, "generation 1 leads", 60)
     pair.workers[2].start()
 
     def in_step():
