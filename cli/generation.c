@@ -66,14 +66,18 @@ int pipeline_await(struct pipeline *pipeline, uint64_t seq, uint64_t target, int
     }
 }
 
+static int must_be_in_step(uint64_t generation, int64_t behind, struct k_error *err)
+{
+    if (behind <= K_IN_STEP_OFFSETS) return 0;
+    return k_fail(err, K_E_NOT_FOUND, "generation %llu is not in step: it is %lld journal offsets behind",
+                  (unsigned long long)generation, (long long)behind);
+}
+
 int pipeline_in_step(struct pipeline *pipeline, uint64_t generation, struct k_error *err)
 {
     int64_t behind;
     int code = k_presence_behind(pipeline->log, pipeline->name, generation, &behind, err);
-    if (!code && behind > K_IN_STEP_OFFSETS)
-        code = k_fail(err, K_E_NOT_FOUND, "generation %llu is not in step: it is %lld journal offsets behind",
-                      (unsigned long long)generation, (long long)behind);
-    return code;
+    return code ? code : must_be_in_step(generation, behind, err);
 }
 
 // Who would lead by this switch must be able to; a switch that is under way already is turned back in any case.
@@ -85,7 +89,10 @@ static int check_target(struct pipeline *pipeline, const struct k_switch *ask, c
     bool write = false;
     int code = k_switch(&trial, &after, &write, err);
     if (code || !write || !k_control_is_settled(control)) return code;
-    return pipeline_in_step(pipeline, trial.target, err);
+    // What it said before it died would cost the pipeline the time until the switch is taken back.
+    int64_t behind;
+    code = k_presence_hear(pipeline->log, pipeline->name, trial.target, &behind, err);
+    return code ? code : must_be_in_step(trial.target, behind, err);
 }
 
 int pipeline_switch(struct call *call, struct pipeline *pipeline, struct k_switch *ask, int64_t timeout_us)

@@ -1,11 +1,13 @@
 // Reading `<graph>.progress`.
 #include "replay/presence_private.h"
 
+#include "base/units.h"
 #include "proto/internal.pb-c.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { FETCH_US = 100000, FETCHES_MAX = 30, LOOK_BACK = 1024, SAMPLES_US = 30000000 };
 
@@ -117,6 +119,20 @@ static void drop_old(struct k_presences *all, int64_t now_us, int64_t max_age_us
     if (kept) qsort(all->items, kept, sizeof *all->items, compare);
 }
 
+static int take_some(struct k_log *log, struct k_reader *reader, struct k_presences *all, struct k_error *err)
+{
+    const struct k_message *const *messages;
+    uint32_t count;
+    K_TRY(log->ops->fetch(reader, LOOK_BACK, 4 << 20, FETCH_US, &messages, &count, err));
+    for (uint32_t m = 0; m < count; m++) {
+        const struct k_str value = messages[m]->value;
+        Progress *progress = kappa__internal__progress__unpack(NULL, value.length, (const uint8_t *)value.data);
+        if (progress) take(all, progress);
+        if (progress) kappa__internal__progress__free_unpacked(progress, NULL);
+    }
+    return 0;
+}
+
 int k_presence_read(struct k_log *log, const char *graph, int64_t max_age_us, struct k_presences *ret,
                     struct k_error *err)
 {
@@ -129,17 +145,8 @@ int k_presence_read(struct k_log *log, const char *graph, int64_t max_age_us, st
     if (code) return code;
     struct k_reader *reader;
     K_TRY(log->ops->reader_open(log, topic, 0, end - start > LOOK_BACK ? end - LOOK_BACK : start, &reader, err));
-    for (int i = 0; i < FETCHES_MAX && !code && log->ops->position(reader) < end; i++) {
-        const struct k_message *const *messages;
-        uint32_t count = 0;
-        code = log->ops->fetch(reader, LOOK_BACK, 4 << 20, FETCH_US, &messages, &count, err);
-        for (uint32_t m = 0; m < count && !code; m++) {
-            const struct k_str value = messages[m]->value;
-            Progress *progress = kappa__internal__progress__unpack(NULL, value.length, (const uint8_t *)value.data);
-            if (progress) take(ret, progress);
-            if (progress) kappa__internal__progress__free_unpacked(progress, NULL);
-        }
-    }
+    for (int i = 0; i < FETCHES_MAX && !code && log->ops->position(reader) < end; i++)
+        code = take_some(log, reader, ret, err);
     log->ops->reader_close(reader);
     drop_old(ret, log->ops->now_us(log), max_age_us);
     if (code) k_presences_fini(ret);
@@ -202,21 +209,54 @@ static int behind_of(struct k_log *log, const char *graph, const struct k_presen
     return 0;
 }
 
+// Of the process of the generation that is closest; INT64_MAX: there is none, or none that is up.
+static int least_behind(struct k_log *log, const char *graph, const struct k_presences *all, uint64_t generation,
+                        int64_t *ret, struct k_error *err)
+{
+    *ret = INT64_MAX;
+    for (uint32_t i = 0; i < all->count; i++) {
+        int64_t behind;
+        if (all->items[i].generation != generation) continue;
+        K_TRY(behind_of(log, graph, &all->items[i], &behind, err));
+        if (behind < *ret) *ret = behind;
+    }
+    return 0;
+}
+
 int k_presence_behind(struct k_log *log, const char *graph, uint64_t generation, int64_t *ret, struct k_error *err)
 {
     struct k_presences all;
-    int64_t least = INT64_MAX;
     int code = k_presence_read(log, graph, K_PRESENCE_AGE_US, &all, err);
-    for (uint32_t i = 0; i < all.count && !code; i++) {
-        int64_t behind;
-        if (all.items[i].generation != generation) continue;
-        code = behind_of(log, graph, &all.items[i], &behind, err);
-        if (!code && behind < least) least = behind;
-    }
+    if (!code) code = least_behind(log, graph, &all, generation, ret, err);
     k_presences_fini(&all);
-    if (!code && least == INT64_MAX)
+    if (!code && *ret == INT64_MAX)
         code = k_fail(err, K_E_NOT_FOUND, "no process that hosts generation %llu has been heard of in the last %d s",
                       (unsigned long long)generation, K_PRESENCE_AGE_US / 1000000);
-    *ret = least;
+    return code;
+}
+
+int k_presence_hear(struct k_log *log, const char *graph, uint64_t generation, int64_t *ret, struct k_error *err)
+{
+    char topic[300];
+    int64_t end;
+    struct k_reader *reader;
+    struct k_presences all = {0};
+    presence_topic(graph, topic, sizeof topic);
+    *ret = INT64_MAX;
+    int code = log->ops->offsets(log, topic, 0, true, NULL, &end, err);
+    if (!code) code = log->ops->reader_open(log, topic, 0, end, &reader, err);
+    if (!code) {
+        int64_t until_us = k_clock_us(CLOCK_MONOTONIC) + K_PRESENCE_HEAR_US;
+        while (!code && *ret > K_IN_STEP_OFFSETS && k_clock_us(CLOCK_MONOTONIC) < until_us) {
+            code = take_some(log, reader, &all, err);
+            if (!code) code = least_behind(log, graph, &all, generation, ret, err);
+        }
+        log->ops->reader_close(reader);
+    }
+    k_presences_fini(&all);
+    if (code == K_E_NOT_FOUND || (!code && *ret == INT64_MAX))
+        code = k_fail(err, K_E_NOT_FOUND,
+                      "no process that hosts generation %llu and is up was heard of for %d s; is one running?",
+                      (unsigned long long)generation, K_PRESENCE_HEAR_US / 1000000);
     return code;
 }

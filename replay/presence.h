@@ -59,5 +59,9 @@ int k_presence_say(struct k_log *log, const struct k_plan *plan, const char *wor
 // is furthest behind. K_E_NOT_FOUND: no process of it has spoken lately.
 K_CHECKED int k_presence_behind(struct k_log *log, const char *graph, uint64_t generation, int64_t *ret,
                                 struct k_error *err);
+// The same, of processes that speak from now on: waits for one that is in step, for K_PRESENCE_HEAR_US at most. Who
+// died a moment ago is not heard. K_E_NOT_FOUND: nobody who is up was heard.
+K_CHECKED int k_presence_hear(struct k_log *log, const char *graph, uint64_t generation, int64_t *ret,
+                              struct k_error *err);
 // At most so far behind is in step: some seconds of commits.
-enum { K_IN_STEP_OFFSETS = 500, K_PRESENCE_AGE_US = 10000000 };
+enum { K_IN_STEP_OFFSETS = 500, K_PRESENCE_AGE_US = 10000000, K_PRESENCE_HEAR_US = 3000000 };

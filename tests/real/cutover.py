@@ -110,6 +110,15 @@ def wait_live(pair, generation, timeout_s=60):
     until(lambda: pair.live() == str(generation), f"the stable name shows generation {generation}", timeout_s)
 
 
+def refuse_the_dead(pair, in_step):
+    """Who died a moment ago, and was in step until then, is not switched to."""
+    pair.workers[2].kill()
+    done = pair.command(*pair.switch(2, 1), status=None)
+    assert done.returncode != 0 and "is up was heard of" in done.stderr, (done.returncode, done.stderr)
+    pair.workers[2].start()
+    until(in_step, "generation 2 is in step again", 60)
+
+
 def trouble(rng, pair, words):
     """The command, with a kill at a random moment: of a generation's process, or of the command itself."""
     kind = rng.choice(["live", "other", "command"])
@@ -145,6 +154,7 @@ def switches(shards, partitions, rounds, total):
     said = pair.workers[2].process.stderr
     wanted = "everything is computed: that was asked for" if shards == 1 else " are taken over from generation 1"
     assert wanted in said, said
+    refuse_the_dead(pair, in_step)
     live, calm, kinds = 1, [], collections.Counter()
     for _ in range(rounds):
         to = 3 - live
