@@ -342,10 +342,23 @@ static Graph *copy_of(const struct scenario *from, struct k_str bytes, struct sc
     return kappa__v1__graph__unpack(NULL, bytes.length, (const uint8_t *)bytes.data);
 }
 
+// What stands before a table takes the rows that the table took.
+static void note_loose(struct scenario *s, const Graph *graph)
+{
+    for (size_t i = 0; i < graph->n_table; i++) {
+        const Kappa__V1__Table *table = graph->table[i];
+        if (strcmp(table->input, "added") != 0 || !scenario_is_loose(s, k_str_of(table->name))) continue;
+        K_ASSERT(s->loose_count < LOOSE_MAX);
+        snprintf(s->loose[s->loose_count++], sizeof s->loose[0], "added");
+        return;
+    }
+}
+
 static bool take(Graph *graph, bool good, struct scenario *ret)
 {
     if (good) {
         keep_what_is_there(ret, graph);
+        note_loose(ret, graph);
         k_print(k_graph_document(ret->graph), K_FORM_TEXT, &ret->text);
     } else {
         scenario_fini(ret);

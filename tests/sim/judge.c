@@ -126,7 +126,7 @@ static void counter_line(struct lines *lines, const char *name, const uint64_t c
 
 static bool is_counted(const struct walk *walk, const struct worker *worker, const char *node)
 {
-    return !scenario_is_loose(&walk->w->scenario, k_str_of(node)) &&
+    return !scenario_is_loose(walk->scenario, k_str_of(node)) &&
            !taking_begins_later(walk->w, worker, walk->shard, node);
 }
 

@@ -152,7 +152,9 @@ static void step_through(struct world *w, struct k_shard *shard, int64_t end)
                        (long long)end, code ? err.text : report.trouble);
             return;
         }
-        if (end >= 0 && report.offset >= end) k_shard_stop(shard);
+        // A generation may begin behind all of the journal: its history is still before it then.
+        bool follows = k_shard_state(shard) != K_SHARD_RESET && k_shard_state(shard) != K_SHARD_HISTORY;
+        if (end >= 0 && follows && report.offset >= end) k_shard_stop(shard);
         if (wait_us > 0) k_cloud_advance(w->cloud, wait_us);
     }
 }
