@@ -122,8 +122,7 @@ void k_kafka_wake_brokers(struct k_reader *reader, int64_t now_us)
     atomic_store(&reader->consumer->woken_us, now_us);
     const char *protocol = k_kafka_properties_get(&kafka->properties, "security.protocol");
     const char *user = "-", *password = "-";
-    if (protocol != NULL && (protocol[0] == 's' || protocol[0] == 'S') &&
-        (protocol[1] == 'a' || protocol[1] == 'A')) {
+    if (protocol != NULL && (protocol[0] == 's' || protocol[0] == 'S') && (protocol[1] == 'a' || protocol[1] == 'A')) {
         user = k_kafka_properties_get(&kafka->properties, "sasl.username");
         password = k_kafka_properties_get(&kafka->properties, "sasl.password");
         if (user == NULL || password == NULL) return; // tickets and tokens: leave them alone
@@ -144,8 +143,8 @@ int k_kafka_check_partition(struct k_kafka *kafka, const char *topic, int32_t pa
     int code = k_kafka_partitions(kafka, topic, &partitions, err);
     if (code != 0) return code;
     if (partition >= partitions)
-        return k_fail(err, K_E_NOT_FOUND, "topic \"%s\" has no partition %d, only %d (brokers at %s)", topic,
-                      partition, partitions, kafka->brokers);
+        return k_fail(err, K_E_NOT_FOUND, "topic \"%s\" has no partition %d, only %d (brokers at %s)", topic, partition,
+                      partitions, kafka->brokers);
     pthread_mutex_lock(&kafka->lock);
     kafka->topic_counts =
         k_realloc(kafka->topic_counts, (kafka->topic_count_count + 1) * sizeof *kafka->topic_counts);
@@ -181,7 +180,6 @@ void k_kafka_wait(struct k_log *log, struct k_reader *const *readers, uint32_t c
     until.tv_sec += timeout_us / 1000000 + nsec / 1000000000;
     until.tv_nsec = nsec % 1000000000;
     pthread_mutex_lock(&kafka->wake_lock);
-    while (kafka->wakes == wakes && pthread_cond_timedwait(&kafka->wake, &kafka->wake_lock, &until) == 0) {
-    }
+    while (kafka->wakes == wakes && pthread_cond_timedwait(&kafka->wake, &kafka->wake_lock, &until) == 0) {}
     pthread_mutex_unlock(&kafka->wake_lock);
 }

@@ -54,6 +54,13 @@ int64_t shard_left(struct k_shard *shard)
     return left_us < 0 || left_us > SHARD_RETRY_MAX_US ? 0 : left_us;
 }
 
+static void close_journal(struct k_shard *shard)
+{
+    shard->options.log->ops->reader_close(shard->journal);
+    shard->journal = NULL;
+    shard->journal_at = shard->journal_count = 0;
+}
+
 void shard_forget(struct k_shard *shard)
 {
     const struct k_log_ops *log = shard->options.log->ops;
@@ -77,9 +84,7 @@ void shard_forget(struct k_shard *shard)
     }
     free(shard->feeds);
     shard->feeds = NULL;
-    log->reader_close(shard->journal);
-    shard->journal = NULL;
-    shard->journal_count = shard->journal_at = 0;
+    close_journal(shard);
     if (shard->following.record) kappa__internal__journal_record__free_unpacked(shard->following.record, NULL);
     shard->following.record = NULL;
     shard->history = (struct history){0};
@@ -340,10 +345,7 @@ static int step_catch_up(struct k_shard *shard, int64_t *ret_wait_us, struct k_e
     if (at_end) TRY(takeover_check_end(shard, err));
     if (!at_end || is_behind(shard, shard->seq)) return 0; // the next step gives up what an old record began
     TRY(outputs_end(shard, err));
-    // What comes to the journal now is this shard's own.
-    shard->options.log->ops->reader_close(shard->journal);
-    shard->journal = NULL;
-    shard->journal_at = shard->journal_count = 0;
+    close_journal(shard); // what comes to it now is this shard's own
     shard->report.records_followed_after_takeover = shard->report.records - shard->records_at_open;
     shard->report.leaderships++;
     shard->commit_at_us = shard_now(shard);

@@ -78,8 +78,10 @@ struct outputs {
 struct trimming {
     int64_t began_us, listed_us; // this pass, or the last one; the last record that was made to list the inputs
     bool under_way;
-    struct k_reader *reader; // of the journal, while under way
-    int64_t start, cut;      // where the journal begins, and where it may
+    struct k_reader *reader; // of the journal, while under way; messages[at] of its last fetch is judged next
+    const struct k_message *const *messages;
+    uint32_t at, count;
+    int64_t start, cut; // where the journal begins, and where it may
     Kappa__Internal__JournalRecord *lister; // the last record that lists inputs, and its offset
     int64_t listed;
     struct log_start *starts;

@@ -36,10 +36,7 @@ void trim_drop(struct k_shard *shard)
     for (uint32_t i = 0; i < t->start_count; i++) free(t->starts[i].topic);
     free(t->starts);
     if (t->lister) kappa__internal__journal_record__free_unpacked(t->lister, NULL);
-    if (t->reader) {
-        shard->options.log->ops->reader_close(t->reader);
-        shard->journal_at = shard->journal_count = 0; // they were its
-    }
+    shard->options.log->ops->reader_close(t->reader);
     *t = (struct trimming){.began_us = t->began_us, .listed_us = t->listed_us};
 }
 
@@ -142,25 +139,24 @@ static int step_record(struct k_shard *shard, const struct k_message *message, u
     if (K_PLANT(trim_alive)) verdict = DEAD;
     if (verdict == ALIVE) return end(shard, err);
     if (verdict == DEAD) t->cut = t->listed;
-    shard->journal_at++;
+    t->at++;
     *ret_more = true;
     return 0;
 }
 
 static int step(struct k_shard *shard, struct k_error *err)
 {
+    struct trimming *t = &shard->trimming;
     struct k_log *log = shard->options.log;
-    if (!shard->trimming.under_way) return begin(shard, err);
-    if (shard->journal_at == shard->journal_count) {
-        if (log->ops->position(shard->trimming.reader) >= shard->saved_offset) return end(shard, err);
-        shard->journal_at = shard->journal_count = 0;
-        return log->ops->fetch(shard->trimming.reader, STEP_RECORDS, 4u << 20, 0, &shard->journal_messages,
-                               &shard->journal_count, err);
+    if (!t->under_way) return begin(shard, err);
+    if (t->at == t->count) {
+        if (log->ops->position(t->reader) >= shard->saved_offset) return end(shard, err);
+        t->at = t->count = 0;
+        return log->ops->fetch(t->reader, STEP_RECORDS, 4u << 20, 0, &t->messages, &t->count, err);
     }
     bool more = true;
     uint32_t questions = 0;
-    while (more && shard->journal_at < shard->journal_count)
-        TRY(step_record(shard, shard->journal_messages[shard->journal_at], &questions, &more, err));
+    while (more && t->at < t->count) TRY(step_record(shard, t->messages[t->at], &questions, &more, err));
     return 0;
 }
 

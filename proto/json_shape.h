@@ -40,8 +40,8 @@ enum { K_JSON_UNKNOWN = -1, K_JSON_CHECKED = -2 };
 // A value.
 struct k_json_piece {
     const char *begin, *end;
-    int64_t
-        number; // what it is, if that is known already; or UNKNOWN; CHECKED: an object or array, as k_json_check has it
+    // What it is, if that is known already; or UNKNOWN; CHECKED: an object or array, as k_json_check has it.
+    int64_t number;
 };
 
 // For one kind of processor.

@@ -49,7 +49,6 @@ struct watch {
     _Atomic uint64_t held; // by the cache, as it was last asked
     struct moment {
         uint64_t resident, allocated, active, held, store;
-        int phase;
     } peaks[PHASES];
 };
 
@@ -76,8 +75,7 @@ static void *look(void *argument)
     static const struct timespec pause = {.tv_nsec = 5000000};
     while (!atomic_load(&watch->ended)) {
         nanosleep(&pause, NULL);
-        int phase = atomic_load(&watch->phase);
-        struct moment *peak = &watch->peaks[phase], now = {.resident = resident_bytes(), .phase = phase};
+        struct moment *peak = &watch->peaks[atomic_load(&watch->phase)], now = {.resident = resident_bytes()};
         if (now.resident <= peak->resident) continue;
         uint64_t epoch = 1;
         if (mallctl) (void)mallctl("epoch", NULL, NULL, &epoch, sizeof epoch);
