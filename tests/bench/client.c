@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 10000, AHEAD = 8 };
+enum { TIMEOUT_MS = 10000, AHEAD = 8, LINE = 64 };
 
 _Noreturn void bench_die(const char *what, const char *why)
 {
@@ -121,7 +121,11 @@ size_t bench_read(struct bench_reading *r, int timeout_ms, bench_visit_fn visit,
         rd_kafka_message_t *m = r->messages[i];
         // Another core has just written both: what is fetched while it is needed is most of what a filter costs.
         if (visit && i + 2 * AHEAD < n) __builtin_prefetch(r->messages[i + 2 * AHEAD]);
-        if (visit && i + AHEAD < n) __builtin_prefetch(r->messages[i + AHEAD]->payload);
+        if (visit && i + AHEAD < n) {
+            const char *payload = r->messages[i + AHEAD]->payload;
+            __builtin_prefetch(payload);
+            __builtin_prefetch(payload + LINE);
+        }
         if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
             if (!r->done[m->partition]) r->open--;
             r->done[m->partition] = true;
