@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/hosting.h"
 #include "cli/kafka.h"
 #include "cli/load.h"
 #include "base/directory.h"
@@ -212,9 +213,7 @@ static int run(struct call *call)
     uint64_t memory_bytes = 512u << 20, records = 0;
     char *scratch = NULL, *own = NULL;
     int code = output_is_json(call, OUTPUT, &result.json, &err);
-    if (!code) code = k_options_size(&call->options, MEMORY, &memory_bytes, &err);
-    if (!code && memory_bytes < 32u << 20)
-        code = k_options_refuse(&call->options, MEMORY, "a size of at least 32MiB", &err);
+    if (!code) code = hosting_budget(&call->options, MEMORY, 1, &memory_bytes, &err);
     if (code) return command_misused(call, &err);
     if (into && !is_vacant(into)) code = k_fail(&err, K_E_CONFIG, "%s is not empty", into);
     // Beside the result, so that a checkpoint can be moved there.

@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/machine_limits.h"
 #include "cli/shard_dirs.h"
+#include "engine/worker.h"
 #include "state/store.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include <sys/statfs.h>
 
 enum {
-    MEMORY_MIN = 32 << 20, // run takes no less
+    TRIAL_BYTES = 8 << 20, // of a store that is made and removed
     FILES_WANTED = 4096,   // below, RocksDB closes and opens files all the time
     DISK_MIN = 64 << 20,   // less is as good as none
     DISK_WANTED = 1 << 30,
@@ -30,12 +31,14 @@ static void add_size(char *out, size_t size, uint64_t bytes)
 
 static void check_memory(struct doctor *d)
 {
-    char where[300], wanted[32], limit[32];
+    char where[300], wanted[32], limit[32], advice[64];
     uint64_t bytes = limits_memory_bytes("", where, sizeof where);
     add_size(wanted, sizeof wanted, d->memory_bytes);
     add_size(limit, sizeof limit, bytes);
-    if (d->memory_bytes < (uint64_t)MEMORY_MIN * d->shards)
-        doctor_fail(d, "memory", K_E_CONFIG, "Give --memory at least 32MiB for each shard.",
+    snprintf(advice, sizeof advice, "Give --memory at least %lluMiB.",
+             (unsigned long long)k_budget_least(d->shards) >> 20);
+    if (d->memory_bytes < k_budget_least(d->shards))
+        doctor_fail(d, "memory", K_E_CONFIG, advice,
                     "--memory %s is too little for %u shard%s", wanted, d->shards, d->shards == 1 ? "" : "s");
     else if (d->memory_bytes > bytes)
         doctor_fail(d, "memory", K_E_CONFIG, "Lower --memory, or raise the limit.",
@@ -115,7 +118,7 @@ static void check_state_dir(struct doctor *d)
                     "nothing can be written under %s: %s", directory, strerror(errno));
     } else {
         char *state = k_format("%s/state", trial);
-        code = k_store_rocks_open(state, true, MEMORY_MIN, &store, &err);
+        code = k_store_rocks_open(state, true, TRIAL_BYTES, &store, &err);
         if (!code) store->ops->close(store);
         k_tree_remove(trial);
         if (code)

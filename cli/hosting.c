@@ -52,6 +52,18 @@ static int read_trace(struct call *call, struct k_error *err)
     return code;
 }
 
+int hosting_budget(const struct k_options *options, uint32_t index, uint32_t shards, uint64_t *ret_bytes,
+                   struct k_error *err)
+{
+    char wanted[64];
+    uint64_t least = k_budget_least(shards);
+    int code = k_options_size(options, index, ret_bytes, err);
+    if (code || *ret_bytes >= least) return code;
+    snprintf(wanted, sizeof wanted, "a size of at least %lluMiB%s", (unsigned long long)least >> 20,
+             shards > 1 ? " with so many shards" : "");
+    return k_options_refuse(options, index, wanted, err);
+}
+
 int hosting_read(struct call *call, struct hosting *h, struct k_error *err)
 {
     const struct k_options *o = &call->options;
@@ -62,11 +74,9 @@ int hosting_read(struct call *call, struct hosting *h, struct k_error *err)
     w->state_dir = k_options_text(o, HOST_STATE_DIR);
     int code = kafka_options(call, HOST_KAFKA, &w->kafka, err);
     if (!code) code = read_durations(call, w, err);
-    if (!code) code = k_options_size(o, HOST_MEMORY, &w->memory_bytes, err);
-    if (!code && w->memory_bytes < 32u << 20)
-        code = k_options_refuse(o, HOST_MEMORY, "a size of at least 32MiB", err);
-    if (!code) allocator_fit(w->memory_bytes);
     if (!code) code = k_options_integer(o, HOST_SHARDS, 1, 1024, &h->shards, err);
+    if (!code) code = hosting_budget(o, HOST_MEMORY, (uint32_t)h->shards, &w->memory_bytes, err);
+    if (!code) allocator_fit(w->memory_bytes);
     if (!code) code = k_options_integer(o, HOST_GENERATION, 1, INT64_MAX, &h->wanted, err);
     if (!code) code = k_options_flag(o, HOST_ONCE, &w->once, err);
     if (!code) code = k_options_integer(o, HOST_REPLICATION, -1, 100, &replication, err);

@@ -104,6 +104,9 @@ struct hosting {
     char suffix[K_SUFFIX_SIZE]; // of the generation's outputs until it leads; "": none
 };
 
+// The option index, a budget of memory that a process with so many shards can keep to.
+K_CHECKED int hosting_budget(const struct k_options *options, uint32_t index, uint32_t shards, uint64_t *ret_bytes,
+                             struct k_error *err);
 // Reads the options above; the rest of worker (final, snapshots) is the verb's.
 K_CHECKED int hosting_read(struct call *call, struct hosting *ret, struct k_error *err);
 // Blocks SIGINT and SIGTERM in all threads that are made from now on, for hosting_supervise.

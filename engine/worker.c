@@ -43,13 +43,20 @@ struct k_worker {
 };
 
 // Not counted one by one, so left free: a checkpoint under way (half of the cache's size, when rows are small), what
-// librdkafka holds around its queues (about as much again), and slack of the allocator. BASE is what does not depend
-// on the budget: code, stacks and connections (22 MiB resident when nothing is done), buffers of files being written.
+// librdkafka holds around its queues (about as much again), and slack of the allocator: 77 % of what is shared out, as
+// peaks with 64 and 256 MiB show, and BUDGET_BASE, which does not depend on it: code, stacks and connections (22 MiB
+// resident when nothing is done), buffers of files being written.
+static const uint64_t BUDGET_BASE = 48u << 20, BUDGET_SHARD_MIN = 16u << 20;
+
+uint64_t k_budget_least(uint32_t shards)
+{
+    return BUDGET_BASE + shards * BUDGET_SHARD_MIN;
+}
+
 struct k_budget k_budget_of(uint64_t memory_bytes, uint32_t shards)
 {
-    const uint64_t BASE = 40u << 20;
-    uint64_t base = memory_bytes / 2 < BASE ? memory_bytes / 2 : BASE;
-    uint64_t share = (memory_bytes - base) / (shards ? shards : 1);
+    K_ASSERT(memory_bytes >= k_budget_least(shards));
+    uint64_t share = (memory_bytes - BUDGET_BASE) / shards;
     return (struct k_budget){
         .cache_bytes = share / 100 * 34, .store_bytes = share / 100 * 20, .queue_bytes = share / 100 * 9};
 }

@@ -42,7 +42,10 @@ struct k_worker_options {
 struct k_budget {
     uint64_t cache_bytes, store_bytes, queue_bytes; // of each shard
 };
+// memory_bytes: at least k_budget_least(shards); shards: at least one.
 struct k_budget k_budget_of(uint64_t memory_bytes, uint32_t shards);
+// With less than so many bytes a process would not keep to its budget, however little state it keeps in memory.
+uint64_t k_budget_least(uint32_t shards);
 
 struct k_worker;
 // Starts a thread a shard. plan's topics must have been prepared.

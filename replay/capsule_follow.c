@@ -57,7 +57,7 @@ static int follow_shard(const struct k_capsule *c, const struct k_plan *plan, co
     }
     char *own = k_format("%s/%s/capsule/%u", directory, c->graph, number);
     char *state = k_format("%s/%u/state", unpacked, number), *journal = k_format("%s.journal.%u", c->graph, number);
-    struct k_budget budget = k_budget_of(memory_bytes, c->shards);
+    struct k_budget budget = k_budget_of(memory_bytes, 1);
     struct following_of context = {own, budget.store_bytes};
     struct k_log *shelf = k_shelf_open(c->topics, c->topic_count, partitions, count);
     const struct k_shard_options options = {.plan = plan,

@@ -45,7 +45,7 @@ def test_memory():
     limit = verdicts("--memory", "64MiB")["memory"][1].split(" of ")[1].replace(" ", "")
     expect(verdicts("--memory", limit)["memory"][0], "warn")
     failed(verdicts("--memory", "1MiB", status=78), "memory", "1 MiB is too little for 1 shard")
-    failed(verdicts("--memory", "64MiB", "--shards", "3", status=78), "memory", "too little for 3 shards")
+    failed(verdicts("--memory", "95MiB", "--shards", "3", status=78), "memory", "too little for 3 shards")
 
 
 def test_files():

@@ -60,7 +60,7 @@ def test_replay_is_live():
     digests = json.loads(kappa("table", "digest", "--state-dir", whole, "-o", "json").stdout)
     expect((digests["rows"], digests["digest"]), (document["rows"], document["digest"]))
     # Another cut into batches and commits, and little memory.
-    expect(job(graph, name, slow, "--memory", "40MiB", "--shards", "1")["digest"], document["digest"])
+    expect(job(graph, name, slow, "--memory", "64MiB", "--shards", "1")["digest"], document["digest"])
     say(f"{EVENTS} events, {document['rows']} rows, digest {document['digest'][:16]}")
 
 
@@ -117,7 +117,7 @@ def test_by_event_time():
         record = queues[p].pop(0)
         want[record["k"]] = record["n"]
     digests = set()
-    for options in ((), ("--memory", "40MiB"), ("--rate", "20000")):
+    for options in ((), ("--memory", "64MiB"), ("--rate", "20000")):
         digests.add(job(graph, name, (into := scratch("job")), *options)["digest"])
         expect(last_rows(into), want)
     expect(len(digests), 1)

@@ -60,7 +60,7 @@ def test_from_the_start():
     expect(os.listdir(into), [s.name])
     say(f"{os.path.getsize(path)} bytes for {2 * EVENTS} records")
     # Little memory, and other batches with it.
-    expect(run_capsule(path, "--memory", "40MiB")["equal"], True)
+    expect(run_capsule(path, "--memory", "64MiB")["equal"], True)
 
 
 def test_from_an_export():

@@ -33,7 +33,7 @@ class Pipeline:
 
     def line(self, *more, brokers=None, graph=None, state_dir=None):
         return ["run", graph or self.graph, "--brokers", brokers or self.cluster.brokers, "--state-dir",
-                state_dir or self.state_dir, "--memory", "48MiB", "--session-timeout", "2s", *more]
+                state_dir or self.state_dir, "--memory", "64MiB", "--session-timeout", "2s", *more]
 
     def click(self, count, who=7, partition=0, large=False):
         return self.cluster.produce(self.topic, [{"value": {"who": large_name(i % who) if large else f"w{i % who}",
@@ -127,7 +127,7 @@ def test_rights():
 
     def line(path):
         return ["run", pipeline.graph, "--brokers", sasl, "--kafka-config", path, "--state-dir", scratch("state"),
-                "--memory", "48MiB", "--once"]
+                "--memory", "64MiB", "--once"]
     begin = time.monotonic()
     runs = [(Kappa(*line(wrong)), "uthentication"), (Kappa(*line(broker.file("guest"))), pipeline.topic)]
     for run, word in runs:
