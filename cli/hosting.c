@@ -1,6 +1,7 @@
 // A worker in this process, its steward, and the signals that end it.
 #include "cli/hosting.h"
 #include "cli/allocator.h"
+#include "replay/leftovers.h"
 #include "replay/steward.h"
 #include "replay/suffixed.h"
 

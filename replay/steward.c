@@ -1,9 +1,9 @@
 // A thread around an overseer, and the LIVE file.
 #include "replay/steward.h"
 
+#include "replay/leftovers.h"
 #include "replay/presence.h"
 
-#include "base/directory.h"
 #include "base/trace.h"
 #include "base/units.h"
 
@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIVE_US = 500000, SAY_US = 1000000, ERROR_US = 1000000, FETCH_WAIT_US = 1000000 };
+enum { LIVE_US = 500000, SAY_US = 1000000, CLEAR_US = 10000000, ERROR_US = 1000000, FETCH_WAIT_US = 1000000 };
 
 struct k_steward {
     struct k_steward_options options;
@@ -125,7 +125,7 @@ static void note_retirement(struct k_steward *s)
 static void *follow(void *context)
 {
     struct k_steward *s = context;
-    int64_t live_us = 0, said_us = 0; // when that was done
+    int64_t live_us = 0, said_us = 0, cleared_us = k_clock_us(CLOCK_MONOTONIC); // when that was done
     while (!atomic_load(&s->stop)) {
         struct k_error error = {0};
         int64_t wait_us = 0;
@@ -143,6 +143,11 @@ static void *follow(void *context)
         if (now - said_us >= SAY_US) {
             say(s);
             said_us = now;
+        }
+        if (now - cleared_us >= CLEAR_US) {
+            k_leftovers_remove(s->log, s->options.state_dir, s->options.plan->name, s->options.generation,
+                               k_overseer_control(s->overseer));
+            cleared_us = now;
         }
         k_overseer_wait(s->overseer, wait_us);
     }
@@ -213,11 +218,4 @@ void k_steward_stop(struct k_steward *s)
     s->log->ops->close(s->log);
     pthread_mutex_destroy(&s->lock);
     free(s);
-}
-
-void k_generation_remove(const char *state_dir, const char *graph, uint64_t generation)
-{
-    char *path = k_format("%s/%s/%llu", state_dir, graph, (unsigned long long)generation);
-    k_tree_remove(path);
-    free(path);
 }

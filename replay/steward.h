@@ -1,5 +1,6 @@
 // The overseer of a process that runs on a real machine: a thread of its own that follows the control record, and the
-// file DIR/<graph>/LIVE by which readers of the state directory find the generation that the stable name shows.
+// file DIR/<graph>/LIVE by which readers of the state directory find the generation that the stable name shows. It also
+// clears away what generations left there that were retired while nobody hosted them.
 #pragma once
 #include "engine/worker.h"
 #include "replay/overseer.h"
@@ -20,6 +21,3 @@ void k_steward_attach(struct k_steward *steward, struct k_worker *worker);
 // Whether the generation has been retired: its processes stop, and its state goes.
 bool k_steward_is_retired(const struct k_steward *steward);
 void k_steward_stop(struct k_steward *steward); // ends the thread and frees; NULL-safe
-
-// Removes what a generation left in a state directory. Not while anybody has it open.
-void k_generation_remove(const char *state_dir, const char *graph, uint64_t generation);
