@@ -60,7 +60,7 @@ def test_latency():
 
 def test_growth():
     "growth: equal outputs, and the figures of the cache count every lookup"
-    got, text = point("growth", "--keys", "100,300000", "--events", "200000", "--memory-mib", "32")
+    got, text = point("growth", "--keys", "100,300000", "--events", "200000", "--memory-mib", "64")
     few, many = got["runs"]
     assert few["right"] and many["right"] and text.count("outputs equal") == 2, text
     for run in (few, many):

@@ -4,7 +4,7 @@
 history: pure nodes come out as live, the others are named beforehand; it survives kills; what is gone is refused."""
 from proof import *
 
-OPTIONS = ["--memory", "64MiB", "--session-timeout", "2s", "--commit-interval", "20ms",
+OPTIONS = ["--memory", "96MiB", "--session-timeout", "2s", "--commit-interval", "20ms",
            "--checkpoint-interval", "100ms"]
 GRAPH_TEXT = SUMMED + """table { name: "last" input: "in" key: "k" }
 sink { name: "out" input: "tens" kafka { topic: "${NAME}.out" } format { json {} } }

@@ -12,7 +12,7 @@ node { name: "sums" input: "in" aggregate { group_by: "k" select: "sum(n + ${MOR
 table { name: "totals" input: "sums" key: "k" }
 sink { name: "out" input: "sums" key: "k" kafka { topic: "${NAME}.out" } format { json {} } }
 '''
-HOLD_S = 3
+HOLD_S = 6
 
 
 def test_hold():
