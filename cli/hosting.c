@@ -208,8 +208,7 @@ static void remove_generation(struct call *call, struct hosting *h)
     struct k_error err = {0};
     k_generation_remove(h->worker.state_dir, h->worker.plan->name, h->generation);
     int code = k_log_kafka_open(&h->worker.kafka, &log, &err);
-    if (!code) code = k_suffixed_remove(log, h->worker.plan->name, h->generation, false, NULL, &err);
-    if (!code) code = k_starts_remove(log, h->worker.plan->name, h->generation, &err);
+    if (!code) code = k_generation_remove_topics(log, h->worker.plan->name, h->generation, &err);
     if (log) log->ops->close(log);
     if (code)
         fprintf(stderr, "kappa %s: topics of generation %s are left: %s; kappa replay abort %s %s tries again\n",

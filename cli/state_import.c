@@ -6,6 +6,7 @@
 #include "base/directory.h"
 #include "cli/shard_dirs.h"
 #include "operators/operator.h"
+#include "state/store.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -36,19 +37,14 @@ static int fail_errno(struct k_error *err, const char *path)
     return k_fail(err, code, "%s: %s", path, strerror(errno));
 }
 
-// A file that an engine writes at the moment would be copied half: RocksDB's own lock says whether one does.
+// A file that an engine writes at the moment would be copied half.
 static int check_at_rest(const char *directory, struct k_error *err)
 {
-    char *path = k_format("%s/LOCK", directory);
-    int fd = open(path, O_RDWR), code = 0;
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-        code = k_fail(err, K_E_UNAVAILABLE,
-                      "it is in use by process %ld; import takes states at rest, such as kappa state export makes",
-                      (long)lock.l_pid);
-    if (fd >= 0) close(fd);
-    free(path);
-    return code;
+    long process;
+    if (!k_store_rocks_is_open(directory, &process)) return 0;
+    return k_fail(err, K_E_UNAVAILABLE,
+                  "it is in use by process %ld; import takes states at rest, such as kappa state export makes",
+                  process);
 }
 
 // Whose is it, and is it what its place says?

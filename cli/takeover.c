@@ -16,6 +16,7 @@
 #include "cli/change.h"
 #include "cli/parity_mark.h"
 #include "cli/shard_dirs.h"
+#include "state/store.h"
 
 enum { MEMORY = 16 << 20 };
 static const int64_t MARK_US = 20000000, LOCK_US = 30000000;
@@ -23,18 +24,6 @@ static const int64_t MARK_US = 20000000, LOCK_US = 30000000;
 static void give_up(struct takeover *t, const char *why)
 {
     k_join_cut(t->why_not, sizeof t->why_not, 0, why);
-}
-
-// A process that has a state open holds a lock on a file of it. Asked without taking it.
-static bool is_open(const char *directory)
-{
-    char *path = k_format("%s/LOCK", directory);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int file = open(path, O_RDWR | O_CLOEXEC);
-    bool open = file >= 0 && fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-    if (file >= 0) close(file);
-    free(path);
-    return open;
 }
 
 // The shards of the live generation that a process on this machine keeps up to date.
@@ -46,7 +35,7 @@ static int find_shards(struct takeover *t, struct k_error *err)
     int code = shard_dirs_find(t->state_dir, t->new->name, generation, &dirs, err);
     t->shards = k_new_array(uint32_t, dirs.count + 1);
     for (uint32_t i = 0; i < dirs.count && !code; i++)
-        if (is_open(dirs.items[i].path)) t->shards[t->shard_count++] = dirs.items[i].shard;
+        if (k_store_rocks_is_open(dirs.items[i].path, NULL)) t->shards[t->shard_count++] = dirs.items[i].shard;
     if (!code && t->shard_count < t->new->shards)
         code = k_fail(err, K_E_NOT_FOUND, "generation %s, which lives, is not hosted with state directory %s",
                       generation, t->state_dir);

@@ -2,14 +2,13 @@
 #include "replay/leftovers.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/directory.h"
 #include "base/trace.h"
 #include "replay/starts.h"
 #include "replay/suffixed.h"
+#include "state/store.h"
 
 static char *path_of(const char *state_dir, const char *graph, uint64_t generation)
 {
@@ -23,17 +22,10 @@ void k_generation_remove(const char *state_dir, const char *graph, uint64_t gene
     free(path);
 }
 
-// By RocksDB's lock, which is one of fcntl's on a file LOCK in the directory of each shard. (To look at it takes none
-// away from this process: it has other generations' states never open.)
-static bool is_locked(const char *shard)
+int k_generation_remove_topics(struct k_log *log, const char *graph, uint64_t generation, struct k_error *err)
 {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    char *path = k_format("%s/LOCK", shard);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    bool locked = file >= 0 && fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-    if (file >= 0) close(file);
-    free(path);
-    return locked;
+    int code = k_suffixed_remove(log, graph, generation, false, NULL, err);
+    return code ? code : k_starts_remove(log, graph, generation, err);
 }
 
 // False: there is none, or it is somebody's.
@@ -44,7 +36,7 @@ static bool may_go(const char *path)
     bool open = false;
     for (struct dirent *entry; !open && (entry = readdir(directory));) {
         char *shard = k_format("%s/%s", path, entry->d_name);
-        open = entry->d_name[0] != '.' && is_locked(shard);
+        open = entry->d_name[0] != '.' && k_store_rocks_is_open(shard, NULL);
         free(shard);
     }
     closedir(directory);
@@ -60,8 +52,7 @@ void k_leftovers_remove(struct k_log *log, const char *state_dir, const char *gr
         char *path = path_of(state_dir, graph, g->number);
         struct k_error error = {0};
         if (may_go(path)) {
-            int code = k_suffixed_remove(log, graph, g->number, false, NULL, &error);
-            if (!code) code = k_starts_remove(log, graph, g->number, &error);
+            int code = k_generation_remove_topics(log, graph, g->number, &error);
             // The state goes last: as long as it is there, the rest is tried again.
             if (!code && !k_tree_remove(path)) code = k_fail(&error, K_E_IO, "%s stays", path);
             if (code)

@@ -5,8 +5,10 @@
 // indexes are cut into partitions of 4 KiB, so that blocks are small beside the cache. The cache keeps to its capacity
 // but for what is in use at the moment; it is not "strict", because a strict cache refuses what does not fit, and then
 // compactions fail and with them the next write (met at 4 MiB).
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "state/encoding.h"
 #include "state/store_rocks.h"
@@ -290,3 +292,15 @@ uint64_t k_rocks_disk_used(struct k_store *base)
 }
 
 void k_rocks_close(struct k_store *base) { k_rocks_destroy((struct k_rocks_store *)base); }
+
+bool k_store_rocks_is_open(const char *directory, long *ret_process)
+{
+    char *path = k_format("%s/LOCK", directory);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    bool open = file >= 0 && fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    if (open && ret_process) *ret_process = (long)lock.l_pid;
+    if (file >= 0) close(file);
+    free(path);
+    return open;
+}

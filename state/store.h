@@ -60,6 +60,11 @@ struct k_store {
 int k_store_rocks_open(const char *directory, bool create, uint64_t memory_bytes, struct k_store **ret,
                        struct k_error *err);
 
+// Whether another process has the RocksDB at directory open for writing, by the lock that it then holds; asked without
+// taking it. ret_process: which one; NULL: not wanted. Not for a directory that this process has open for writing: its
+// lock would not show, and be gone with the file that is closed here.
+bool k_store_rocks_is_open(const char *directory, long *ret_process);
+
 // What is written from now on need not outlive the store: it goes into memory, without a log, and to disk when that is
 // full. For thousands of small writes, each of which would else be a file that is synced. Only the one that opened it,
 // which then throws the directory away.

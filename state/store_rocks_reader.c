@@ -60,19 +60,6 @@ static void pause_before(int attempt)
     nanosleep(&pause, NULL);
 }
 
-// RocksDB's own lock says whether somebody writes. Not for a directory that this process has open for writing: its lock
-// would not show, and be gone with the file that is closed here.
-static bool is_written(const char *directory)
-{
-    char *path = k_format("%s/LOCK", directory);
-    int fd = open(path, O_RDWR);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    bool held = fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-    if (fd >= 0) close(fd);
-    free(path);
-    return held;
-}
-
 // The first line of a file of the database; false: it cannot be read.
 static bool read_line(const struct reader_store *store, const char *name, char *out, int size)
 {
@@ -173,9 +160,9 @@ static int open_secondary(struct reader_store *store, struct k_error *err)
 static int open_database(struct reader_store *store, struct k_error *err)
 {
     const char *directory = store->rocks.directory;
-    if (!store->moves && !is_written(directory)) {
+    if (!store->moves && !k_store_rocks_is_open(directory, NULL)) {
         int rc = open_still(store, err);
-        if (rc == 0 || !is_written(directory)) return rc; // else somebody began at this moment
+        if (rc == 0 || !k_store_rocks_is_open(directory, NULL)) return rc; // else somebody began at this moment
     }
     store->moves = true;
     return open_secondary(store, err);
